@@ -1,0 +1,128 @@
+//! Generators of every value of this folder, for property tests anywhere in the crate.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::{
+    AddressLiteral, ClientName, Command, Domain, ForwardPath, Host, LocalPart, Mailbox,
+    MechanismName, Param, ReversePath, Secret, Text,
+};
+
+pub(crate) fn domain() -> impl Strategy<Value = Domain> {
+    let label = "[A-Za-z0-9]([A-Za-z0-9-]{0,6}[A-Za-z0-9])?";
+    vec(label, 1..5).prop_map(|labels| labels.join(".").parse().unwrap())
+}
+
+pub(crate) fn address_literal() -> impl Strategy<Value = AddressLiteral> {
+    prop_oneof![
+        any::<IpAddr>().prop_map(AddressLiteral::from),
+        "\\[x[a-z0-9-]{0,4}[a-z0-9]:[!#-;=?-Z^-~]{1,20}\\]".prop_map(|text| text.parse().unwrap()),
+    ]
+}
+
+pub(crate) fn host() -> impl Strategy<Value = Host> {
+    prop_oneof![
+        3 => domain().prop_map(Host::from),
+        1 => address_literal().prop_map(Host::from),
+    ]
+}
+
+pub(crate) fn client_name() -> impl Strategy<Value = ClientName> {
+    host().prop_map(ClientName::from)
+}
+
+/// The bare value of a local part: atoms, text that needs quotes, text beyond ASCII.
+pub(crate) fn local_value() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-zA-Z0-9.+-]{1,20}", "[ -~]{1,30}", "\\PC{1,15}"]
+}
+
+pub(crate) fn mailbox() -> impl Strategy<Value = Mailbox> {
+    (local_value(), host()).prop_map(|(value, host)| {
+        let local_part = LocalPart::new(&value).unwrap();
+        Mailbox::new(&local_part, host).unwrap()
+    })
+}
+
+pub(crate) fn reverse_path() -> impl Strategy<Value = ReversePath> {
+    prop_oneof![
+        1 => Just(ReversePath::Null),
+        4 => mailbox().prop_map(ReversePath::from),
+    ]
+}
+
+pub(crate) fn forward_path() -> impl Strategy<Value = ForwardPath> {
+    prop_oneof![
+        1 => Just(ForwardPath::Postmaster),
+        4 => mailbox().prop_map(ForwardPath::from),
+    ]
+}
+
+pub(crate) fn param() -> impl Strategy<Value = Param> {
+    let keyword = "[A-Za-z0-9][A-Za-z0-9-]{0,10}";
+    let value = prop_oneof![
+        any::<u64>().prop_map(|number| number.to_string()),
+        "[0-9]{1,22}",
+        "[!-<>-~]{1,20}",
+        "[!-<>-~\u{a1}-\u{ff}\u{10a}\u{760d}]{1,20}",
+    ];
+    (keyword, option::of(value)).prop_map(|(keyword, value)| match value {
+        Some(value) => Param::with_value(&keyword, &value).unwrap(),
+        None => Param::new(&keyword).unwrap(),
+    })
+}
+
+/// Parameters of one command: each keyword once.
+pub(crate) fn params() -> impl Strategy<Value = Vec<Param>> {
+    vec(param(), 0..4).prop_map(|params| {
+        let mut unique = Vec::<Param>::new();
+        for param in params {
+            if !unique.iter().any(|other| other.is(param.keyword())) {
+                unique.push(param);
+            }
+        }
+        unique
+    })
+}
+
+pub(crate) fn text() -> impl Strategy<Value = Text> {
+    prop_oneof!["[!-~]([ -~]{0,20}[!-~])?", "[!-~]\\PC{0,12}[!-~]"]
+        .prop_map(|text| text.parse().unwrap())
+}
+
+pub(crate) fn secret() -> impl Strategy<Value = Secret> {
+    vec(any::<u8>(), 0..300).prop_map(Secret::from)
+}
+
+pub(crate) fn mechanism() -> impl Strategy<Value = MechanismName> {
+    "[A-Za-z0-9_-]{1,20}".prop_map(|name| name.parse().unwrap())
+}
+
+/// Every command but a raw one, which is read back as what it says.
+pub(crate) fn command() -> impl Strategy<Value = Command<'static>> {
+    let text = || text().prop_map(Cow::Owned);
+    let name = || client_name().prop_map(Cow::Owned);
+    prop_oneof![
+        name().prop_map(Command::Ehlo),
+        name().prop_map(Command::Helo),
+        name().prop_map(Command::Lhlo),
+        (reverse_path(), params())
+            .prop_map(|(path, params)| Command::mail(path).with_params(params).unwrap()),
+        (forward_path(), params())
+            .prop_map(|(path, params)| Command::rcpt(path).with_params(params).unwrap()),
+        Just(Command::Data),
+        (any::<u64>(), any::<bool>()).prop_map(|(size, last)| Command::Bdat { size, last }),
+        Just(Command::Rset),
+        text().prop_map(Command::Vrfy),
+        text().prop_map(Command::Expn),
+        option::of(text()).prop_map(Command::Help),
+        option::of(text()).prop_map(Command::Noop),
+        Just(Command::Quit),
+        Just(Command::StartTls),
+        (mechanism(), option::of(secret()))
+            .prop_map(|(mechanism, initial)| Command::Auth { mechanism, initial }),
+    ]
+}

@@ -1,0 +1,90 @@
+//! Octets that must not be seen. Masking what is shown around them (transcripts, commands) is done
+//! where that is shown.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A password, a token or a SASL message: never printed, wiped when dropped.
+///
+/// ```
+/// let secret = ehlo::Secret::from("wonderland");
+/// assert_eq!(format!("{secret:?}"), "<secret>");
+/// assert_eq!(secret.expose(), b"wonderland");
+/// ```
+#[derive(Clone)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// The octets. A copy made of them is not wiped.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Secret {
+    fn from(octets: Vec<u8>) -> Self {
+        Self(Zeroizing::new(octets))
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::from(text.into_bytes())
+    }
+}
+
+impl From<&[u8]> for Secret {
+    fn from(octets: &[u8]) -> Self {
+        Self::from(octets.to_vec())
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::from(text.as_bytes())
+    }
+}
+
+/// Looks at every octet, so that the time tells nothing but the length.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        let pairs = self.0.iter().zip(other.0.iter());
+        let differences = pairs.fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs));
+        self.0.len() == other.0.len() && std::hint::black_box(differences) == 0
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// What stands for a secret wherever one would be shown; it does not tell the length.
+pub(crate) const MASK: &str = "<secret>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_prints() {
+        let secret = Secret::from("wonderland");
+        assert_eq!(format!("{secret:?} {secret:#?}"), "<secret> <secret>");
+        assert_eq!(format!("{:?}", Some(secret)), "Some(<secret>)");
+    }
+
+    #[test]
+    fn is_compared_by_all_its_octets() {
+        let secret = Secret::from("abc");
+        assert_eq!(secret, Secret::from(b"abc".as_slice()));
+        assert_eq!(secret, Secret::from(String::from("abc")));
+        for other in ["", "ab", "abcd", "xbc", "abx"] {
+            assert_ne!(secret, Secret::from(other), "{other}");
+        }
+    }
+}
