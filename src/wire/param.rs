@@ -107,6 +107,7 @@ impl Param {
         self.keyword.eq_ignore_ascii_case(keyword)
     }
 
+    #[inline]
     pub(super) fn write_to(&self, sink: &mut impl Sink) {
         sink.put(self.keyword.as_bytes());
         match &self.value {

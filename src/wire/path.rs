@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use nom::branch::alt;
-use nom::bytes::complete::{is_not, take_while1};
+use nom::bytes::complete::take_while1;
 use nom::character::complete::char;
 use nom::combinator::recognize;
 use nom::multi::many0_count;
@@ -191,7 +191,8 @@ fn inside(text: &str) -> Result<&str, InvalidValue> {
 }
 
 fn bracketed(input: &str) -> IResult<&str, &str> {
-    let inside = recognize(many0_count(alt((quoted_string, is_not("\">")))));
+    let plain = take_while1(|c| c != '"' && c != '>');
+    let inside = recognize(many0_count(alt((quoted_string, plain))));
     delimited(char('<'), inside, char('>')).parse(input)
 }
 

@@ -58,6 +58,10 @@ impl Sink for Counter {
     fn put_base64(&mut self, octets: &[u8]) {
         self.0 += octets.len().div_ceil(3) * 4;
     }
+
+    fn put_number(&mut self, number: u64) {
+        self.0 += number.checked_ilog10().unwrap_or(0) as usize + 1;
+    }
 }
 
 /// Digits of the greatest `u64`.
