@@ -114,9 +114,10 @@ fn a_long_response_is_one_line_of_base64() {
 #[test]
 fn writes_no_secret_into_a_buffer_that_is_too_small() {
     let command = Command::auth("PLAIN", Some(vec![7; 500].into())).unwrap();
-    let mut out = BytesMut::with_capacity(8);
+    // A buffer that grew in steps, and left copies behind, would be larger than needed now.
+    let mut out = BytesMut::new();
     command.encode(&mut out);
-    assert!(out.capacity() >= command.encoded_len());
+    assert_eq!(out.capacity(), command.encoded_len());
     let mut ready = BytesMut::with_capacity(command.encoded_len());
     let place = ready.as_ptr();
     command.encode(&mut ready);
