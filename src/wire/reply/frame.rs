@@ -121,10 +121,10 @@ impl Framer {
             }
             frame.lines += 1;
         }
-        if self.strictness == Strictness::Strict {
-            if let Some(quirk) = quirks.refused() {
-                return Err(ReplyFault::Quirk(quirk));
-            }
+        if self.strictness == Strictness::Strict
+            && let Some(quirk) = quirks.refused()
+        {
+            return Err(ReplyFault::Quirk(quirk));
         }
         frame.quirks |= quirks;
         frame.octets += len;

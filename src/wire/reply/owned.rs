@@ -208,3 +208,90 @@ impl From<ReplyRef<'_>> for Reply {
         Self::copy(reply)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_lines_writes_what_the_grammar_has() {
+        let octets = |lines: &[&str]| {
+            Reply::from_lines(Code::OK, lines)
+                .unwrap()
+                .octets()
+                .to_vec()
+        };
+        assert_eq!(octets(&[]), b"250\r\n");
+        assert_eq!(octets(&[""]), b"250\r\n");
+        assert_eq!(octets(&["a"]), b"250 a\r\n");
+        assert_eq!(octets(&["", "a\tb", ""]), b"250-\r\n250-a\tb\r\n250\r\n");
+    }
+
+    #[test]
+    fn from_lines_refuses_what_would_not_stay_in_its_line() {
+        for control in ["\r", "\n", "\0", "\x1b", "\x7f"] {
+            let error = Reply::from_lines(Code::OK, ["fine", control]).unwrap_err();
+            assert_eq!(error.fault(), ReplyFault::Control, "{control:?}");
+        }
+        let error = Reply::from_lines(Code::OK, ["a\r\n250 b"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r#"control character in the text of a reply: "a\x0d\x0a250 b""#
+        );
+        let error = Reply::from_lines(Code::OK, ["x"; 257]).unwrap_err();
+        assert_eq!(error.fault(), ReplyFault::TooManyLines { limit: 256 });
+        let error = Reply::from_lines(Code::OK, ["x".repeat(8192)]).unwrap_err();
+        assert_eq!(error.fault(), ReplyFault::LineTooLong { limit: 8192 });
+    }
+
+    #[test]
+    fn from_str_reads_one_whole_reply() {
+        let reply: Reply = "550-5.1.1 no\n550 5.1.1 user".parse().unwrap();
+        assert_eq!(reply.octets(), b"550-5.1.1 no\r\n550 5.1.1 user\r\n");
+        assert_eq!(
+            "550-5.1.1 no\r\n550 5.1.1 user\r\n".parse(),
+            Ok(reply.clone())
+        );
+        assert_eq!(format!("{reply:#}").parse(), Ok(reply.clone()));
+        assert_eq!(Reply::from(reply.as_ref()), reply);
+        assert_eq!(reply.kind(), ReplyKind::Other);
+        assert_eq!(reply.wire_lines().count(), 2);
+    }
+
+    #[test]
+    fn from_str_refuses_all_else() {
+        for (text, words) in [
+            ("", r#"reply without a last line: """#),
+            ("250-a", r#"reply without a last line: "250-a""#),
+            ("250 a\n250 b", r#"more than one reply: "250 b""#),
+            ("250 a\n\n", r#"more than one reply: "250 a""#),
+            (
+                "250\ta",
+                r#"a tab behind the code, which strict parsing refuses: "250\x09a""#,
+            ),
+            (
+                "250 a\rb",
+                r#"control character in the text of a reply: "250 a\x0db""#,
+            ),
+            ("no", r#"not a reply line: "no""#),
+        ] {
+            assert_eq!(text.parse::<Reply>().unwrap_err().to_string(), words);
+        }
+    }
+
+    #[test]
+    fn a_copy_has_exactly_the_octets_it_needs_and_reads_the_same() {
+        let octets = b"250-2.0.0 a\n\n251 b\r\nmore";
+        let parsed = ReplyRef::parse(octets, ReplyKind::Other, Strictness::Tolerant);
+        let (lent, used) = parsed.unwrap().unwrap();
+        let copy = lent.to_reply();
+        assert_eq!(copy.octets(), &octets[..used]);
+        assert_eq!(copy.as_ref(), lent);
+        assert_eq!(copy.quirks().to_string(), "BareLf, BlankLine, MixedCodes");
+        assert_eq!(copy.enhanced(), lent.enhanced());
+        assert_eq!(
+            format!("{copy:?}"),
+            r#"ReplyRef { kind: Other, octets: "250-2.0.0 a\x0a\x0a251 b\x0d\x0a", quirks: Quirks(BareLf, BlankLine, MixedCodes) }"#
+        );
+    }
+}
