@@ -8,7 +8,7 @@
 //! | `borrowed` | [`ReplyRef`]: a reply that is lent by a buffer |
 //! | `owned` | [`Reply`]: its copy, and replies of one's own |
 //! | `error` | [`ReplyError`]: what makes octets no reply |
-//! | `tests`, `dialects` | the checklist and the threats; what real servers say |
+//! | `tests`, `dialects`, `threats` | the checklist; what real servers say; what attacks a client |
 
 mod borrowed;
 mod buffer;
@@ -20,6 +20,8 @@ mod owned;
 mod dialects;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod threats;
 
 pub use borrowed::{Lines, ReplyRef, WireLines};
 pub use buffer::ReplyBuffer;
