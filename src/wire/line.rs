@@ -175,6 +175,11 @@ impl LineBuffer {
         (pending, &mut self.finder)
     }
 
+    /// Whether nothing has come since the last search, which found nothing.
+    pub(super) fn is_searched(&self) -> bool {
+        self.start + self.finder.searched == self.octets.len()
+    }
+
     /// Where the line begins that was not given yet.
     pub(super) const fn next_line_start(&self) -> usize {
         self.finder.line

@@ -72,6 +72,9 @@ impl ReplyBuffer {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        if self.lines.is_searched() {
+            return Ok(false);
+        }
         let (pending, finder) = self.lines.split();
         match self.framer.next(pending, finder, kind) {
             Ok(is_framed) => {
