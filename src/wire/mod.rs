@@ -2,43 +2,59 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `arbitrary` | generators of these values for property tests |
-//! | `command` | what a client says, its encoder and its parser |
-//! | `domain` | names of hosts |
+//! | `code` | the three digits of a reply |
+//! | `command` | commands: their constructors, octets and parser |
+//! | `domain` | domain names |
+//! | `enhanced` | enhanced status codes and their registry |
 //! | `escape` | how octets from a stranger are shown |
-//! | `host` | address literals, what stands right of an `@`, the name of a client |
-//! | `invalid` | the error of a value that was refused |
-//! | `mailbox` | `local-part@domain` and its quoting |
-//! | `param` | one parameter of MAIL or RCPT |
-//! | `path` | sender and recipient, as MAIL and RCPT say them |
-//! | `secret` | octets that must not be seen |
-//! | `sink` | where encoders write |
-//! | `text` | free text as an argument |
-//! | `verb` | the first words of commands |
+//! | `host` | address literals, hosts and the client's own name |
+//! | `invalid` | what is wrong with a value that was refused |
+//! | `line` | the read buffer, line ends, limits |
+//! | `mailbox` | mailboxes and their local parts |
+//! | `param` | parameters of MAIL and RCPT |
+//! | `path` | the paths of MAIL and RCPT |
+//! | `quirk` | what servers say that they should not, by name |
+//! | `reply` | replies: framed, borrowed, owned |
+//! | `secret` | octets that are never shown |
+//! | `sink` | where encoders write: a buffer, or a counter |
+//! | `text` | text as an argument |
+//! | `verb` | the verbs of commands |
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod code;
 mod command;
 mod domain;
+mod enhanced;
 mod escape;
 mod host;
 mod invalid;
+mod line;
 mod mailbox;
 mod param;
 mod path;
+mod quirk;
+mod reply;
 mod secret;
 mod sink;
 mod text;
 mod verb;
 
+pub use code::{Code, Retry, Severity};
 pub use command::{Command, CommandError, MechanismName, Raw};
 pub use domain::Domain;
+pub use enhanced::{EnhancedCode, InvalidEnhancedCode, Status};
 pub use escape::{Escaped, unescape};
 pub use host::{AddressLiteral, ClientName, GeneralLiteral, Host};
 pub use invalid::InvalidValue;
+pub use line::{Limits, LineBuffer, LineTooLong};
 pub use mailbox::{LocalPart, Mailbox};
 pub use param::Param;
 pub use path::{ForwardPath, ReversePath};
+pub use quirk::{Quirk, Quirks, Strictness};
+pub use reply::{
+    Foreign, Lines, Reply, ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef, WireLines,
+};
 pub use secret::Secret;
 pub use text::Text;
 pub use verb::Verb;

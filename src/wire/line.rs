@@ -1,0 +1,385 @@
+//! Lines out of a stream of octets: the read buffer, the search for line ends, and the limits
+//! that hold before a line end is there. What a line says is not looked at here.
+
+use std::ops::Range;
+
+use bytes::BytesMut;
+
+/// How much of a reply is taken from a server before it is given up.
+///
+/// | limit | default | never under | why |
+/// |---|---|---|---|
+/// | [`line`](Self::line) | 8,192 octets | 512 | RFC 5321 §4.5.3.1.5 has 512; servers write longer ones |
+/// | [`challenge_line`](Self::challenge_line) | 65,536 octets | 12,294 | RFC 4954 §4 has 12,288 of base64, to which come code, space and CRLF |
+/// | [`lines`](Self::lines) | 256 | 1 | the longest EHLO replies have some 30 lines |
+/// | [`reply`](Self::reply) | 262,144 octets | 512 | help texts and policy banners stay far below |
+///
+/// ```
+/// let limits = ehlo::Limits::default().with_lines(64);
+/// assert_eq!((limits.line(), limits.lines()), (8192, 64));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    line: usize,
+    challenge_line: usize,
+    lines: usize,
+    reply: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            line: 8 * 1024,
+            challenge_line: 64 * 1024,
+            lines: 256,
+            reply: 256 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// The octets that one line may have, its end included.
+    #[must_use]
+    pub const fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The same for a line that begins with `334`, which carries a challenge.
+    #[must_use]
+    pub const fn challenge_line(&self) -> usize {
+        self.challenge_line
+    }
+
+    /// The lines that one reply may have; blank ones do not count.
+    #[must_use]
+    pub const fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// The octets that one reply may have, all line ends included.
+    #[must_use]
+    pub const fn reply(&self) -> usize {
+        self.reply
+    }
+
+    /// Sets the octets of a line. What is under 512 counts as 512.
+    #[must_use]
+    pub fn with_line(self, octets: usize) -> Self {
+        let line = octets.max(MIN_LINE);
+        Self { line, ..self }
+    }
+
+    /// Sets the octets of a line that carries a challenge. What is under 12,294 counts as 12,294.
+    #[must_use]
+    pub fn with_challenge_line(self, octets: usize) -> Self {
+        let challenge_line = octets.max(MIN_CHALLENGE_LINE);
+        Self {
+            challenge_line,
+            ..self
+        }
+    }
+
+    /// Sets the lines of a reply. None counts as one.
+    #[must_use]
+    pub fn with_lines(self, lines: usize) -> Self {
+        let lines = lines.max(1);
+        Self { lines, ..self }
+    }
+
+    /// Sets the octets of a reply. What is under 512 counts as 512.
+    #[must_use]
+    pub fn with_reply(self, octets: usize) -> Self {
+        let reply = octets.max(MIN_LINE);
+        Self { reply, ..self }
+    }
+}
+
+/// A growing buffer that octets are read into and lines are taken out of.
+///
+/// The search for a line end goes on where it stopped, so the work is linear however small the
+/// reads are, and a line that is too long is an error before its end has come.
+///
+/// ```
+/// let mut buffer = ehlo::LineBuffer::new();
+/// buffer.extend(b"NOOP\r\nQU");
+/// let line = buffer.next_line(512)?.unwrap();
+/// assert_eq!(&buffer.pending()[line.clone()], b"NOOP\r\n");
+/// buffer.consume(line.end);
+/// assert_eq!(buffer.next_line(512)?, None);
+/// assert_eq!(buffer.pending(), b"QU");
+/// # Ok::<(), ehlo::LineTooLong>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct LineBuffer {
+    octets: BytesMut,
+    /// The first octet that is not consumed. Moving an index is cheaper than moving octets.
+    start: usize,
+    finder: LineFinder,
+}
+
+impl LineBuffer {
+    /// An empty buffer. Nothing is allocated before octets come.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The buffer to read into: append to it, and leave what it holds as it is. At least 4 KiB
+    /// of spare capacity are there.
+    pub fn space(&mut self) -> &mut BytesMut {
+        self.make_room(READ);
+        &mut self.octets
+    }
+
+    /// Appends a copy of these octets.
+    pub fn extend(&mut self, octets: &[u8]) {
+        self.make_room(octets.len());
+        self.octets.extend_from_slice(octets);
+    }
+
+    /// What has come and is not consumed.
+    #[must_use]
+    pub fn pending(&self) -> &[u8] {
+        self.octets.get(self.start..).unwrap_or_default()
+    }
+
+    /// Where in [`pending`](Self::pending) the next line stands, its end included; `None` until
+    /// its end has come. Each line is given once.
+    ///
+    /// # Errors
+    ///
+    /// The line has, or is going to have, more than `limit` octets, its end included.
+    pub fn next_line(&mut self, limit: usize) -> Result<Option<Range<usize>>, LineTooLong> {
+        let (pending, finder) = self.split();
+        finder.next(pending, limit)
+    }
+
+    /// Drops this many pending octets, or all if there are fewer.
+    pub fn consume(&mut self, octets: usize) {
+        let octets = octets.min(self.pending().len());
+        self.start += octets;
+        self.finder.shift(octets);
+        if self.start == self.octets.len() {
+            self.start = 0;
+            if self.octets.capacity() > KEEP {
+                self.octets = BytesMut::new();
+            } else {
+                self.octets.clear();
+            }
+        }
+    }
+
+    /// What is pending, and the search through it.
+    pub(super) fn split(&mut self) -> (&[u8], &mut LineFinder) {
+        let pending = self.octets.get(self.start..).unwrap_or_default();
+        (pending, &mut self.finder)
+    }
+
+    /// Whether nothing has come since the last search, which found nothing.
+    pub(super) fn is_searched(&self) -> bool {
+        self.start + self.finder.searched == self.octets.len()
+    }
+
+    /// Where the line begins that was not given yet.
+    pub(super) const fn next_line_start(&self) -> usize {
+        self.finder.line
+    }
+
+    fn make_room(&mut self, octets: usize) {
+        if self.octets.capacity() - self.octets.len() >= octets {
+            return;
+        }
+        let pending = self.octets.len() - self.start;
+        // What is moved was paid for by what was consumed: each octet moves once on average.
+        if self.start >= pending {
+            self.octets.copy_within(self.start.., 0);
+            self.octets.truncate(pending);
+            self.start = 0;
+        }
+        self.octets.reserve(octets);
+    }
+}
+
+/// Where in a slice the search for line ends has come to. The slice may grow between calls.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LineFinder {
+    /// Where the next line begins.
+    line: usize,
+    /// No LF is in `line..searched`.
+    searched: usize,
+    /// How many octets were searched in all: a test holds it against the octets that came.
+    #[cfg(test)]
+    work: usize,
+}
+
+impl LineFinder {
+    pub(super) fn next(
+        &mut self,
+        octets: &[u8],
+        limit: usize,
+    ) -> Result<Option<Range<usize>>, LineTooLong> {
+        let fresh = octets.get(self.searched..).unwrap_or_default();
+        let found = memchr::memchr(b'\n', fresh);
+        #[cfg(test)]
+        {
+            self.work += found.map_or(fresh.len(), |at| at + 1);
+        }
+        // Without an end the line has one octet more than there are.
+        let end = found.map_or(octets.len(), |at| self.searched + at) + 1;
+        if end - self.line > limit {
+            return Err(LineTooLong { limit });
+        }
+        if found.is_none() {
+            self.searched = octets.len();
+            return Ok(None);
+        }
+        let line = self.line..end;
+        self.line = end;
+        self.searched = end;
+        Ok(Some(line))
+    }
+
+    /// Where the next line begins.
+    pub(super) const fn line(&self) -> usize {
+        self.line
+    }
+
+    const fn shift(&mut self, octets: usize) {
+        self.line = self.line.saturating_sub(octets);
+        self.searched = self.searched.saturating_sub(octets);
+    }
+}
+
+/// A line has more octets than were allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line of more than {limit} octets")]
+pub struct LineTooLong {
+    limit: usize,
+}
+
+impl LineTooLong {
+    /// The octets that were allowed, the line's end included.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+/// The text and code of a reply line, as every server must be able to take it.
+const MIN_LINE: usize = 512;
+/// `334`, SP, 12,288 octets of base64, CRLF.
+const MIN_CHALLENGE_LINE: usize = 12_288 + 6;
+/// What a read has room for, at least: more than one segment of an Ethernet.
+const READ: usize = 4 * 1024;
+/// An empty buffer larger than this is given back: it held some giant of a reply.
+const KEEP: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_each_line_once_and_resumes() {
+        let mut buffer = LineBuffer::new();
+        buffer.extend(b"a\r\nbc\n");
+        assert_eq!(buffer.next_line(9), Ok(Some(0..3)));
+        assert_eq!(buffer.next_line(9), Ok(Some(3..6)));
+        assert_eq!(buffer.next_line(9), Ok(None));
+        buffer.extend(b"d");
+        assert_eq!(buffer.next_line(9), Ok(None));
+        buffer.consume(3);
+        assert_eq!(buffer.pending(), b"bc\nd");
+        buffer.extend(b"\n");
+        assert_eq!(buffer.next_line(9), Ok(Some(3..5)));
+        buffer.consume(99);
+        assert_eq!(buffer.pending(), b"");
+        buffer.extend(b"e\n");
+        assert_eq!(buffer.next_line(9), Ok(Some(0..2)));
+    }
+
+    #[test]
+    fn consuming_past_the_lines_given_begins_a_line_there() {
+        let mut buffer = LineBuffer::new();
+        buffer.extend(b"abc\ndef\n");
+        buffer.consume(2);
+        assert_eq!(buffer.next_line(9), Ok(Some(0..2)));
+    }
+
+    #[test]
+    fn t13_a_line_is_too_long_before_its_end_has_come() {
+        let mut buffer = LineBuffer::new();
+        buffer.extend(b"123");
+        assert_eq!(buffer.next_line(4), Ok(None));
+        buffer.extend(b"4");
+        let error = buffer.next_line(4).unwrap_err();
+        assert_eq!(error.to_string(), "line of more than 4 octets");
+        assert_eq!(error.limit(), 4);
+
+        let mut fits = LineBuffer::new();
+        fits.extend(b"123\n1234\n");
+        assert_eq!(fits.next_line(4), Ok(Some(0..4)));
+        assert_eq!(fits.next_line(4), Err(LineTooLong { limit: 4 }));
+    }
+
+    #[test]
+    fn t14_no_octet_is_searched_twice() {
+        let mut buffer = LineBuffer::new();
+        let megabyte = 1 << 20;
+        for _ in 0..megabyte {
+            buffer.extend(b"x");
+            assert_eq!(buffer.next_line(usize::MAX), Ok(None));
+        }
+        buffer.extend(b"\n");
+        assert_eq!(buffer.next_line(usize::MAX), Ok(Some(0..megabyte + 1)));
+        assert_eq!(buffer.finder.work, megabyte + 1);
+    }
+
+    #[test]
+    fn t13_memory_stays_flat_and_a_large_buffer_is_given_back() {
+        let mut buffer = LineBuffer::new();
+        for _ in 0..10_000 {
+            // One octet stays behind, so the buffer is never empty.
+            buffer.extend(b"0123456789");
+            buffer.consume(buffer.pending().len() - 1);
+        }
+        assert_eq!(buffer.pending(), b"9");
+        assert!(
+            buffer.octets.capacity() < 256,
+            "{}",
+            buffer.octets.capacity()
+        );
+
+        buffer.extend(&[0; 2 * KEEP]);
+        assert!(buffer.octets.capacity() > KEEP);
+        buffer.consume(usize::MAX);
+        assert_eq!(buffer.octets.capacity(), 0);
+    }
+
+    #[test]
+    fn there_is_always_room_to_read() {
+        let mut buffer = LineBuffer::new();
+        for _ in 0..100 {
+            let space = buffer.space();
+            assert!(space.capacity() - space.len() >= 4096);
+            space.extend_from_slice(&[b'x'; 100]);
+        }
+        assert_eq!(buffer.pending().len(), 10_000);
+    }
+
+    #[test]
+    fn limits_have_floors() {
+        let limits = Limits::default();
+        assert_eq!(limits.challenge_line(), 65_536);
+        assert_eq!(limits.reply(), 262_144);
+        let least = limits.with_line(0).with_challenge_line(0);
+        let least = least.with_lines(0).with_reply(0);
+        assert_eq!(least.line(), 512);
+        assert_eq!(least.challenge_line(), 12_294);
+        assert_eq!(least.lines(), 1);
+        assert_eq!(least.reply(), 512);
+        assert_eq!(limits.with_line(600).line(), 600);
+        assert_eq!(limits.with_challenge_line(20_000).challenge_line(), 20_000);
+        assert_eq!(limits.with_lines(7).lines(), 7);
+        assert_eq!(limits.with_reply(700).reply(), 700);
+    }
+}

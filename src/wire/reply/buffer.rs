@@ -1,0 +1,140 @@
+//! Octets from a stream in, whole replies out. It knows of no command: the caller says what the
+//! next reply answers.
+
+use bytes::BytesMut;
+
+use super::frame::Framer;
+use super::{ReplyError, ReplyKind, ReplyRef, WireLines};
+use crate::wire::{Limits, LineBuffer, Strictness};
+
+/// Reads replies from a stream, however it is cut into pieces.
+///
+/// ```
+/// use ehlo::{Limits, ReplyBuffer, ReplyKind, Strictness};
+///
+/// let mut buffer = ReplyBuffer::new(Limits::default(), Strictness::Tolerant);
+/// buffer.extend(b"250-mx.example\r\n250 SI");
+/// assert!(!buffer.next(ReplyKind::Hello)?);
+/// buffer.extend(b"ZE\r\n");
+/// assert!(buffer.next(ReplyKind::Hello)?);
+/// assert_eq!(buffer.reply().unwrap().line_count(), 2);
+/// buffer.consume();
+/// assert!(buffer.pending().is_empty());
+/// # Ok::<(), ehlo::ReplyError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct ReplyBuffer {
+    lines: LineBuffer,
+    framer: Framer,
+    /// The last line of the framed reply has been seen.
+    is_framed: bool,
+    /// Behind what is no reply nothing can be found again: the error stays.
+    failed: Option<ReplyError>,
+}
+
+impl ReplyBuffer {
+    /// An empty buffer.
+    #[must_use]
+    pub fn new(limits: Limits, strictness: Strictness) -> Self {
+        Self {
+            framer: Framer::new(limits, strictness),
+            ..Self::default()
+        }
+    }
+
+    /// The buffer to read into: append to it, and leave what it holds as it is. At least 4 KiB
+    /// of spare capacity are there.
+    pub fn space(&mut self) -> &mut BytesMut {
+        self.lines.space()
+    }
+
+    /// Appends a copy of these octets.
+    pub fn extend(&mut self, octets: &[u8]) {
+        self.lines.extend(octets);
+    }
+
+    /// All that has come and is not consumed, a framed reply included.
+    #[must_use]
+    pub fn pending(&self) -> &[u8] {
+        self.lines.pending()
+    }
+
+    /// Looks for the end of the next reply. True: [`reply`](Self::reply) lends it, until
+    /// [`consume`](Self::consume). Only what came since the last call is looked at.
+    ///
+    /// # Errors
+    ///
+    /// What came cannot become a reply. The same error is given from then on.
+    pub fn next(&mut self, kind: ReplyKind) -> Result<bool, ReplyError> {
+        if self.is_framed {
+            return Ok(true);
+        }
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if self.lines.is_searched() {
+            return Ok(false);
+        }
+        let (pending, finder) = self.lines.split();
+        match self.framer.next(pending, finder, kind) {
+            Ok(is_framed) => {
+                self.is_framed = is_framed;
+                Ok(is_framed)
+            }
+            Err(error) => {
+                self.failed = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// The reply that [`next`](Self::next) found.
+    #[must_use]
+    pub fn reply(&self) -> Option<ReplyRef<'_>> {
+        if !self.is_framed {
+            return None;
+        }
+        self.framer.frame().reply(self.pending())
+    }
+
+    /// Drops the reply that [`next`](Self::next) found; without one nothing happens.
+    pub fn consume(&mut self) {
+        if self.is_framed {
+            self.lines.consume(self.framer.frame().octets);
+            self.framer.restart();
+            self.is_framed = false;
+        }
+    }
+
+    /// Drops all octets and any error, as is due when TLS starts.
+    pub fn clear(&mut self) {
+        self.lines = LineBuffer::new();
+        self.framer.restart();
+        self.is_framed = false;
+        self.failed = None;
+    }
+
+    /// The lines that have come of a reply whose last line has not, as they came.
+    #[must_use]
+    pub fn partial_lines(&self) -> WireLines<'_> {
+        let octets = match self.is_framed {
+            true => 0,
+            false => self.lines.next_line_start(),
+        };
+        WireLines::new(self.pending().get(..octets).unwrap_or_default())
+    }
+
+    /// The octets behind the last line end: a line that has not come to its end.
+    #[must_use]
+    pub fn fragment(&self) -> &[u8] {
+        let pending = self.pending();
+        let begin = memchr::memrchr(b'\n', pending).map_or(0, |at| at + 1);
+        pending.get(begin..).unwrap_or_default()
+    }
+
+    /// How far replies may depart from the grammar.
+    #[must_use]
+    pub const fn strictness(&self) -> Strictness {
+        self.framer.strictness()
+    }
+}
