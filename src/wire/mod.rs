@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `code` | the three digits of a reply |
 //! | `command` | commands: their constructors, octets and parser |
+//! | `content` | a mail's octets: line endings, dot-stuffing, what is wrong with them |
 //! | `domain` | domain names |
 //! | `enhanced` | enhanced status codes and their registry |
 //! | `escape` | how octets from a stranger are shown |
@@ -24,6 +25,7 @@
 pub(crate) mod arbitrary;
 mod code;
 mod command;
+mod content;
 mod domain;
 mod enhanced;
 mod escape;
@@ -42,6 +44,7 @@ mod verb;
 
 pub use code::{Code, Retry, Severity};
 pub use command::{Command, CommandError, MechanismName, Raw};
+pub use content::{ContentFault, LineEndings, Piece, Scan, Scanner, Stuffer};
 pub use domain::Domain;
 pub use enhanced::{EnhancedCode, InvalidEnhancedCode, Status};
 pub use escape::{Escaped, unescape};

@@ -1,0 +1,106 @@
+//! The octets of a mail on their way out: what is wrong with them, and what must be put between
+//! them before a server may see them. Nothing here knows of commands, replies or sockets, and
+//! nothing here looks into header fields.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `scan` | one look over content, before MAIL: what is in it, and how long it will be |
+//! | `stuff` | content as slices and what stands between them: line endings, dots, the end |
+
+mod scan;
+mod stuff;
+#[cfg(test)]
+mod tests;
+
+pub use scan::{Scan, Scanner};
+pub use stuff::{Piece, Stuffer};
+
+/// What is done about a CR or an LF that is not half of a CRLF.
+///
+/// Some servers take such an octet for a line end and some do not, and two that disagree can be
+/// made to see two mails where one was sent (RFC 5321 §2.3.8 forbids sending them). A NUL is
+/// refused under every policy but [`Raw`](Self::Raw): there are servers that drop it, and what
+/// remains may be the end of the mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LineEndings {
+    /// Each becomes a CRLF, so CR CR LF becomes two. The default.
+    #[default]
+    Normalize,
+    /// Each is an error.
+    Reject,
+    /// Each becomes a space.
+    Replace,
+    /// Everything is sent as it is, with nothing put in and nothing behind. Only lawful over BDAT
+    /// with `BODY=BINARYMIME`.
+    Raw,
+}
+
+/// What cannot be sent, and where it stands.
+///
+/// ```
+/// use ehlo::{ContentFault, LineEndings, Scan};
+///
+/// let fault = Scan::of(b"a\nb\r\n").check(LineEndings::Reject, true);
+/// assert_eq!(fault, Err(ContentFault::BareLf { offset: 1 }));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContentFault {
+    /// A CR that no LF follows, under [`LineEndings::Reject`].
+    #[error("content has a CR without an LF at offset {offset}")]
+    BareCr {
+        /// Octets of content before it.
+        offset: u64,
+    },
+    /// An LF that no CR precedes, under [`LineEndings::Reject`].
+    #[error("content has an LF without a CR at offset {offset}")]
+    BareLf {
+        /// Octets of content before it.
+        offset: u64,
+    },
+    /// A NUL, under any policy but [`LineEndings::Raw`].
+    #[error("content has a NUL at offset {offset}")]
+    Nul {
+        /// Octets of content before it.
+        offset: u64,
+    },
+    /// An octet above 127 for a server that was not promised any (RFC 6152 §3).
+    #[error("content has an octet above 127 at offset {offset}, and 8BITMIME is not in use")]
+    EightBit {
+        /// Octets of content before it.
+        offset: u64,
+    },
+}
+
+impl ContentFault {
+    /// Octets of content before the one at fault, counted over all chunks.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        match *self {
+            Self::BareCr { offset }
+            | Self::BareLf { offset }
+            | Self::Nul { offset }
+            | Self::EightBit { offset } => offset,
+        }
+    }
+}
+
+const NUL: u8 = 0;
+const LF: u8 = b'\n';
+const CR: u8 = b'\r';
+const EIGHTH_BIT: u8 = 0x80;
+
+/// Whether nothing in a block stops it from being sent as it is: half a CRLF, a dot behind an LF,
+/// a NUL, a forbidden bit. The first octet is only looked at as the one before the second. The
+/// loop has no branch, so that it becomes vector instructions.
+fn is_quiet(block: &[u8], forbidden: u8) -> bool {
+    let (_, octets) = block.split_at(block.len().min(1));
+    let pairs = block.iter().zip(octets);
+    let (any, least, bits) = pairs.fold((false, u8::MAX, 0), |(any, least, bits), (&a, &b)| {
+        let stray = (a == CR) ^ (b == LF);
+        let dot = (a == LF) & (b == b'.');
+        (any | stray | dot, b.min(least), b | bits)
+    });
+    !any && least != NUL && bits & forbidden == 0
+}

@@ -1,0 +1,327 @@
+//! One look over content before it is sent: what MAIL has to announce, and what a server would
+//! refuse. It decides nothing: the policy does, in `check` and in the stuffer.
+
+use super::{CR, ContentFault, EIGHTH_BIT, LF, LineEndings, NUL, is_quiet};
+
+/// What is in a mail's content, as found by one pass over it.
+///
+/// ```
+/// use ehlo::{LineEndings, Scan};
+///
+/// let scan = Scan::of(b"Subject: hello\n\n.signature");
+/// assert_eq!(scan.octets(), 26);
+/// assert_eq!(scan.bare_lf(), Some(14));
+/// assert!(scan.has_dots());
+/// assert_eq!(scan.normalized_len(LineEndings::Normalize), 30);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    octets: u64,
+    /// CRs and LFs that are not half of a CRLF.
+    strays: u64,
+    bare_cr: Option<u64>,
+    bare_lf: Option<u64>,
+    nul: Option<u64>,
+    eight_bit: Option<u64>,
+    long_lines: u64,
+    long_line: Option<u64>,
+    dots: bool,
+    ending: Ending,
+}
+
+/// What content ends with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ending {
+    /// Nothing: there is none.
+    #[default]
+    Empty,
+    Crlf,
+    Stray,
+    Text,
+}
+
+impl Scan {
+    /// The longest line in octets, without its CRLF, that every server must take (RFC 5321
+    /// §4.5.3.1.6).
+    pub const LINE_LIMIT: u64 = 998;
+
+    /// Scans content that is in memory as a whole; see [`Scanner`] for chunks.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        let mut scanner = Scanner::new();
+        scanner.update(content);
+        scanner.finish()
+    }
+
+    /// How many octets the content has, as it is.
+    #[must_use]
+    pub const fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// The offset of the first CR that no LF follows.
+    #[must_use]
+    pub const fn bare_cr(&self) -> Option<u64> {
+        self.bare_cr
+    }
+
+    /// The offset of the first LF that no CR precedes.
+    #[must_use]
+    pub const fn bare_lf(&self) -> Option<u64> {
+        self.bare_lf
+    }
+
+    /// The offset of the first NUL.
+    #[must_use]
+    pub const fn nul(&self) -> Option<u64> {
+        self.nul
+    }
+
+    /// The offset of the first octet above 127.
+    #[must_use]
+    pub const fn eight_bit(&self) -> Option<u64> {
+        self.eight_bit
+    }
+
+    /// How many lines are longer than [`LINE_LIMIT`](Self::LINE_LIMIT). A bare CR or LF ends a
+    /// line here, as it does under [`LineEndings::Normalize`]; a stuffed dot does not count.
+    #[must_use]
+    pub const fn long_lines(&self) -> u64 {
+        self.long_lines
+    }
+
+    /// The offset at which the first of the [`long_lines`](Self::long_lines) begins.
+    #[must_use]
+    pub const fn long_line(&self) -> Option<u64> {
+        self.long_line
+    }
+
+    /// Whether any line begins with a dot; a bare CR or LF ends a line here.
+    #[must_use]
+    pub const fn has_dots(&self) -> bool {
+        self.dots
+    }
+
+    /// Whether the last two octets are CR LF.
+    #[must_use]
+    pub const fn ends_with_crlf(&self) -> bool {
+        matches!(self.ending, Ending::Crlf)
+    }
+
+    /// Whether DATA may send the content as it is, with nothing between its octets: all that may
+    /// lack is the CRLF at its end. Octets above 127 and long lines do not count.
+    #[must_use]
+    pub const fn is_verbatim(&self) -> bool {
+        self.strays == 0 && self.nul.is_none() && !self.dots
+    }
+
+    /// The octets a server gets to keep, which is what SIZE counts: after the policy, with the
+    /// CRLF that may lack at the end, without stuffed dots and without the last line (RFC 1870
+    /// §5). Where the policy refuses the content, the number says nothing.
+    #[must_use]
+    pub const fn normalized_len(&self, policy: LineEndings) -> u64 {
+        let (inserted, ended) = match policy {
+            LineEndings::Raw => (0, true),
+            LineEndings::Normalize => (self.strays, !matches!(self.ending, Ending::Text)),
+            LineEndings::Reject | LineEndings::Replace => {
+                (0, matches!(self.ending, Ending::Empty | Ending::Crlf))
+            }
+        };
+        self.octets + inserted + if ended { 0 } else { 2 }
+    }
+
+    /// Whether content may be sent under a policy, to a server that takes octets above 127 or
+    /// does not. A [`Stuffer`](crate::Stuffer) of the same policy comes to the same result.
+    ///
+    /// # Errors
+    ///
+    /// What stands first in the content and may not be sent.
+    pub fn check(&self, policy: LineEndings, eight_bit: bool) -> Result<(), ContentFault> {
+        let strays = policy == LineEndings::Reject;
+        let nul = policy != LineEndings::Raw;
+        let faults = [
+            (self.bare_cr.filter(|_| strays)).map(|offset| ContentFault::BareCr { offset }),
+            (self.bare_lf.filter(|_| strays)).map(|offset| ContentFault::BareLf { offset }),
+            (self.nul.filter(|_| nul)).map(|offset| ContentFault::Nul { offset }),
+            (self.eight_bit.filter(|_| !eight_bit)).map(|offset| ContentFault::EightBit { offset }),
+        ];
+        let first = faults
+            .into_iter()
+            .flatten()
+            .min_by_key(ContentFault::offset);
+        first.map_or(Ok(()), Err)
+    }
+}
+
+/// Scans content that comes in chunks, of any size and cut anywhere.
+///
+/// ```
+/// let mut scanner = ehlo::Scanner::new();
+/// scanner.update(b"cut between CR\r");
+/// scanner.update(b"\nand LF\r\n");
+/// assert_eq!(scanner.finish(), ehlo::Scan::of(b"cut between CR\r\nand LF\r\n"));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Scanner {
+    found: Scan,
+    /// The last two octets, NULs standing for those before the content.
+    last: [u8; 2],
+    /// The offset at which the current line begins. While a CR may still become a CRLF, that is
+    /// the line it ends.
+    line: u64,
+}
+
+impl Scanner {
+    /// A scanner at the start of a mail.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes note of the next chunk.
+    pub fn update(&mut self, content: &[u8]) {
+        let Some(&first) = content.first() else {
+            return;
+        };
+        self.step(first);
+        // From here on the first octet of `rest` is behind us: it is half of the next pair.
+        let mut rest = content;
+        while rest.len() > 1 {
+            let (block, _) = rest.split_at(rest.len().min(BLOCK + 1));
+            self.take(block);
+            rest = rest.get(block.len() - 1..).unwrap_or_default();
+        }
+    }
+
+    /// What was found, the content being complete.
+    #[must_use]
+    pub fn finish(mut self) -> Scan {
+        let end = self.found.octets;
+        self.found.ending = match self.last {
+            _ if end == 0 => Ending::Empty,
+            [CR, LF] => Ending::Crlf,
+            [_, LF] => Ending::Stray,
+            [_, CR] => {
+                self.bare_cr(end - 1);
+                Ending::Stray
+            }
+            _ => {
+                self.end_line(end, end);
+                Ending::Text
+            }
+        };
+        self.found
+    }
+
+    /// Takes a block behind its first octet, which was taken before.
+    fn take(&mut self, block: &[u8]) {
+        let (_, octets) = block.split_at(1);
+        let forbidden = if self.found.eight_bit.is_none() {
+            EIGHTH_BIT
+        } else {
+            0
+        };
+        if !is_quiet(block, forbidden) {
+            let summary = Summary::of(block);
+            if summary.has_news(&self.found) {
+                return octets.iter().for_each(|&octet| self.step(octet));
+            }
+            self.found.strays += summary.strays;
+            self.found.dots |= summary.dots;
+        }
+        let start = self.found.octets;
+        // No line that begins and ends within a block is too long.
+        if let Some(lf) = memchr::memchr(LF, octets) {
+            let cr = u64::from(block.get(lf) == Some(&CR));
+            let end = start + lf as u64;
+            self.end_line(end - cr, end + 1);
+        }
+        if let Some(lf) = memchr::memrchr(LF, octets) {
+            self.line = start + lf as u64 + 1;
+        }
+        if let Some(last) = block.last_chunk() {
+            self.last = *last;
+        }
+        self.found.octets += octets.len() as u64;
+    }
+
+    /// Takes one octet.
+    fn step(&mut self, octet: u8) {
+        let offset = self.found.octets;
+        let [_, before] = self.last;
+        self.last = [before, octet];
+        self.found.octets += 1;
+        match (before, octet) {
+            (CR, LF) => return self.end_line(offset - 1, offset + 1),
+            (CR, _) => self.bare_cr(offset - 1),
+            _ => {}
+        }
+        match octet {
+            LF => {
+                self.found.strays += 1;
+                self.found.bare_lf.get_or_insert(offset);
+                self.end_line(offset, offset + 1);
+            }
+            NUL => {
+                self.found.nul.get_or_insert(offset);
+            }
+            EIGHTH_BIT.. => {
+                self.found.eight_bit.get_or_insert(offset);
+            }
+            b'.' => self.found.dots |= offset == self.line,
+            _ => {}
+        }
+    }
+
+    fn bare_cr(&mut self, offset: u64) {
+        self.found.strays += 1;
+        self.found.bare_cr.get_or_insert(offset);
+        self.end_line(offset, offset + 1);
+    }
+
+    fn end_line(&mut self, end: u64, next: u64) {
+        if end - self.line > Scan::LINE_LIMIT {
+            self.found.long_lines += 1;
+            self.found.long_line.get_or_insert(self.line);
+        }
+        self.line = next;
+    }
+}
+
+/// What is in a block, apart from where.
+struct Summary {
+    strays: u64,
+    bare_cr: bool,
+    nul: bool,
+    eight_bit: bool,
+    dots: bool,
+}
+
+impl Summary {
+    /// Of the octets behind the first.
+    fn of(block: &[u8]) -> Self {
+        let (_, octets) = block.split_at(1);
+        let pairs = || block.iter().zip(octets);
+        let bits = octets.iter().fold(0, |bits, &octet| octet | bits);
+        let stray = |(&a, &b): (&u8, &u8)| u16::from((a == CR) ^ (b == LF));
+        Self {
+            strays: pairs().map(stray).sum::<u16>().into(),
+            bare_cr: pairs().fold(false, |any, (&a, &b)| any | ((a == CR) & (b != LF))),
+            nul: octets.iter().fold(false, |any, &b| any | (b == NUL)),
+            eight_bit: bits & EIGHTH_BIT != 0,
+            dots: pairs().fold(false, |any, (&a, &b)| any | ((a == LF) & (b == b'.'))),
+        }
+    }
+
+    /// Whether there is something in the block of which the offset is wanted.
+    fn has_news(&self, found: &Scan) -> bool {
+        self.bare_cr
+            || (self.strays > 0 && found.bare_lf.is_none())
+            || (self.nul && found.nul.is_none())
+            || (self.eight_bit && found.eight_bit.is_none())
+    }
+}
+
+/// Octets in a block: no more than half of [`Scan::LINE_LIMIT`], so that a line too long for a
+/// server is never hidden in one.
+const BLOCK: usize = 480;
