@@ -263,10 +263,7 @@ mod tests {
             let host = "mx.example".to_owned();
             ResolveFault { host, reason }.to_string()
         };
-        assert_eq!(
-            words(ResolveReason::NoAddress),
-            "mx.example has no address"
-        );
+        assert_eq!(words(ResolveReason::NoAddress), "mx.example has no address");
         assert_eq!(
             words(ResolveReason::TimedOut(Duration::from_secs(30))),
             "mx.example could not be resolved within 30s"

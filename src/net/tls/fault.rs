@@ -6,8 +6,6 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-#[cfg(test)]
-use tokio_rustls::rustls::pki_types::UnixTime;
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use super::verify::SelfSigned;
@@ -38,7 +36,10 @@ impl TlsFault {
             };
             return Self::new(reason, error);
         }
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        match error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<Error>())
+        {
             Some(tls) => Self::from(tls.clone()),
             None if is_closing(error.kind()) => Self::new(TlsReason::Closed, error),
             None => Self::new(TlsReason::Io, error),
@@ -306,10 +307,7 @@ fn wrong_name(
              name does not count)"
         );
     }
-    write!(
-        f,
-        "the server's certificate is not for {expected} but for "
-    )?;
+    write!(f, "the server's certificate is not for {expected} but for ")?;
     for (at, name) in presented.iter().take(NAMES_SHOWN).enumerate() {
         let comma = if at == 0 { "" } else { ", " };
         write!(f, "{comma}{}", Escaped::new(name.as_bytes()))?;
@@ -418,8 +416,104 @@ const DAYS_FROM_YEAR_0_TO_1970: u64 = 719_468;
 
 const DAYS_IN_CYCLE: u64 = 146_097;
 
-/// For tests of words, which need a time that stands.
 #[cfg(test)]
-pub(super) const fn at(seconds: u64) -> UnixTime {
-    UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+mod tests {
+    use super::*;
+
+    use std::time::Duration;
+
+    use tokio_rustls::rustls::OtherError;
+    use tokio_rustls::rustls::pki_types::UnixTime;
+
+    #[track_caller]
+    fn says(error: impl Into<Error>, words: &str) {
+        assert_eq!(TlsFault::from(error.into()).to_string(), words);
+    }
+
+    /// The verifiers of some platforms tell no details; these cannot be had by a handshake here.
+    #[test]
+    fn words_without_details() {
+        says(
+            CertificateError::Expired,
+            "the server's certificate has expired",
+        );
+        says(
+            CertificateError::NotValidYet,
+            "the server's certificate is not valid yet",
+        );
+        says(
+            CertificateError::NotValidForName,
+            "the server's certificate is for another name",
+        );
+        says(
+            CertificateError::Revoked,
+            "the server's certificate has been revoked by its issuer",
+        );
+        says(
+            CertificateError::BadEncoding,
+            "the server's certificate was not accepted: invalid peer certificate: BadEncoding",
+        );
+        says(
+            Error::NoCertificatesPresented,
+            "the TLS handshake failed: peer sent no certificates",
+        );
+        assert_eq!(
+            TlsFault::no_roots(Error::General(String::new())).to_string(),
+            "this system has no trusted root certificates: install them (the package is often \
+             called ca-certificates) or give some"
+        );
+    }
+
+    #[test]
+    fn what_others_say_is_shown_escaped() {
+        let hostile = OtherError(Arc::new(io::Error::other("\u{1b}[2J")));
+        let words = TlsFault::from(Error::Other(hostile)).to_string();
+        assert!(!words.contains('\u{1b}'), "{words}");
+        says(
+            CertificateError::NotValidForNameContext {
+                expected: "mx.example".try_into().unwrap(),
+                presented: vec![
+                    "DnsName(\"a\u{1b}b\")".to_owned(),
+                    "DirectoryName".to_owned(),
+                    "IpAddress(192.0.2.1)".to_owned(),
+                ],
+            },
+            r"the server's certificate is not for mx.example but for a\x1bb, 192.0.2.1",
+        );
+    }
+
+    #[test]
+    fn a_broken_connection_is_not_a_closed_one() {
+        let broken = io::Error::new(io::ErrorKind::HostUnreachable, "no route");
+        let fault = TlsFault::of_handshake(broken, b"");
+        assert_eq!(*fault.reason(), TlsReason::Io);
+        assert_eq!(
+            fault.to_string(),
+            "the connection broke during the TLS handshake: no route"
+        );
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        let fault = TlsFault::of_handshake(reset, b"\x16\x03");
+        assert_eq!(*fault.reason(), TlsReason::Closed);
+        assert!(fault.source().unwrap().is::<io::Error>());
+    }
+
+    #[test]
+    fn times_far_and_near() {
+        for (seconds, shown) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59 UTC"),
+            (951_782_400, "2000-02-29 00:00 UTC"),
+            (4_107_542_400, "2100-03-01 00:00 UTC"),
+            (253_402_300_799, "9999-12-31 23:59 UTC"),
+        ] {
+            assert_eq!(Utc(seconds).to_string(), shown);
+        }
+        // Whatever number stands there, it can be shown.
+        assert!(Utc(u64::MAX).to_string().ends_with(" UTC"));
+        let error = CertificateError::ExpiredContext {
+            time: UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX)),
+            not_after: UnixTime::since_unix_epoch(Duration::ZERO),
+        };
+        assert!(!TlsFault::from(Error::from(error)).to_string().is_empty());
+    }
 }

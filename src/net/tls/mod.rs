@@ -204,16 +204,16 @@ fn judge(options: &TlsOptions) -> Result<Judge, InvalidTlsOptions> {
     let provider = provider(options.crypto)?;
     let verifier: Result<Arc<dyn ServerCertVerifier>, TlsFault> = match &options.anchor {
         Anchor::Roots(roots) => {
-            WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots.0), provider)
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots.0), Arc::clone(&provider))
                 .build()
                 .map(|verifier| verifier as _)
                 .map_err(|error| TlsFault::no_roots(Error::General(error.to_string())))
         }
-        _ => PlatformVerifier::new(provider)
+        _ => PlatformVerifier::new(Arc::clone(&provider))
             .map(|verifier| Arc::new(verifier) as _)
             .map_err(TlsFault::no_roots),
     };
-    Ok(verifier.map(|verifier| Arc::new(Explaining(verifier)) as _))
+    Ok(verifier.map(|verifier| Arc::new(Explaining { verifier, provider }) as _))
 }
 
 /// The cryptography under TLS.
@@ -299,7 +299,7 @@ impl RootCertificates {
     /// When there is no certificate in it, or one that cannot be read.
     pub fn from_pem(pem: &[u8]) -> Result<Self, InvalidRoots> {
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-        let certificates = certificates.map_err(|error| InvalidRoots::Pem(error.to_string()))?;
+        let certificates = certificates.map_err(|_| InvalidRoots::Pem)?;
         Self::from_certificates(certificates)
     }
 
@@ -347,8 +347,8 @@ pub enum InvalidRoots {
     #[error("no certificate found")]
     Empty,
     /// The text is not PEM.
-    #[error("not a PEM file: {0}")]
-    Pem(String),
+    #[error("not a PEM file, or cut off")]
+    Pem,
     /// A certificate cannot be read.
     #[error("certificate {number} cannot be read")]
     #[non_exhaustive]
@@ -356,4 +356,48 @@ pub enum InvalidRoots {
         /// Which one, counted from 1.
         number: usize,
     },
+}
+
+#[cfg(test)]
+mod option_tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_named_or_missed() {
+        for (crypto, compiled, name) in [
+            (Crypto::AwsLcRs, cfg!(feature = "aws-lc-rs"), "aws-lc-rs"),
+            (Crypto::Ring, cfg!(feature = "ring"), "ring"),
+        ] {
+            match provider(Some(crypto)) {
+                Ok(_) => assert!(compiled),
+                Err(fault) => {
+                    assert!(!compiled);
+                    assert_eq!(
+                        fault.to_string(),
+                        format!(
+                            "the crypto provider {name} is not compiled in: enable feature {name}"
+                        )
+                    );
+                }
+            }
+        }
+        let any = cfg!(any(feature = "aws-lc-rs", feature = "ring"));
+        assert_eq!(provider(None).is_ok(), any);
+        assert_eq!(
+            InvalidTlsOptions::NoProvider.to_string(),
+            "no crypto provider is compiled in: enable feature aws-lc-rs or ring, or give a whole \
+             ClientConfig"
+        );
+    }
+
+    #[test]
+    fn what_no_certificate_can_be_for() {
+        for host in ["", ".", "a b", "a\u{1b}"] {
+            assert!(server_name(host).is_err(), "{host}");
+        }
+        assert_eq!(
+            server_name("a\u{1b}").unwrap_err().to_string(),
+            r"a\x1b is neither a host name nor an address"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
@@ -11,7 +12,7 @@ use tokio_rustls::rustls::crypto::{
 };
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
 use super::TlsFault;
@@ -19,7 +20,40 @@ use super::TlsFault;
 /// Says of an unknown issuer whether it is the certificate itself, which is another mistake and
 /// has another remedy. Decides nothing.
 #[derive(Debug)]
-pub(super) struct Explaining(pub(super) Arc<dyn ServerCertVerifier>);
+pub(super) struct Explaining {
+    pub(super) verifier: Arc<dyn ServerCertVerifier>,
+    pub(super) provider: Arc<CryptoProvider>,
+}
+
+impl Explaining {
+    /// Whether the certificate would be believed if it were its own and only authority. Equal
+    /// names of issuer and subject would not say as much.
+    fn vouches_for_itself(
+        &self,
+        certificate: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> bool {
+        let mut alone = RootCertStore::empty();
+        if alone.add(certificate.clone().into_owned()).is_err() {
+            return false;
+        }
+        let provider = Arc::clone(&self.provider);
+        WebPkiServerVerifier::builder_with_provider(Arc::new(alone), provider)
+            .build()
+            .is_ok_and(|verifier| {
+                // The name is looked at last, so a wrong one comes after a chain that holds.
+                matches!(
+                    verifier.verify_server_cert(certificate, &[], name, &[], now),
+                    Ok(_)
+                        | Err(Error::InvalidCertificate(
+                            CertificateError::NotValidForName
+                                | CertificateError::NotValidForNameContext { .. }
+                        ))
+                )
+            })
+    }
+}
 
 impl ServerCertVerifier for Explaining {
     fn verify_server_cert(
@@ -30,7 +64,7 @@ impl ServerCertVerifier for Explaining {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict = self.0.verify_server_cert(
+        let verdict = self.verifier.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
@@ -38,9 +72,10 @@ impl ServerCertVerifier for Explaining {
             now,
         );
         verdict.map_err(|error| match error {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer)
-                if is_self_issued(end_entity) =>
-            {
+            // A bad signature where one of the roots happens to have the same name.
+            Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            ) if self.vouches_for_itself(end_entity, server_name, now) => {
                 Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(SelfSigned))))
             }
             error => error,
@@ -53,7 +88,7 @@ impl ServerCertVerifier for Explaining {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.verifier.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -62,17 +97,12 @@ impl ServerCertVerifier for Explaining {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.verifier.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.verifier.supported_verify_schemes()
     }
-}
-
-fn is_self_issued(certificate: &CertificateDer<'_>) -> bool {
-    webpki::EndEntityCert::try_from(certificate)
-        .is_ok_and(|certificate| certificate.issuer() == certificate.subject())
 }
 
 /// The certificate's issuer is the certificate itself.
@@ -162,5 +192,31 @@ impl ServerCertVerifier for Accepting {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+#[cfg(all(test, any(feature = "aws-lc-rs", feature = "ring")))]
+mod tests {
+    use super::*;
+
+    /// What cannot be read is no worse than what is not believed, but never a proof.
+    #[test]
+    fn unreadable_certificates_pass_only_unbelieved() {
+        let tolerates = |verdict: Option<Verdict>, error| {
+            let accepting = Accepting {
+                provider: super::super::provider(None).unwrap(),
+                judge: None,
+                verdict: Arc::new(verdict.map_or_else(OnceLock::new, OnceLock::from)),
+            };
+            accepting
+                .tolerate(Err(Error::InvalidCertificate(error)))
+                .is_ok()
+        };
+        let bad = || Some(Err(TlsFault::closed()));
+        assert!(tolerates(bad(), CertificateError::BadEncoding));
+        assert!(tolerates(None, CertificateError::BadEncoding));
+        assert!(!tolerates(Some(Ok(())), CertificateError::BadEncoding));
+        assert!(!tolerates(bad(), CertificateError::BadSignature));
+        assert!(!tolerates(None, CertificateError::BadSignature));
     }
 }
