@@ -10,7 +10,7 @@
 //! | `timeouts` | how long each stage may take |
 
 // Until the driver stands on it.
-#![cfg_attr(not(test), allow(dead_code))]
+#![allow(dead_code)]
 
 mod connect;
 mod security;

@@ -15,7 +15,8 @@ mod info;
 mod overheard;
 mod verify;
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 
 use std::sync::{Arc, OnceLock};
@@ -138,7 +139,8 @@ impl TlsSetup {
             Kind::Recorded(base, judge) => {
                 let (verifier, verdict) = base.accepting(Some(judge.clone()));
                 let mut config = base.config(verifier)?;
-                // A resumed session shows no certificate, so there would be no verdict.
+                // A resumed session shows no certificate, so there would be no verdict; and this
+                // configuration has no second handshake.
                 config.resumption = Resumption::disabled();
                 (Arc::new(config), None, Some(verdict))
             }
