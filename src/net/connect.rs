@@ -1,0 +1,372 @@
+//! From a host's name to a TCP connection: every address is tried, and why each failed is kept.
+//! What is spoken over the connection is no concern of this file.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use crate::Escaped;
+
+/// The addresses of `host`, in the resolver's order and each once. An IP literal, in brackets or
+/// bare, stands for itself.
+///
+/// # Errors
+///
+/// When the resolver knows no address, fails, or does not answer within `limit`.
+pub(crate) async fn resolve(
+    host: &str,
+    port: u16,
+    limit: Duration,
+) -> Result<Vec<SocketAddr>, ResolveFault> {
+    if let Some(ip) = ip_literal(host) {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let fault = |reason| ResolveFault {
+        host: host.to_owned(),
+        reason,
+    };
+    let mut addresses = Vec::new();
+    match timeout(limit, lookup_host((host, port))).await {
+        Err(_) => return Err(fault(ResolveReason::TimedOut(limit))),
+        Ok(Err(error)) => return Err(fault(ResolveReason::Failed(error))),
+        Ok(Ok(found)) => {
+            for address in found {
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+        }
+    }
+    if addresses.is_empty() {
+        return Err(fault(ResolveReason::NoAddress));
+    }
+    Ok(addresses)
+}
+
+/// A connection to the first of `addresses` that takes one, each within `limit`, with
+/// `TCP_NODELAY` set: a flight of commands is one write, and no reply comes until it is sent.
+///
+/// With `sources` not empty the local end is the first of them that is of the address's family;
+/// an address of another family is not tried, because who names a source does not want to be
+/// seen from elsewhere.
+///
+/// # Errors
+///
+/// When no address could be connected: every attempt, in order.
+pub(crate) async fn connect(
+    addresses: &[SocketAddr],
+    sources: &[IpAddr],
+    limit: Duration,
+) -> Result<TcpStream, ConnectFault> {
+    let mut attempts = Vec::new();
+    for &address in addresses {
+        let failure = match timeout(limit, attempt(address, sources)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(failure)) => failure,
+            Err(_) => ConnectFailure::TimedOut(limit),
+        };
+        attempts.push(ConnectAttempt { address, failure });
+    }
+    Err(ConnectFault { attempts })
+}
+
+async fn attempt(address: SocketAddr, sources: &[IpAddr]) -> Result<TcpStream, ConnectFailure> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if !sources.is_empty() {
+        let source = sources
+            .iter()
+            .find(|source| source.is_ipv4() == address.is_ipv4())
+            .ok_or(ConnectFailure::NoSource)?;
+        socket
+            .bind(SocketAddr::new(*source, 0))
+            .map_err(|error| ConnectFailure::Source(*source, error))?;
+    }
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// The address that a host written as an IP address names.
+pub(crate) fn ip_literal(host: &str) -> Option<IpAddr> {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    bare.unwrap_or(host).parse().ok()
+}
+
+/// The addresses of a host could not be found.
+#[derive(Debug, thiserror::Error)]
+#[error("{} {reason}", Escaped::new(host.as_bytes()))]
+pub struct ResolveFault {
+    host: String,
+    reason: ResolveReason,
+}
+
+impl ResolveFault {
+    /// The name that was asked for.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether the resolver did not answer in time.
+    #[must_use]
+    pub const fn timed_out(&self) -> bool {
+        matches!(self.reason, ResolveReason::TimedOut(_))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ResolveReason {
+    #[error("could not be resolved: {0}")]
+    Failed(io::Error),
+    #[error("has no address")]
+    NoAddress,
+    #[error("could not be resolved within {0:?}")]
+    TimedOut(Duration),
+}
+
+/// No address of a server could be connected.
+#[derive(Debug)]
+pub struct ConnectFault {
+    attempts: Vec<ConnectAttempt>,
+}
+
+impl ConnectFault {
+    /// Every attempt, in the order made; empty when there was no address to try.
+    #[must_use]
+    pub fn attempts(&self) -> &[ConnectAttempt] {
+        &self.attempts
+    }
+
+    /// Whether some attempt ran into its time limit.
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        let mut failures = self.attempts.iter().map(|attempt| &attempt.failure);
+        failures.any(|failure| matches!(failure, ConnectFailure::TimedOut(_)))
+    }
+}
+
+impl fmt::Display for ConnectFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no connection")?;
+        for (at, attempt) in self.attempts.iter().enumerate() {
+            f.write_str(if at == 0 { ": " } else { "; " })?;
+            attempt.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConnectFault {
+    /// What the system said at the last attempt.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.attempts.last()?.failure)
+    }
+}
+
+/// One address, and why it could not be connected.
+#[derive(Debug)]
+pub struct ConnectAttempt {
+    address: SocketAddr,
+    failure: ConnectFailure,
+}
+
+impl ConnectAttempt {
+    /// The address that was tried.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Why there was no connection.
+    #[must_use]
+    pub const fn failure(&self) -> &ConnectFailure {
+        &self.failure
+    }
+}
+
+impl fmt::Display for ConnectAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.failure)
+    }
+}
+
+/// Why an address could not be connected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectFailure {
+    /// The system refused, or the peer did.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Nothing answered within this time.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    /// None of the source addresses is of the address's family.
+    #[error("no source address of this family was given")]
+    NoSource,
+    /// The source address could not be used.
+    #[error("cannot connect from {0}: {1}")]
+    Source(IpAddr, #[source] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::error::Error as _;
+    use tokio::net::TcpListener;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// A loopback address where nobody listens.
+    async fn closed_port() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    }
+
+    #[tokio::test]
+    async fn literals_stand_for_themselves() {
+        for (host, address) in [
+            ("192.0.2.1", "192.0.2.1:25"),
+            ("[192.0.2.1]", "192.0.2.1:25"),
+            ("2001:db8::1", "[2001:db8::1]:25"),
+            ("[2001:db8::1]", "[2001:db8::1]:25"),
+        ] {
+            let found = resolve(host, 25, Duration::ZERO).await.unwrap();
+            assert_eq!(found, [address.parse().unwrap()], "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_a_name_says_so() {
+        let fault = resolve("no\u{1b}[2J\0name", 25, LONG).await.unwrap_err();
+        let words = fault.to_string();
+        assert!(
+            words.starts_with(r"no\x1b[2J\x00name could not be resolved: "),
+            "{words}"
+        );
+        assert_eq!(fault.host(), "no\u{1b}[2J\0name");
+        assert!(!fault.timed_out());
+    }
+
+    #[test]
+    fn words_of_resolving() {
+        let words = |reason| {
+            let host = "mx.example".to_owned();
+            ResolveFault { host, reason }.to_string()
+        };
+        assert_eq!(words(ResolveReason::NoAddress), "mx.example has no address");
+        assert_eq!(
+            words(ResolveReason::TimedOut(Duration::from_secs(30))),
+            "mx.example could not be resolved within 30s"
+        );
+        assert_eq!(
+            words(ResolveReason::Failed(io::Error::other("broken"))),
+            "mx.example could not be resolved: broken"
+        );
+    }
+
+    #[tokio::test]
+    async fn goes_on_to_the_address_that_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        let stream = connect(&[closed_port().await, open], &[], LONG)
+            .await
+            .unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        assert!(stream.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn keeps_the_failure_of_every_address() {
+        let (one, two) = (closed_port().await, closed_port().await);
+        let fault = connect(&[one, two], &[], LONG).await.unwrap_err();
+        let refused = io::Error::from_raw_os_error(REFUSED);
+        assert_eq!(
+            fault.to_string(),
+            format!("no connection: {one}: {refused}; {two}: {refused}")
+        );
+        assert_eq!(fault.attempts().len(), 2);
+        assert_eq!(fault.attempts()[1].address(), two);
+        assert_eq!(fault.source().unwrap().to_string(), refused.to_string());
+        assert!(!fault.timed_out());
+    }
+
+    #[tokio::test]
+    async fn no_address_is_no_connection() {
+        let fault = connect(&[], &[], LONG).await.unwrap_err();
+        assert_eq!(fault.to_string(), "no connection");
+        assert!(fault.source().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_source_address_is_of_the_address_family() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        let sources = ["::1".parse().unwrap(), "127.0.0.2".parse().unwrap()];
+        if cfg!(target_os = "linux") {
+            let stream = connect(&[open], &sources, LONG).await.unwrap();
+            assert_eq!(stream.local_addr().unwrap().ip(), sources[1]);
+        }
+
+        let fault = connect(&[open], &sources[..1], LONG).await.unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            format!("no connection: {open}: no source address of this family was given")
+        );
+        // TEST-NET-1 is nobody's address, so nothing can be bound to it.
+        let nobody = "192.0.2.1".parse().unwrap();
+        let fault = connect(&[open], &[nobody], LONG).await.unwrap_err();
+        let words = fault.to_string();
+        assert!(
+            words.starts_with(&format!(
+                "no connection: {open}: cannot connect from 192.0.2.1: "
+            )),
+            "{words}"
+        );
+        assert!(fault.source().is_some());
+    }
+
+    /// Linux drops a SYN when the queue of a listener that never accepts is full.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn each_address_has_its_own_time() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let deaf = socket.listen(0).unwrap();
+        let deaf = (deaf.local_addr().unwrap(), deaf);
+        let limit = Duration::from_millis(100);
+        let mut queued = Vec::new();
+        while let Ok(stream) = connect(&[deaf.0], &[], limit).await {
+            queued.push(stream);
+            assert!(queued.len() < 100, "the queue has no end");
+        }
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        assert!(connect(&[deaf.0, open], &[], limit).await.is_ok());
+
+        let fault = connect(&[deaf.0], &[], limit).await.unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            format!("no connection: {}: no answer within 100ms", deaf.0)
+        );
+        assert!(fault.timed_out());
+    }
+
+    const REFUSED: i32 = if cfg!(target_os = "linux") {
+        111
+    } else if cfg!(windows) {
+        10061
+    } else {
+        61
+    };
+}

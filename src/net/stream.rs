@@ -1,0 +1,329 @@
+//! The octets' way to a server, whatever it is made of. No knowledge of SMTP: what the octets say
+//! and how long they may take is decided above.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+#[cfg(feature = "tls")]
+use super::tls::{TlsFault, TlsInfo, TlsSetup, TlsStream};
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// What a stream given by the caller has to be. Whatever is that, is it.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// A connection to a server.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Plain(Plain),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream>),
+    /// A handshake failed or was dropped midway. What is on the line is neither text nor TLS, so
+    /// it reads as closed and takes nothing more.
+    #[cfg(feature = "tls")]
+    Gone,
+}
+
+impl Stream {
+    /// Any stream; the caller's, or one in memory.
+    pub(crate) fn given(stream: impl Io + 'static) -> Self {
+        Self::Plain(Plain::Given(Box::new(stream)))
+    }
+
+    /// Runs the TLS handshake on this stream, for STARTTLS or before the greeting.
+    ///
+    /// A future dropped midway leaves a stream that is closed; so does a failure, since after it
+    /// nothing may be said in clear (RFC 3207 §4).
+    #[cfg(feature = "tls")]
+    pub(crate) async fn start_tls(
+        &mut self,
+        setup: &TlsSetup,
+        name: &ServerName<'static>,
+    ) -> Result<TlsInfo, TlsFault> {
+        match std::mem::replace(self, Self::Gone) {
+            Self::Plain(plain) => {
+                let (stream, info) = setup.handshake(plain, name).await?;
+                *self = Self::Tls(Box::new(stream));
+                Ok(info)
+            }
+            Self::Gone => Err(TlsFault::closed()),
+            secured @ Self::Tls(_) => {
+                *self = secured;
+                Err(TlsFault::already_secured())
+            }
+        }
+    }
+
+    /// Whether TLS is spoken.
+    pub(crate) const fn is_tls(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => true,
+            #[cfg(feature = "tls")]
+            Self::Gone => false,
+        }
+    }
+
+    /// The address of the local end; none for a Unix socket, a stream that was given, and a
+    /// closed one.
+    pub(crate) fn local_ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Plain(plain) => plain.local_ip(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.get_ref().0.plain().local_ip(),
+            #[cfg(feature = "tls")]
+            Self::Gone => None,
+        }
+    }
+
+    fn io(self: Pin<&mut Self>) -> io::Result<Pin<&mut dyn Io>> {
+        match self.get_mut() {
+            Self::Plain(plain) => Ok(Pin::new(plain)),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Ok(Pin::new(stream.as_mut())),
+            #[cfg(feature = "tls")]
+            Self::Gone => Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the TLS handshake was not completed",
+            )),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(plain) => Pin::new(plain).poll_read(cx, buf),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf).map(closed_is_closed),
+            #[cfg(feature = "tls")]
+            Self::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+/// An end without close_notify reads like any other end: replies say themselves where they end, so
+/// who cuts the connection gains nothing by it, and many servers close so after QUIT.
+#[cfg(feature = "tls")]
+fn closed_is_closed(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+        outcome => outcome,
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.io()?.poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.io()?.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(plain) => plain.is_write_vectored(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.is_write_vectored(),
+            #[cfg(feature = "tls")]
+            Self::Gone => false,
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.io() {
+            Ok(io) => io.poll_shutdown(cx),
+            Err(_) => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+/// A connection without TLS, or what lies under it.
+pub(crate) enum Plain {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+    Given(Box<dyn Io>),
+}
+
+impl Plain {
+    fn local_ip(&self) -> Option<IpAddr> {
+        match self {
+            // A socket for both families shows IPv4 addresses as IPv6.
+            Self::Tcp(stream) => Some(stream.local_addr().ok()?.ip().to_canonical()),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+            Self::Given(_) => None,
+        }
+    }
+
+    fn io(self: Pin<&mut Self>) -> Pin<&mut dyn Io> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream),
+            Self::Given(stream) => Pin::new(stream.as_mut()),
+        }
+    }
+}
+
+impl fmt::Debug for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(stream) => stream.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.fmt(f),
+            Self::Given(_) => f.write_str("Given"),
+        }
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.io().poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.io().poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.io().poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Given(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io().poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::net::TcpListener;
+
+    /// What one end writes in slices, the other reads, both ways, until the end.
+    async fn converse(mut stream: Stream, mut peer: impl Io) {
+        let slices = [IoSlice::new(b"EHLO "), IoSlice::new(b"me\r\n")];
+        let wrote = stream.write_vectored(&slices).await.unwrap();
+        let all = if stream.is_write_vectored() { 9 } else { 5 };
+        assert_eq!(wrote, all);
+        stream.flush().await.unwrap();
+        let mut heard = vec![0; wrote];
+        peer.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, b"EHLO me\r\n"[..wrote]);
+
+        peer.write_all(b"250 ok\r\n").await.unwrap();
+        peer.shutdown().await.unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said, b"250 ok\r\n");
+
+        stream.shutdown().await.unwrap();
+        assert_eq!(peer.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_tcp_stream() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (peer, _) = listener.accept().await.unwrap();
+        let stream = Stream::Plain(Plain::Tcp(client.unwrap()));
+        assert_eq!(stream.local_ip(), Some("127.0.0.1".parse().unwrap()));
+        assert!(stream.is_write_vectored());
+        assert!(!stream.is_tls());
+        converse(stream, peer).await;
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_unix_stream() {
+        let (client, peer) = UnixStream::pair().unwrap();
+        let stream = Stream::Plain(Plain::Unix(client));
+        assert_eq!(stream.local_ip(), None);
+        assert!(stream.is_write_vectored());
+        converse(stream, peer).await;
+    }
+
+    #[tokio::test]
+    async fn a_given_stream() {
+        let (client, peer) = duplex(64);
+        let stream = Stream::given(client);
+        assert_eq!(stream.local_ip(), None);
+        assert_eq!(format!("{stream:?}"), "Plain(Given)");
+        converse(stream, peer).await;
+    }
+
+    #[cfg(feature = "tls")]
+    #[tokio::test]
+    async fn what_is_gone_reads_as_closed() {
+        let mut stream = Stream::Gone;
+        assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
+        for error in [
+            stream.write(b"QUIT\r\n").await.unwrap_err(),
+            stream.flush().await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), io::ErrorKind::NotConnected);
+            assert_eq!(error.to_string(), "the TLS handshake was not completed");
+        }
+        stream.shutdown().await.unwrap();
+        assert_eq!(stream.local_ip(), None);
+        assert!(!stream.is_tls() && !stream.is_write_vectored());
+    }
+}

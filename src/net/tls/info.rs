@@ -1,0 +1,121 @@
+//! What a handshake agreed on. Nothing here decides whether that is enough.
+
+use std::fmt;
+
+use tokio_rustls::rustls::{ClientConnection, ProtocolVersion};
+
+use super::TlsFault;
+use crate::Escaped;
+
+/// What a completed TLS handshake agreed on, and how far the server's certificate is to be
+/// believed.
+///
+/// `Display` reads `TLS 1.3, TLS_AES_256_GCM_SHA384, verified`.
+#[derive(Clone, Debug)]
+pub struct TlsInfo {
+    version: TlsVersion,
+    cipher_suite: String,
+    alpn: Option<Vec<u8>>,
+    trust: Trust,
+}
+
+impl TlsInfo {
+    pub(super) fn new(connection: &ClientConnection, trust: Trust) -> Self {
+        Self {
+            version: match connection.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => TlsVersion::Tls13,
+                _ => TlsVersion::Tls12,
+            },
+            cipher_suite: connection
+                .negotiated_cipher_suite()
+                .and_then(|suite| suite.suite().as_str())
+                .map(|name| name.replacen("TLS13_", "TLS_", 1))
+                .unwrap_or_default(),
+            alpn: connection.alpn_protocol().map(<[u8]>::to_vec),
+            trust,
+        }
+    }
+
+    /// The version of TLS.
+    #[must_use]
+    pub const fn version(&self) -> TlsVersion {
+        self.version
+    }
+
+    /// The cipher suite by its registered name, such as `TLS_AES_256_GCM_SHA384`.
+    #[must_use]
+    pub fn cipher_suite(&self) -> &str {
+        &self.cipher_suite
+    }
+
+    /// The application protocol agreed on, where one was asked for (RFC 7301).
+    #[must_use]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.alpn.as_deref()
+    }
+
+    /// How far the certificate is to be believed.
+    #[must_use]
+    pub const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Whether the certificate was checked and found good.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        matches!(self.trust, Trust::Verified)
+    }
+}
+
+impl fmt::Display for TlsInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.version, self.cipher_suite)?;
+        if let Some(alpn) = &self.alpn {
+            write!(f, ", ALPN {}", Escaped::new(alpn))?;
+        }
+        write!(f, ", {}", self.trust)
+    }
+}
+
+/// A version of TLS. Older ones are not spoken (RFC 8996).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    Tls13,
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tls12 => "TLS 1.2",
+            Self::Tls13 => "TLS 1.3",
+        })
+    }
+}
+
+/// How far a server's certificate is to be believed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Trust {
+    /// It was checked and found good: by the platform, the given roots, or the verifier of the
+    /// given `ClientConfig`.
+    Verified,
+    /// It was checked, found bad for this reason, and taken all the same, because the policy was
+    /// opportunistic.
+    Unverified(TlsFault),
+    /// It was not checked, because that was asked for.
+    Unchecked,
+}
+
+impl fmt::Display for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verified => f.write_str("verified"),
+            Self::Unverified(why) => write!(f, "not verified: {why}"),
+            Self::Unchecked => f.write_str("not checked"),
+        }
+    }
+}
