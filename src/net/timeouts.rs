@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::protocol::Stage;
+
 /// How long a client waits at each stage before it gives up.
 ///
 /// Each is absolute: it runs from the moment a stage begins waiting until its reply is complete,
@@ -135,6 +137,26 @@ stages! {
 }
 
 impl Timeouts {
+    /// How long a stage may take.
+    pub(super) const fn of(&self, stage: Stage) -> Duration {
+        match stage {
+            Stage::Resolve => self.resolve,
+            Stage::Connect => self.connect,
+            Stage::Handshake => self.handshake,
+            Stage::Greeting => self.greeting,
+            Stage::Ehlo => self.hello,
+            Stage::StartTls => self.start_tls,
+            Stage::Auth => self.auth,
+            Stage::Mail => self.mail,
+            Stage::Rcpt => self.rcpt,
+            Stage::Data => self.data,
+            Stage::Content => self.block,
+            Stage::EndOfData => self.end_of_data,
+            Stage::Quit => self.quit,
+            Stage::Rset | Stage::Query => self.other,
+        }
+    }
+
     /// How long one call may take in all, whatever its stages allow. Default: no limit.
     #[must_use]
     pub const fn whole(&self) -> Option<Duration> {

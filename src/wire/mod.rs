@@ -59,5 +59,6 @@ pub use reply::{
     Foreign, Lines, Reply, ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef, WireLines,
 };
 pub use secret::Secret;
+pub(crate) use sink::Sink;
 pub use text::Text;
 pub use verb::Verb;

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 
 /// Takes encoded octets.
-pub(super) trait Sink {
+pub(crate) trait Sink {
     fn put(&mut self, octets: &[u8]);
 
     /// Padded base64 of RFC 4648 §4, without line breaks (RFC 4954 §8).

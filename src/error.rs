@@ -1,0 +1,391 @@
+//! What went wrong, at which stage, by whose fault, and whether trying again may help. Every
+//! layer above the session reports with it; what went wrong stands in the layers themselves.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::auth::AuthFault;
+#[cfg(feature = "tls")]
+use crate::net::TlsFault;
+#[cfg(feature = "net")]
+use crate::net::{ConnectFault, ResolveFault};
+use crate::protocol::{InvalidEnvelope, Misuse, Stage, Violation};
+use crate::wire::{ContentFault, Escaped, InvalidValue, Reply, Retry};
+
+/// A call that could not do what it promised.
+///
+/// It names the stage, the server, what was said, and who is at fault ([`kind`](Self::kind)).
+///
+/// ```
+/// # fn explain(error: ehlo::Error) {
+/// match error.kind() {
+///     ehlo::ErrorKind::Refused(reply) => println!("the server said {}", reply.code()),
+///     ehlo::ErrorKind::Timeout(after) => println!("silence at {} for {after:?}", error.stage()),
+///     _ => println!("{error}"),
+/// }
+/// # }
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    stage: Stage,
+    kind: ErrorKind,
+    peer: String,
+    command: Box<[u8]>,
+    earlier: Vec<Reply>,
+    unfinished: Box<[u8]>,
+    elapsed: Duration,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The server refused what the call had promised. Its reply says why.
+    Refused(Reply),
+    /// The server broke the protocol.
+    Violation(Violation),
+    /// The call cannot be made here. Nothing was sent.
+    Misuse(Misuse),
+    /// The server does not offer what is needed. Nothing was sent.
+    Unsupported {
+        /// The EHLO keyword.
+        keyword: String,
+        /// What needs it.
+        needs: String,
+    },
+    /// The content cannot be sent. The mail was not delivered.
+    Content(ContentFault),
+    /// The content is larger than the server takes. Nothing was sent.
+    TooLarge {
+        /// Octets of the content.
+        octets: u64,
+        /// Octets that the server takes.
+        limit: u64,
+    },
+    /// The caller's source of content failed. The mail was not delivered.
+    Source(io::Error),
+    /// The server's name has no address.
+    #[cfg(feature = "net")]
+    Resolve(ResolveFault),
+    /// None of the server's addresses can be reached.
+    #[cfg(feature = "net")]
+    Connect(ConnectFault),
+    /// The TLS handshake failed.
+    #[cfg(feature = "tls")]
+    Tls(TlsFault),
+    /// Authentication failed on this side.
+    Auth(AuthFault),
+    /// Nothing came, or nothing was taken, for so long.
+    Timeout(Duration),
+    /// The connection failed.
+    Io(io::Error),
+    /// The server ended the session; with 421, where it said so.
+    Closed(Option<Reply>),
+}
+
+impl ErrorKind {
+    /// The kind in `snake_case`, for machines.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Violation(_) => "violation",
+            Self::Misuse(_) => "misuse",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Content(_) => "content",
+            Self::TooLarge { .. } => "too_large",
+            Self::Source(_) => "source",
+            #[cfg(feature = "net")]
+            Self::Resolve(_) => "resolve",
+            #[cfg(feature = "net")]
+            Self::Connect(_) => "connect",
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => "tls",
+            Self::Auth(_) => "auth",
+            Self::Timeout(_) => "timeout",
+            Self::Io(_) => "io",
+            Self::Closed(_) => "closed",
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn new(stage: Stage, kind: impl Into<ErrorKind>) -> Self {
+        Self(Box::new(Inner {
+            stage,
+            kind: kind.into(),
+            peer: String::new(),
+            command: Box::default(),
+            earlier: Vec::new(),
+            unfinished: Box::default(),
+            elapsed: Duration::ZERO,
+        }))
+    }
+
+    pub(crate) fn from_peer(mut self, peer: &str, elapsed: Duration) -> Self {
+        peer.clone_into(&mut self.0.peer);
+        self.0.elapsed = elapsed;
+        self
+    }
+
+    pub(crate) fn answering(mut self, command: &[u8]) -> Self {
+        self.0.command = command.into();
+        self
+    }
+
+    pub(crate) fn after(mut self, earlier: Option<Reply>) -> Self {
+        self.0.earlier.extend(earlier);
+        self
+    }
+
+    pub(crate) fn with_unfinished(mut self, octets: &[u8]) -> Self {
+        self.0.unfinished = octets.into();
+        self
+    }
+
+    /// Where it struck.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        self.0.stage
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub const fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// The server, by the name or address it was reached by; empty where there was none yet.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        &self.0.peer
+    }
+
+    /// The reply that made the call fail, where a reply did.
+    #[must_use]
+    pub const fn reply(&self) -> Option<&Reply> {
+        match &self.0.kind {
+            ErrorKind::Refused(reply) | ErrorKind::Closed(Some(reply)) => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// Refusals that came before and were passed over, such as that of EHLO where HELO failed
+    /// too.
+    #[must_use]
+    pub fn earlier(&self) -> &[Reply] {
+        &self.0.earlier
+    }
+
+    /// What had come of a reply that was never finished.
+    #[must_use]
+    pub const fn unfinished(&self) -> &[u8] {
+        &self.0.unfinished
+    }
+
+    /// How long the call had been going on.
+    #[must_use]
+    pub const fn elapsed(&self) -> Duration {
+        self.0.elapsed
+    }
+
+    /// Whether, and where, trying again may help.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        let stage = self.0.stage;
+        match &self.0.kind {
+            ErrorKind::Refused(_) if stage <= Stage::Ehlo => Retry::NextHost,
+            ErrorKind::Refused(reply) => reply.retry(),
+            ErrorKind::Misuse(_)
+            | ErrorKind::Unsupported { .. }
+            | ErrorKind::Content(_)
+            | ErrorKind::TooLarge { .. }
+            | ErrorKind::Auth(_) => Retry::Never,
+            ErrorKind::Source(_) => Retry::Later,
+            #[cfg(feature = "net")]
+            ErrorKind::Resolve(_) => Retry::Later,
+            _ if stage == Stage::EndOfData => Retry::Unknown,
+            _ if stage < Stage::Mail => Retry::NextHost,
+            _ => Retry::Later,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            stage,
+            kind,
+            peer,
+            command,
+            earlier,
+            unfinished,
+            elapsed: _,
+        } = &*self.0;
+        let peer = Escaped::new(if peer.is_empty() {
+            b"the server"
+        } else {
+            peer.as_bytes()
+        });
+        match kind {
+            ErrorKind::Refused(reply) => {
+                write!(f, "{peer} said: {reply} ")?;
+                match (stage, command.is_empty()) {
+                    (Stage::Greeting, _) => f.write_str("(as its greeting)")?,
+                    (stage, true) => write!(f, "(in reply to {stage})")?,
+                    (_, false) => write!(f, "(in reply to {})", Escaped::new(command))?,
+                }
+            }
+            ErrorKind::Closed(Some(reply)) => {
+                write!(f, "{peer} ended the session at {stage}: {reply}")?;
+            }
+            ErrorKind::Closed(None) => write!(f, "{peer} closed the connection at {stage}")?,
+            ErrorKind::Timeout(after) => match stage {
+                Stage::Greeting => write!(f, "no greeting from {peer} within {after:?}")?,
+                Stage::Content => write!(f, "{peer} took no content for {after:?}")?,
+                Stage::Connect | Stage::Resolve | Stage::Handshake => {
+                    write!(f, "{peer}: the {stage} was not done within {after:?}")?;
+                }
+                stage => write!(f, "no reply from {peer} to {stage} within {after:?}")?,
+            },
+            ErrorKind::Violation(fault) => {
+                write!(f, "{peer} broke the protocol at {stage}: {fault}")?;
+            }
+            ErrorKind::Io(fault) => {
+                write!(f, "the connection to {peer} failed at {stage}: {fault}")?
+            }
+            ErrorKind::Misuse(fault) => fault.fmt(f)?,
+            ErrorKind::Unsupported { keyword, needs } => {
+                write!(f, "{peer} does not offer {keyword}, which {needs} needs")?;
+            }
+            ErrorKind::Content(fault) => write!(f, "the content cannot be sent: {fault}")?,
+            ErrorKind::TooLarge { octets, limit } => {
+                write!(
+                    f,
+                    "the content has {octets} octets, and {peer} takes {limit}"
+                )?;
+            }
+            ErrorKind::Source(fault) => write!(f, "the source of the content failed: {fault}")?,
+            #[cfg(feature = "net")]
+            ErrorKind::Resolve(fault) => fault.fmt(f)?,
+            #[cfg(feature = "net")]
+            ErrorKind::Connect(fault) => fault.fmt(f)?,
+            #[cfg(feature = "tls")]
+            ErrorKind::Tls(fault) => write!(f, "the TLS handshake with {peer} failed: {fault}")?,
+            ErrorKind::Auth(fault) => write!(f, "authentication with {peer} failed: {fault}")?,
+        }
+        if let Some(hint) = self.hint() {
+            write!(f, " ({hint})")?;
+        }
+        if !unfinished.is_empty() {
+            let lines = memchr::memchr_iter(b'\n', unfinished).count();
+            write!(f, "; reply not finished, {lines} lines so far: ")?;
+            write!(f, "\"{}\"", Escaped::new(unfinished))?;
+        }
+        for reply in earlier {
+            write!(f, "; before that: {reply}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// What the evidence suggests beside what it says.
+    fn hint(&self) -> Option<&'static str> {
+        match (&self.0.kind, self.0.stage) {
+            (ErrorKind::Timeout(_), Stage::Greeting) if self.0.unfinished.is_empty() => {
+                Some("the port may speak TLS from the start, or the server delays its greeting")
+            }
+            (ErrorKind::Closed(None), Stage::Greeting) if self.0.unfinished.is_empty() => Some(
+                "it closed before a greeting: the port may speak TLS from the start, or the \
+                 server turns this client away",
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("stage", &self.0.stage)
+            .field("kind", &self.0.kind)
+            .field("peer", &self.0.peer)
+            .field("command", &Escaped::new(&self.0.command))
+            .field("earlier", &self.0.earlier)
+            .field("unfinished", &Escaped::new(&self.0.unfinished))
+            .field("elapsed", &self.0.elapsed)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            ErrorKind::Violation(fault) => Some(fault),
+            ErrorKind::Misuse(fault) => Some(fault),
+            ErrorKind::Content(fault) => Some(fault),
+            ErrorKind::Source(fault) | ErrorKind::Io(fault) => Some(fault),
+            #[cfg(feature = "net")]
+            ErrorKind::Resolve(fault) => Some(fault),
+            #[cfg(feature = "net")]
+            ErrorKind::Connect(fault) => Some(fault),
+            #[cfg(feature = "tls")]
+            ErrorKind::Tls(fault) => Some(fault),
+            ErrorKind::Auth(fault) => Some(fault),
+            ErrorKind::Refused(_)
+            | ErrorKind::Unsupported { .. }
+            | ErrorKind::TooLarge { .. }
+            | ErrorKind::Timeout(_)
+            | ErrorKind::Closed(_) => None,
+        }
+    }
+}
+
+impl From<Misuse> for ErrorKind {
+    fn from(fault: Misuse) -> Self {
+        match fault {
+            Misuse::Unsupported { keyword, needs } => Self::Unsupported { keyword, needs },
+            Misuse::Closed => Self::Closed(None),
+            fault => Self::Misuse(fault),
+        }
+    }
+}
+
+impl From<Violation> for ErrorKind {
+    fn from(fault: Violation) -> Self {
+        Self::Violation(fault)
+    }
+}
+
+impl From<ContentFault> for ErrorKind {
+    fn from(fault: ContentFault) -> Self {
+        Self::Content(fault)
+    }
+}
+
+impl From<AuthFault> for ErrorKind {
+    fn from(fault: AuthFault) -> Self {
+        Self::Auth(fault)
+    }
+}
+
+/// So that `?` reaches an [`Error`] from what is built before a call.
+macro_rules! from_invalid {
+    ($($invalid:ty),+) => {$(
+        impl From<$invalid> for Error {
+            fn from(invalid: $invalid) -> Self {
+                Self::new(Stage::Query, ErrorKind::Misuse(Misuse::Setting(invalid.to_string())))
+            }
+        }
+    )+};
+}
+
+from_invalid!(InvalidValue, InvalidEnvelope);
+
+const _: () = {
+    const fn assert<T: Send + Sync + 'static>() {}
+    assert::<Error>();
+};

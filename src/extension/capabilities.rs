@@ -1,0 +1,326 @@
+//! The extensions of an EHLO reply: every line kept, known ones typed on demand.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::{Extension, KNOWN, Pipelining};
+use crate::wire::{Escaped, Quirk, Quirks, ReplyRef, Verb};
+
+/// What a server offers, by its reply to EHLO or LHLO.
+///
+/// Keywords are compared without case and kept as they were spelled; those that the crate does not
+/// know stay visible. `AUTH=LOGIN`, the spelling from before the standard, counts as `AUTH LOGIN`.
+///
+/// ```
+/// use ehlo::{Auth, Capabilities, ReplyKind, ReplyRef, Size, Strictness};
+///
+/// let reply = b"250-mx.example.org at your service\r\n250-SIZE 1000\r\n250 AUTH PLAIN\r\n";
+/// let parsed = ReplyRef::parse(reply, ReplyKind::Hello, Strictness::Strict)?;
+/// let (reply, _) = parsed.expect("whole");
+/// let offered = Capabilities::parse(reply);
+///
+/// assert_eq!(offered.server_name(), "mx.example.org");
+/// assert_eq!(offered.get::<Size>().and_then(|size| size.limit()), Some(1000));
+/// assert!(offered.get::<Auth>().is_some_and(|auth| auth.has("PLAIN")));
+/// assert!(!offered.has("CHUNKING"));
+/// # Ok::<(), ehlo::ReplyError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Capabilities {
+    /// All lines of the reply without their codes, one behind the other.
+    text: Box<str>,
+    greeting: Range<usize>,
+    lines: Vec<Line>,
+    quirks: Quirks,
+    /// Looked up for every command.
+    pipelining: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    keyword: Range<usize>,
+    params: Range<usize>,
+}
+
+/// A keyword that a server offers, with its parameters as they were spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keyword<'a> {
+    name: &'a str,
+    params: &'a str,
+}
+
+impl<'a> Keyword<'a> {
+    /// The keyword.
+    #[must_use]
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// What follows it, without the blank between.
+    #[must_use]
+    pub const fn params(&self) -> &'a str {
+        self.params
+    }
+}
+
+impl fmt::Display for Keyword<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped::new(self.name.as_bytes()).fmt(f)?;
+        if !self.params.is_empty() {
+            write!(f, " {}", Escaped::new(self.params.as_bytes()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Capabilities {
+    /// Reads the reply to EHLO or LHLO. The first line is the server's name and greeting, never a
+    /// keyword (RFC 5321 §4.1.1.1). Nothing makes it fail: what is not a keyword stays visible.
+    #[must_use]
+    pub fn parse(reply: ReplyRef<'_>) -> Self {
+        let mut text = String::with_capacity(reply.octets().len());
+        let mut offered = Self {
+            quirks: reply.quirks(),
+            ..Self::default()
+        };
+        for (n, line) in reply.lines().enumerate() {
+            let start = text.len();
+            text.push_str(&String::from_utf8_lossy(line));
+            let line = text
+                .get(start..)
+                .unwrap_or_default()
+                .trim_matches([' ', '\t']);
+            if n == 0 {
+                offered.greeting = start..text.len();
+            } else if line.is_empty() {
+                offered.quirks.insert(Quirk::EmptyKeyword);
+            } else {
+                let start = start + leading_blanks(text.get(start..).unwrap_or_default());
+                let keyword = start..start + line.find([' ', '\t']).unwrap_or(line.len());
+                let params = text
+                    .get(keyword.end..start + line.len())
+                    .unwrap_or_default();
+                let params = keyword.end + leading_blanks(params)..start + line.len();
+                offered.lines.push(Line { keyword, params });
+            }
+        }
+        offered.text = text.into_boxed_str();
+        offered.pipelining = offered.has(Pipelining::KEYWORD);
+        if offered
+            .lines_of("SIZE")
+            .any(|params| !super::size::is_well_formed(params))
+        {
+            offered.quirks.insert(Quirk::BadSize);
+        }
+        offered
+    }
+
+    /// The reply to HELO: a name, and no extension however many lines it has.
+    pub(crate) fn of_helo(reply: ReplyRef<'_>) -> Self {
+        let mut named = Self::parse(reply);
+        named.lines.clear();
+        named.pipelining = false;
+        named
+    }
+
+    /// The name that the server gives itself: the first word of its reply, unverified.
+    #[must_use]
+    pub fn server_name(&self) -> &str {
+        self.greeting()
+            .split([' ', '\t'])
+            .next()
+            .unwrap_or_default()
+    }
+
+    /// The first line of the reply: the server's name and what it adds.
+    #[must_use]
+    pub fn greeting(&self) -> &str {
+        self.text.get(self.greeting.clone()).unwrap_or_default()
+    }
+
+    /// A typed extension; `None` where it is not offered, or offered in an unusable way.
+    #[must_use]
+    pub fn get<E: Extension>(&self) -> Option<E> {
+        self.lines_of(E::KEYWORD)
+            .filter_map(E::parse)
+            .reduce(|earlier, later| later.join(earlier))
+    }
+
+    /// Whether a keyword is offered.
+    #[must_use]
+    pub fn has(&self, keyword: &str) -> bool {
+        self.lines_of(keyword).next().is_some()
+    }
+
+    /// Whether commands may be sent in groups.
+    pub(crate) const fn is_pipelining(&self) -> bool {
+        self.pipelining
+    }
+
+    /// Every keyword with its parameters, in the order of the reply.
+    pub fn keywords(&self) -> impl Iterator<Item = Keyword<'_>> {
+        self.lines.iter().map(|line| Keyword {
+            name: self.text.get(line.keyword.clone()).unwrap_or_default(),
+            params: self.text.get(line.params.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// What was tolerated in the reply.
+    #[must_use]
+    pub const fn quirks(&self) -> Quirks {
+        self.quirks
+    }
+
+    /// The longest line that the server is bound to take, in octets with CRLF: 512, and what each
+    /// extension that it offers adds (RFC 5321 §4.5.3.1.4).
+    pub(crate) fn line_limit(&self, verb: Verb) -> usize {
+        let added = |octets: fn(&super::Known) -> usize| -> usize {
+            KNOWN
+                .iter()
+                .filter(|known| self.has(known.keyword))
+                .map(octets)
+                .sum()
+        };
+        512 + match verb {
+            Verb::Mail => added(|known| known.mail_octets),
+            Verb::Rcpt => added(|known| known.rcpt_octets),
+            _ => 0,
+        }
+    }
+
+    fn lines_of<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {
+        self.keywords().filter_map(move |line| {
+            if line.name.eq_ignore_ascii_case(keyword) {
+                return Some(line.params);
+            }
+            // `AUTH=LOGIN PLAIN`: the keyword ends at the first `=`.
+            let is_auth = keyword == super::Auth::KEYWORD;
+            let (name, _) = line.name.split_once('=').filter(|_| is_auth)?;
+            name.eq_ignore_ascii_case(keyword)
+                .then(|| self.behind_equals(&line))
+                .flatten()
+        })
+    }
+
+    /// The mechanisms of `AUTH=LOGIN PLAIN`, first one included.
+    fn behind_equals<'a>(&'a self, line: &Keyword<'a>) -> Option<&'a str> {
+        let position = self.keywords().position(|other| other == *line)?;
+        let line = self.lines.get(position)?;
+        let all = self
+            .text
+            .get(line.keyword.start..line.params.end.max(line.keyword.end))?;
+        all.split_once('=').map(|(_, mechanisms)| mechanisms)
+    }
+}
+
+impl fmt::Display for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, keyword) in self.keywords().enumerate() {
+            if n > 0 {
+                f.write_str(", ")?;
+            }
+            keyword.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+fn leading_blanks(text: &str) -> usize {
+    text.len() - text.trim_start_matches([' ', '\t']).len()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::*;
+    use super::*;
+    use crate::wire::{ReplyKind, Strictness};
+
+    /// The capabilities of an EHLO reply with these lines behind its first.
+    pub(in crate::extension) fn offered(lines: &[&str]) -> Capabilities {
+        let mut reply = String::from("250-mx.example.org greets you\r\n");
+        for line in lines {
+            reply += &format!("250-{line}\r\n");
+        }
+        reply += "250 X-LAST\r\n";
+        let parsed = ReplyRef::parse(reply.as_bytes(), ReplyKind::Hello, Strictness::Tolerant);
+        Capabilities::parse(parsed.unwrap().unwrap().0)
+    }
+
+    #[test]
+    fn dialect_39_c_019_keywords_are_compared_without_case_and_kept_as_spelled() {
+        let offered = offered(&["pipelining", "Size 10"]);
+        assert!(offered.has("PIPELINING") && offered.is_pipelining());
+        assert_eq!(offered.get::<Size>().unwrap().limit(), Some(10));
+        let names: Vec<_> = offered.keywords().map(|keyword| keyword.name()).collect();
+        assert_eq!(names, ["pipelining", "Size", "X-LAST"]);
+    }
+
+    #[test]
+    fn c_020_unknown_keywords_stay_with_their_parameters() {
+        let offered = offered(&["XFOO  one\ttwo ", "X_Y:Z=1"]);
+        let all: Vec<_> = offered
+            .keywords()
+            .map(|keyword| keyword.to_string())
+            .collect();
+        assert_eq!(all, ["XFOO one\\x09two", "X_Y:Z=1", "X-LAST"]);
+        assert_eq!(offered.to_string(), "XFOO one\\x09two, X_Y:Z=1, X-LAST");
+    }
+
+    #[test]
+    fn dialect_50_c_018_the_first_line_is_never_a_keyword() {
+        let reply = b"250-PIPELINING\r\n250 SIZE\r\n";
+        let parsed = ReplyRef::parse(reply, ReplyKind::Hello, Strictness::Strict).unwrap();
+        let offered = Capabilities::parse(parsed.unwrap().0);
+        assert_eq!(offered.server_name(), "PIPELINING");
+        assert!(!offered.has("PIPELINING") && !offered.is_pipelining());
+        assert!(offered.has("SIZE"));
+    }
+
+    #[test]
+    fn dialect_51_a_single_line_offers_nothing() {
+        let parsed = ReplyRef::parse(b"250 mx\r\n", ReplyKind::Hello, Strictness::Strict).unwrap();
+        let offered = Capabilities::parse(parsed.unwrap().0);
+        assert_eq!(offered.server_name(), "mx");
+        assert_eq!(offered.keywords().count(), 0);
+    }
+
+    #[test]
+    fn dialect_46_an_empty_extension_line_is_skipped_and_flagged() {
+        let offered = offered(&["", "PIPELINING"]);
+        assert!(offered.is_pipelining());
+        assert!(offered.quirks().contains(Quirk::EmptyKeyword));
+        assert_eq!(offered.keywords().count(), 2);
+    }
+
+    #[test]
+    fn dialect_47_odd_keyword_lines_never_fail_the_reply() {
+        let offered = offered(&["SIZE\t1000 ", "X:Y", "a_b=c d", "8BITMIME "]);
+        assert_eq!(offered.get::<Size>().unwrap().limit(), Some(1000));
+        assert!(offered.has("X:Y") && offered.has("a_b=c") && offered.has("8bitmime"));
+    }
+
+    #[test]
+    fn dialect_55_nothing_is_stripped_from_extension_lines() {
+        let offered = offered(&["2.0.0 PIPELINING"]);
+        assert!(!offered.is_pipelining());
+        assert!(offered.has("2.0.0"));
+    }
+
+    #[test]
+    fn c_021_helo_offers_nothing() {
+        let reply = b"250-mx\r\n250 PIPELINING\r\n";
+        let parsed = ReplyRef::parse(reply, ReplyKind::Hello, Strictness::Strict).unwrap();
+        let named = Capabilities::of_helo(parsed.unwrap().0);
+        assert_eq!(named.server_name(), "mx");
+        assert!(!named.has("PIPELINING") && !named.is_pipelining());
+    }
+
+    #[test]
+    fn c_048_each_extension_adds_to_the_longest_line() {
+        let offered = offered(&["SIZE", "8BITMIME", "AUTH PLAIN", "SMTPUTF8"]);
+        assert_eq!(offered.line_limit(Verb::Mail), 512 + 26 + 14 + 500 + 10);
+        assert_eq!(offered.line_limit(Verb::Rcpt), 512);
+        assert_eq!(offered.line_limit(Verb::Auth), 512);
+        assert_eq!(Capabilities::default().line_limit(Verb::Mail), 512);
+    }
+}

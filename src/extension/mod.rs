@@ -1,0 +1,105 @@
+//! Service extensions: what a server offers, and what that lets a client say. One file an
+//! extension, with its grammar, its type, its parameters and its tests; nothing here knows when
+//! a command is sent.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `capabilities` | the extensions of an EHLO reply |
+//! | `param` | parameters of MAIL and RCPT, and what each needs |
+//! | the others | an extension each |
+
+/// Declares the file of each extension, and the list in which parameters and line lengths are
+/// looked up.
+macro_rules! extensions {
+    ($($file:ident :: $name:ident),+ $(,)?) => {
+        $(mod $file;)+
+        $(pub use $file::$name;)+
+
+        const KNOWN: &[Known] = &[$(Known::of::<$name>()),+];
+    };
+}
+
+extensions! {
+    size::Size,
+    eight_bit_mime::EightBitMime,
+    pipelining::Pipelining,
+    start_tls::StartTls,
+    auth::Auth,
+    enhanced_status_codes::EnhancedStatusCodes,
+    smtp_utf8::SmtpUtf8,
+}
+
+mod capabilities;
+mod param;
+
+pub use capabilities::{Capabilities, Keyword};
+pub use eight_bit_mime::BodyType;
+pub(crate) use param::needed_by;
+pub use param::{MailParam, RcptParam};
+
+/// A service extension, as a line of an EHLO reply offers it.
+///
+/// Extensions outside this crate implement it too:
+///
+/// ```
+/// use ehlo::{Capabilities, Extension, ReplyKind, ReplyRef, Strictness};
+///
+/// /// XVERP, Postfix's variable envelope return path.
+/// struct Verp;
+///
+/// impl Extension for Verp {
+///     const KEYWORD: &'static str = "XVERP";
+///
+///     fn parse(_params: &str) -> Option<Self> {
+///         Some(Self)
+///     }
+/// }
+///
+/// let reply = b"250-mx.example.org\r\n250 XVERP\r\n";
+/// let parsed = ReplyRef::parse(reply, ReplyKind::Hello, Strictness::Strict)?;
+/// let (reply, _) = parsed.expect("whole");
+/// assert!(Capabilities::parse(reply).get::<Verp>().is_some());
+/// # Ok::<(), ehlo::ReplyError>(())
+/// ```
+pub trait Extension: Sized {
+    /// The EHLO keyword that offers it, compared without case.
+    const KEYWORD: &'static str;
+    /// Keywords of the MAIL parameters that need it.
+    const MAIL_PARAMS: &'static [&'static str] = &[];
+    /// Keywords of the RCPT parameters that need it.
+    const RCPT_PARAMS: &'static [&'static str] = &[];
+    /// Octets that it adds to the longest MAIL line.
+    const MAIL_OCTETS: usize = 0;
+    /// Octets that it adds to the longest RCPT line.
+    const RCPT_OCTETS: usize = 0;
+
+    /// Reads what follows the keyword; `None` where that makes the offer unusable.
+    fn parse(params: &str) -> Option<Self>;
+
+    /// Joins the offers of two lines. The last one counts, unless an extension says otherwise.
+    #[must_use]
+    fn join(self, _earlier: Self) -> Self {
+        self
+    }
+}
+
+/// What is known of an extension without its type.
+struct Known {
+    keyword: &'static str,
+    mail_params: &'static [&'static str],
+    rcpt_params: &'static [&'static str],
+    mail_octets: usize,
+    rcpt_octets: usize,
+}
+
+impl Known {
+    const fn of<E: Extension>() -> Self {
+        Self {
+            keyword: E::KEYWORD,
+            mail_params: E::MAIL_PARAMS,
+            rcpt_params: E::RCPT_PARAMS,
+            mail_octets: E::MAIL_OCTETS,
+            rcpt_octets: E::RCPT_OCTETS,
+        }
+    }
+}

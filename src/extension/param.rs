@@ -1,0 +1,108 @@
+//! Parameters of MAIL and RCPT, and the extension that each needs. That a server offers it is
+//! checked by the session, in one place.
+
+use std::fmt;
+
+use super::{BodyType, KNOWN};
+use crate::wire::{Param, Verb};
+
+/// A parameter of MAIL. Each extension has its own constructors.
+///
+/// ```
+/// use ehlo::{BodyType, MailParam};
+///
+/// assert_eq!(MailParam::size(1000).to_string(), "SIZE=1000");
+/// assert_eq!(MailParam::body(BodyType::EightBitMime).to_string(), "BODY=8BITMIME");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailParam(pub(super) Param);
+
+/// A parameter of RCPT. Each extension has its own constructors; a keyword that the crate does
+/// not know is a [`Param`](crate::Param) and needs the extension of the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RcptParam(pub(super) Param);
+
+impl From<Param> for MailParam {
+    fn from(param: Param) -> Self {
+        Self(param)
+    }
+}
+
+impl From<MailParam> for Param {
+    fn from(param: MailParam) -> Self {
+        param.0
+    }
+}
+
+impl fmt::Display for MailParam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Param> for RcptParam {
+    fn from(param: Param) -> Self {
+        Self(param)
+    }
+}
+
+impl From<RcptParam> for Param {
+    fn from(param: RcptParam) -> Self {
+        param.0
+    }
+}
+
+impl fmt::Display for RcptParam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The EHLO keywords that a parameter needs; one alone is named twice. A keyword that the crate
+/// does not know needs the extension of the same name.
+pub(crate) fn needed_by(verb: Verb, param: &Param) -> [&str; 2] {
+    let keyword = param.keyword();
+    if verb == Verb::Mail && BodyType::of(param) == Some(BodyType::BinaryMime) {
+        return ["BINARYMIME", "CHUNKING"];
+    }
+    let known = KNOWN.iter().find(|known| {
+        let params = if verb == Verb::Mail {
+            known.mail_params
+        } else {
+            known.rcpt_params
+        };
+        params
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(keyword))
+    });
+    [known.map_or(keyword, |known| known.keyword); 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c_049_each_parameter_names_the_extension_it_needs() {
+        let needs = |verb, text: (&str, Option<&str>)| {
+            let param = match text {
+                (keyword, Some(value)) => Param::with_value(keyword, value),
+                (keyword, None) => Param::new(keyword),
+            };
+            needed_by(verb, &param.unwrap()).map(str::to_owned)
+        };
+        assert_eq!(needs(Verb::Mail, ("size", Some("1"))), ["SIZE"; 2]);
+        assert_eq!(
+            needs(Verb::Mail, ("BODY", Some("8BITMIME"))),
+            ["8BITMIME"; 2]
+        );
+        assert_eq!(
+            needs(Verb::Mail, ("BODY", Some("binarymime"))),
+            ["BINARYMIME", "CHUNKING"]
+        );
+        assert_eq!(needs(Verb::Mail, ("AUTH", Some("<>"))), ["AUTH"; 2]);
+        assert_eq!(needs(Verb::Mail, ("SMTPUTF8", None)), ["SMTPUTF8"; 2]);
+        assert_eq!(needs(Verb::Mail, ("XVERP", None)), ["XVERP"; 2]);
+        assert_eq!(needs(Verb::Rcpt, ("SIZE", Some("1"))), ["SIZE"; 2]);
+    }
+}

@@ -1,0 +1,324 @@
+//! What became of a mail, for each recipient, and the replies that say so. How a mail is sent is
+//! not here (`dispatch`).
+
+use std::fmt;
+
+use super::Stage;
+use crate::wire::{ForwardPath, Reply, Retry, Severity};
+
+/// What became of a mail.
+///
+/// A recipient's outcome stands on its own: one may be refused while others have the mail.
+/// Nothing is ever sent again by the crate.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Delivery {
+    pub(super) mail: Option<Reply>,
+    pub(super) data: Option<Reply>,
+    pub(super) end: Option<Reply>,
+    pub(super) recipients: Vec<Addressee>,
+    /// The last octet of the terminator was handed to the stream.
+    pub(super) written: bool,
+}
+
+/// A recipient, and the replies that are its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Addressee {
+    pub(super) path: ForwardPath,
+    pub(super) rcpt: Option<Reply>,
+    /// LMTP answers the content for each recipient.
+    pub(super) end: Option<Reply>,
+    /// Recipients were accepted before this one.
+    pub(super) follows_accepted: bool,
+}
+
+impl Delivery {
+    /// Every recipient with its outcome, in the order of the envelope.
+    pub fn recipients(&self) -> impl ExactSizeIterator<Item = Recipient<'_>> {
+        self.recipients.iter().map(|addressee| Recipient {
+            delivery: self,
+            addressee,
+        })
+    }
+
+    /// How many recipients have the mail.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        let accepted =
+            |recipient: &Recipient<'_>| matches!(recipient.outcome(), Outcome::Accepted(_));
+        self.recipients().filter(accepted).count()
+    }
+
+    /// Whether every recipient has the mail.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.accepted() == self.recipients.len()
+    }
+
+    /// The reply to MAIL.
+    #[must_use]
+    pub const fn mail(&self) -> Option<&Reply> {
+        self.mail.as_ref()
+    }
+
+    /// The reply to DATA.
+    #[must_use]
+    pub const fn data(&self) -> Option<&Reply> {
+        self.data.as_ref()
+    }
+
+    /// The reply to the end of the content. Over LMTP each recipient has one of its own.
+    #[must_use]
+    pub const fn end(&self) -> Option<&Reply> {
+        self.end.as_ref()
+    }
+}
+
+/// A recipient of a [`Delivery`].
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    delivery: &'a Delivery,
+    addressee: &'a Addressee,
+}
+
+impl<'a> Recipient<'a> {
+    /// Who was to have the mail.
+    #[must_use]
+    pub const fn mailbox(&self) -> &'a ForwardPath {
+        &self.addressee.path
+    }
+
+    /// The reply to this recipient's RCPT.
+    #[must_use]
+    pub const fn rcpt(&self) -> Option<&'a Reply> {
+        self.addressee.rcpt.as_ref()
+    }
+
+    /// What became of the mail for this recipient.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome<'a> {
+        let Delivery {
+            mail,
+            data,
+            end,
+            written,
+            ..
+        } = self.delivery;
+        let own_end = self.addressee.end.as_ref().or(end.as_ref());
+        let refusals = [
+            (mail.as_ref(), Stage::Mail),
+            (self.rcpt(), Stage::Rcpt),
+            (data.as_ref(), Stage::Data),
+            (
+                own_end,
+                if *written {
+                    Stage::EndOfData
+                } else {
+                    Stage::Content
+                },
+            ),
+        ];
+        for (reply, stage) in refusals {
+            if let Some(reply) = reply.filter(|reply| reply.is_negative()) {
+                let later = stage == Stage::Rcpt
+                    && self.addressee.follows_accepted
+                    && means_too_many_recipients(reply);
+                return Outcome::Refused(Refusal {
+                    reply,
+                    stage,
+                    later,
+                });
+            }
+        }
+        match own_end {
+            Some(reply) if reply.severity() == Severity::Completed => Outcome::Accepted(reply),
+            _ if *written => Outcome::Unknown,
+            _ => Outcome::NotSent,
+        }
+    }
+}
+
+/// RFC 5321 §4.5.3.1.10: old servers say 552 where 452 is meant. One that names another reason,
+/// such as the size or a quota, means what it says.
+fn means_too_many_recipients(reply: &Reply) -> bool {
+    let named = reply
+        .enhanced()
+        .map(|enhanced| (enhanced.subject(), enhanced.detail()));
+    reply.code().number() == 552 && matches!(named, None | Some((5, 3)))
+}
+
+/// What became of a mail for one recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome<'a> {
+    /// The server has the mail and answers for it. The reply is the final one.
+    Accepted(&'a Reply),
+    /// The server refused.
+    Refused(Refusal<'a>),
+    /// The mail was not sent: the last octet was never handed to the stream. Safe to send again.
+    NotSent,
+    /// The mail was sent and no answer came. The server may have it: sending it again may
+    /// deliver it twice (RFC 1047).
+    Unknown,
+}
+
+/// A reply that refused a recipient, and what it answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    reply: &'a Reply,
+    stage: Stage,
+    later: bool,
+}
+
+impl<'a> Refusal<'a> {
+    /// The reply.
+    #[must_use]
+    pub const fn reply(&self) -> &'a Reply {
+        self.reply
+    }
+
+    /// What the reply answered.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        self.stage
+    }
+}
+
+impl Outcome<'_> {
+    /// Whether, and when, sending again may help.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Accepted(_) => Retry::Never,
+            Self::Refused(refusal) if refusal.later => Retry::Later,
+            Self::Refused(refusal) => refusal.reply.retry(),
+            Self::NotSent => Retry::Later,
+            Self::Unknown => Retry::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted(reply) => write!(f, "accepted: {reply}"),
+            Self::Refused(Refusal { reply, stage, .. }) => {
+                write!(f, "refused: {reply} (in reply to {stage})")
+            }
+            Self::NotSent => f.write_str("not sent"),
+            Self::Unknown => f.write_str("unknown: no answer came after the mail was sent"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(text: &str) -> Option<Reply> {
+        Some(text.parse().unwrap())
+    }
+
+    fn addressee(rcpt: &str) -> Addressee {
+        Addressee {
+            path: "bob@example.org".parse().unwrap(),
+            rcpt: reply(rcpt),
+            end: None,
+            follows_accepted: false,
+        }
+    }
+
+    fn delivery() -> Delivery {
+        Delivery {
+            mail: reply("250 ok"),
+            data: reply("354 go"),
+            end: reply("250 2.0.0 queued"),
+            recipients: vec![addressee("250 ok")],
+            written: true,
+        }
+    }
+
+    #[track_caller]
+    fn assert_outcome(delivery: &Delivery, shown: &str, retry: Retry) {
+        let outcome = delivery.recipients().next().unwrap().outcome();
+        assert_eq!(outcome.to_string(), shown);
+        assert_eq!(outcome.retry(), retry);
+    }
+
+    #[test]
+    fn the_first_refusal_decides() {
+        let mut mail = delivery();
+        assert_outcome(&mail, "accepted: 250 2.0.0 queued", Retry::Never);
+        assert!(mail.is_complete());
+        mail.end = reply("452 4.3.1 full");
+        assert_outcome(
+            &mail,
+            "refused: 452 4.3.1 full (in reply to end of data)",
+            Retry::Later,
+        );
+        mail.data = reply("554 no");
+        assert_outcome(&mail, "refused: 554 no (in reply to DATA)", Retry::Never);
+        mail.recipients = vec![addressee("550 5.1.1 who?")];
+        assert_outcome(
+            &mail,
+            "refused: 550 5.1.1 who? (in reply to RCPT TO)",
+            Retry::Never,
+        );
+        mail.mail = reply("451 later");
+        assert_outcome(
+            &mail,
+            "refused: 451 later (in reply to MAIL FROM)",
+            Retry::Later,
+        );
+        assert_eq!(mail.accepted(), 0);
+    }
+
+    #[test]
+    fn c_105_t18_without_an_answer_it_matters_whether_all_was_written() {
+        let mut mail = delivery();
+        mail.end = None;
+        assert_outcome(
+            &mail,
+            "unknown: no answer came after the mail was sent",
+            Retry::Unknown,
+        );
+        mail.written = false;
+        assert_outcome(&mail, "not sent", Retry::Later);
+    }
+
+    #[test]
+    fn a_refusal_before_the_end_is_one_of_the_content() {
+        let mut mail = delivery();
+        mail.written = false;
+        mail.end = reply("552 5.3.4 too big");
+        assert_outcome(
+            &mail,
+            "refused: 552 5.3.4 too big (in reply to content)",
+            Retry::Never,
+        );
+    }
+
+    #[test]
+    fn c_099_552_behind_accepted_recipients_may_mean_452() {
+        let later = |text: &str, follows_accepted| {
+            let mut mail = delivery();
+            mail.recipients = vec![Addressee {
+                follows_accepted,
+                ..addressee(text)
+            }];
+            mail.recipients().next().unwrap().outcome().retry()
+        };
+        assert_eq!(later("552 too many", true), Retry::Later);
+        assert_eq!(later("552 5.5.3 too many", true), Retry::Later);
+        assert_eq!(later("552 5.2.2 full", true), Retry::Never);
+        assert_eq!(later("552 too many", false), Retry::Never);
+        assert_eq!(later("550 5.5.3 too many", true), Retry::Never);
+    }
+
+    #[test]
+    fn c_118_over_lmtp_each_recipient_has_its_own_answer() {
+        let mut mail = delivery();
+        mail.end = None;
+        mail.recipients[0].end = reply("250 2.1.5 stored");
+        assert_outcome(&mail, "accepted: 250 2.1.5 stored", Retry::Never);
+    }
+}

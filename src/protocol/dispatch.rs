@@ -1,0 +1,237 @@
+//! A mail on its way: which command goes next, and which reply belongs to whom. It survives the
+//! call that began it, so that an outcome is known even where nobody waits for it any more.
+
+use super::delivery::Addressee;
+use super::{Delivery, Envelope, Event, Misuse, Phase, Protocol, Session, Ticket};
+use crate::wire::{Command, ForwardPath, Param, Reply, ReversePath};
+
+/// A mail on its way over a [`Session`]: it sends the commands of an envelope as there is room,
+/// matches their replies, and says what became of the mail.
+///
+/// ```
+/// use ehlo::{Dispatch, Due, Envelope, Event, Misuse, Session};
+///
+/// /// Called after every event, and before the first.
+/// fn step(dispatch: &mut Dispatch, session: &mut Session, envelope: &Envelope, event: Option<Event>)
+///     -> Result<(), Misuse>
+/// {
+///     if let Some(event) = event {
+///         dispatch.note(session, event);
+///     }
+///     match dispatch.advance(session, envelope, &[])? {
+///         Due::Reply => {}    // poll the session
+///         Due::Content => {}  // `Session::content`, then `Dispatch::finish`
+///         Due::Nothing => {}  // `Dispatch::into_delivery`
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug, Default)]
+pub struct Dispatch {
+    delivery: Delivery,
+    mail: Option<Ticket>,
+    /// Of the recipients, in order.
+    rcpts: Vec<Ticket>,
+    data: Option<Ticket>,
+    /// Of the end of the content; over LMTP, of the first accepted recipient's.
+    end: Option<Ticket>,
+    go_ahead: bool,
+    accepted: usize,
+}
+
+/// What a [`Dispatch`] waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a fourth would have to break every caller"
+)]
+pub enum Due {
+    /// A reply, or room for the next command.
+    Reply,
+    /// The content.
+    Content,
+    /// Nothing: the outcome is known.
+    Nothing,
+}
+
+impl Dispatch {
+    /// A mail to these recipients, of which nothing has been sent.
+    #[must_use]
+    pub fn new(recipients: &[ForwardPath]) -> Self {
+        let mut dispatch = Self::default();
+        recipients
+            .iter()
+            .for_each(|recipient| dispatch.expect(recipient));
+        dispatch
+    }
+
+    /// Sends as many commands of the envelope as there is room for, MAIL with these parameters.
+    ///
+    /// # Errors
+    /// A command cannot be sent. Those before it have been.
+    pub fn advance(
+        &mut self,
+        session: &mut Session,
+        envelope: &Envelope,
+        params: &[Param],
+    ) -> Result<Due, Misuse> {
+        if self.mail.is_none() {
+            if !session.has_room() {
+                return Ok(Due::Reply);
+            }
+            self.mail(session, envelope.sender(), params)?;
+        }
+        while !self.is_mail_refused() && self.rcpts.len() < envelope.recipients().len() {
+            if !session.has_room() {
+                return Ok(Due::Reply);
+            }
+            let n = self.rcpts.len();
+            if let Some(recipient) = envelope.recipients().get(n) {
+                self.rcpt(session, recipient, envelope.recipient_params(n))?;
+            }
+        }
+        if self.data.is_none() && !self.is_mail_refused() {
+            if !session.has_room() {
+                return Ok(Due::Reply);
+            }
+            // Where every reply is in and nobody was accepted, there is nothing to send.
+            if session.ahead() == Phase::Recipients {
+                self.data(session)?;
+            }
+        }
+        Ok(match session.in_flight() {
+            _ if self.go_ahead && self.end.is_none() => Due::Content,
+            0 => Due::Nothing,
+            _ => Due::Reply,
+        })
+    }
+
+    /// Sends MAIL.
+    ///
+    /// # Errors
+    /// It cannot be sent; nothing has changed.
+    pub fn mail(
+        &mut self,
+        session: &mut Session,
+        sender: &ReversePath,
+        params: &[Param],
+    ) -> Result<Ticket, Misuse> {
+        let ticket = session.send(&Command::mail(sender).with_params(params)?)?;
+        self.mail = Some(ticket);
+        Ok(ticket)
+    }
+
+    /// Sends RCPT for one more recipient.
+    ///
+    /// # Errors
+    /// It cannot be sent; nothing has changed.
+    pub fn rcpt(
+        &mut self,
+        session: &mut Session,
+        recipient: &ForwardPath,
+        params: &[Param],
+    ) -> Result<Ticket, Misuse> {
+        let ticket = session.send(&Command::rcpt(recipient).with_params(params)?)?;
+        if self.rcpts.len() == self.delivery.recipients.len() {
+            self.expect(recipient);
+        }
+        self.rcpts.push(ticket);
+        Ok(ticket)
+    }
+
+    /// Sends DATA.
+    ///
+    /// # Errors
+    /// It cannot be sent; nothing has changed.
+    pub fn data(&mut self, session: &mut Session) -> Result<Ticket, Misuse> {
+        let ticket = session.send(&Command::data())?;
+        self.data = Some(ticket);
+        Ok(ticket)
+    }
+
+    /// Ends the content behind what was promised.
+    ///
+    /// # Errors
+    /// The content is not awaited; nothing has changed.
+    pub fn finish(&mut self, session: &mut Session) -> Result<Ticket, Misuse> {
+        let ticket = session.finish()?;
+        self.end = Some(ticket);
+        Ok(ticket)
+    }
+
+    /// Whether the content has been asked for and not been ended.
+    #[must_use]
+    pub const fn is_content_due(&self) -> bool {
+        self.go_ahead && self.end.is_none()
+    }
+
+    /// Takes note of an event of the session.
+    pub fn note(&mut self, session: &Session, event: Event) {
+        let Some(reply) = session.reply() else { return };
+        match event {
+            Event::GoAhead(ticket) if self.data == Some(ticket) => {
+                self.go_ahead = true;
+                self.delivery.data = Some(reply.to_reply());
+            }
+            Event::Reply(ticket) => self.answered(session, ticket, &reply.to_reply()),
+            Event::ContentRefused => self.delivery.end = Some(reply.to_reply()),
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, session: &Session, ticket: Ticket, reply: &Reply) {
+        let own = || Some(reply.clone());
+        if self.mail == Some(ticket) {
+            self.delivery.mail = own();
+        } else if self.data == Some(ticket) {
+            self.delivery.data = own();
+        } else if let Ok(n) = self.rcpts.binary_search(&ticket) {
+            if let Some(addressee) = self.delivery.recipients.get_mut(n) {
+                addressee.follows_accepted = self.accepted > 0;
+                self.accepted += usize::from(!reply.is_negative());
+                addressee.rcpt = own();
+            }
+        } else if let Some(n) = self.end.and_then(|end| ticket.since(end)) {
+            self.delivery.written = true;
+            match session.protocol() {
+                Protocol::Smtp => self.delivery.end = own(),
+                Protocol::Lmtp => {
+                    let accepted = |addressee: &&mut Addressee| {
+                        addressee
+                            .rcpt
+                            .as_ref()
+                            .is_some_and(|reply| !reply.is_negative())
+                    };
+                    if let Some(addressee) =
+                        self.delivery.recipients.iter_mut().filter(accepted).nth(n)
+                    {
+                        addressee.end = own();
+                    }
+                }
+            }
+        }
+    }
+
+    /// What became of the mail, when nothing more will come. Recipients that were never asked for
+    /// are *not sent*.
+    #[must_use]
+    pub fn into_delivery(mut self, session: &Session) -> Delivery {
+        self.delivery.written |= self.end.is_some() && session.is_content_written();
+        self.delivery
+    }
+
+    fn expect(&mut self, recipient: &ForwardPath) {
+        let path = recipient.clone();
+        let addressee = Addressee {
+            path,
+            rcpt: None,
+            end: None,
+            follows_accepted: false,
+        };
+        self.delivery.recipients.push(addressee);
+    }
+
+    fn is_mail_refused(&self) -> bool {
+        self.delivery.mail.as_ref().is_some_and(Reply::is_negative)
+    }
+}

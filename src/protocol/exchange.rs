@@ -1,0 +1,108 @@
+//! An AUTH dialogue (RFC 4954 §4): a mechanism's octets over a session. What the octets are is the
+//! mechanism's.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Misuse, Session, Ticket};
+use crate::auth::{AuthFault, Mechanism};
+use crate::wire::{Command, Secret};
+
+/// Challenges answered at most. The longest mechanism in use takes three.
+const MOST_CHALLENGES: usize = 8;
+
+/// An AUTH dialogue that has begun.
+///
+/// Each [`Event::Challenge`](crate::Event::Challenge) is given to
+/// [`challenged`](Self::challenged); any other reply to its ticket ends it.
+pub struct Exchange {
+    mechanism: Box<dyn Mechanism>,
+    /// What the client says first, where the AUTH line had no room for it.
+    deferred: Option<Secret>,
+    ticket: Ticket,
+    challenges: usize,
+    fault: Option<AuthFault>,
+}
+
+impl Exchange {
+    /// Sends AUTH, with the initial response where the line has room for it (RFC 4954 §4).
+    ///
+    /// # Errors
+    /// AUTH cannot be sent here; nothing has changed.
+    pub fn begin(session: &mut Session, mut mechanism: Box<dyn Mechanism>) -> Result<Self, Misuse> {
+        let initial = mechanism.initial();
+        let command = Command::auth(mechanism.name(), initial.clone())?;
+        let (ticket, deferred) = match session.send(&command) {
+            Err(Misuse::LineTooLong { .. }) if initial.is_some() => {
+                let bare = Command::auth(mechanism.name(), None)?;
+                (session.send(&bare)?, initial)
+            }
+            sent => (sent?, None),
+        };
+        Ok(Self {
+            mechanism,
+            deferred,
+            ticket,
+            challenges: 0,
+            fault: None,
+        })
+    }
+
+    /// The ticket whose reply comes next.
+    #[must_use]
+    pub const fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    /// Answers the challenge that the session's last event brought, or gives up with `*` where it
+    /// cannot be answered.
+    ///
+    /// # Errors
+    /// The server does not wait for a response.
+    pub fn challenged(&mut self, session: &mut Session) -> Result<(), Misuse> {
+        self.ticket = match self.response(session) {
+            Ok(response) => session.respond(response.expose())?,
+            Err(fault) => {
+                self.fault = Some(fault);
+                session.cancel_auth()?
+            }
+        };
+        Ok(())
+    }
+
+    /// Why the dialogue was given up on this side, where it was.
+    #[must_use]
+    pub fn into_fault(self) -> Option<AuthFault> {
+        self.fault
+    }
+
+    fn response(&mut self, session: &Session) -> Result<Secret, AuthFault> {
+        self.challenges += 1;
+        if self.challenges > MOST_CHALLENGES {
+            return Err(AuthFault::Endless(MOST_CHALLENGES));
+        }
+        let mut lines = session.reply().into_iter().flat_map(|reply| reply.lines());
+        let line = lines.next().unwrap_or_default().trim_ascii();
+        let challenge = match STANDARD.decode(line) {
+            Ok(challenge) if lines.next().is_none() => challenge,
+            _ if self.mechanism.ignores_challenges() => line.to_vec(),
+            _ => return Err(AuthFault::NotBase64(line.into())),
+        };
+        match self.deferred.take() {
+            Some(initial) => Ok(initial),
+            None => self.mechanism.respond(&challenge),
+        }
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("mechanism", &self.mechanism.name())
+            .field("challenges", &self.challenges)
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
+}

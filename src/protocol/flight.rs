@@ -1,0 +1,188 @@
+//! What has been sent and is not answered yet, in order, and where the session will be when all
+//! of it succeeds. Replies are matched here by counting alone (RFC 2920 §3.1).
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, BytesMut};
+
+use super::rules::{Act, Phase, rule};
+use super::session::Ticket;
+
+/// Commands in flight at most, where the server offers PIPELINING. Replies are read while
+/// commands wait to be written, so no buffer can deadlock; the bound is for memory alone, and
+/// more than this many recipients a round trip saves nothing worth having.
+pub(super) const MOST_COMMANDS: usize = 512;
+
+/// Octets of commands in flight at most: what one write to a socket usually takes at once.
+pub(super) const MOST_OCTETS: usize = 32 * 1024;
+
+/// The end of the content is not laid out yet: where its terminator ends is not known.
+const NOT_LAID_OUT: u64 = u64::MAX;
+
+/// A reply that is due.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Awaited {
+    pub(super) ticket: Ticket,
+    pub(super) act: Act,
+    /// Nobody asked for it: the lone dot behind a DATA without recipients.
+    pub(super) orphan: bool,
+    /// Length of the line as errors and the transcript show it.
+    shown: usize,
+    /// Octet of the stream behind its last one.
+    ends_at: u64,
+    /// How many octets had been received when its last octet was written: a reply that began
+    /// before that cannot answer it. `None` while it is not wholly written.
+    floor: Option<u64>,
+}
+
+impl Awaited {
+    /// Whether a reply that began at this octet of the input can answer it.
+    pub(super) fn is_answered_from(&self, start: u64) -> bool {
+        self.floor.is_some_and(|floor| start >= floor)
+    }
+
+    pub(super) const fn is_written(&self) -> bool {
+        self.floor.is_some()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    awaited: VecDeque<Awaited>,
+    /// The lines of what is awaited, secrets masked, one behind the other.
+    shown: BytesMut,
+    /// How many of them, from the front, are wholly written.
+    written: usize,
+    ahead: Phase,
+}
+
+impl Flight {
+    pub(super) fn new() -> Self {
+        let mut flight = Self {
+            awaited: VecDeque::new(),
+            shown: BytesMut::new(),
+            written: 0,
+            ahead: Phase::Hello,
+        };
+        flight.push(Ticket::GREETING, Act::Connect, b"", 0);
+        flight.note_written(0, 0, |_| ());
+        flight
+    }
+
+    /// Where the session will be when everything in flight has succeeded.
+    pub(super) const fn ahead(&self) -> Phase {
+        self.ahead
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.awaited.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.awaited.is_empty()
+    }
+
+    pub(super) fn front(&self) -> Option<&Awaited> {
+        self.awaited.front()
+    }
+
+    /// Whether one more command fits behind what is in flight.
+    pub(super) fn has_room(&self, pipelining: bool) -> bool {
+        let Some(back) = self.awaited.back() else {
+            return true;
+        };
+        pipelining
+            && !rule(back.act).last
+            && self.awaited.len() < MOST_COMMANDS
+            && self.shown.len() < MOST_OCTETS
+    }
+
+    /// Takes note of what was sent: its line as it may be shown, and where it ends in the stream.
+    pub(super) fn push(&mut self, ticket: Ticket, act: Act, shown: &[u8], ends_at: u64) {
+        self.shown.extend_from_slice(shown);
+        self.awaited.push_back(Awaited {
+            ticket,
+            act,
+            orphan: false,
+            shown: shown.len(),
+            ends_at,
+            floor: None,
+        });
+        self.ahead = ahead_of(self.ahead, act);
+    }
+
+    /// The end of the content, whose place in the stream is known only when it is laid out.
+    pub(super) fn push_end(&mut self, ticket: Ticket, orphan: bool) {
+        self.push(ticket, Act::EndOfData, b"", NOT_LAID_OUT);
+        if let Some(end) = self.awaited.back_mut() {
+            end.orphan = orphan;
+        }
+        self.ahead = Phase::Ready;
+    }
+
+    /// The terminator has been laid out and ends there.
+    pub(super) fn end_laid_out(&mut self, ends_at: u64) {
+        for awaited in self.awaited.iter_mut().rev() {
+            if awaited.ends_at != NOT_LAID_OUT {
+                break;
+            }
+            awaited.ends_at = ends_at;
+        }
+    }
+
+    /// The stream has been written up to there, and that much has been received: hands over the
+    /// line of each command that is wholly written now.
+    pub(super) fn note_written(&mut self, up_to: u64, received: u64, mut line: impl FnMut(&[u8])) {
+        let mut at: usize = self
+            .awaited
+            .iter()
+            .take(self.written)
+            .map(|a| a.shown)
+            .sum();
+        while let Some(awaited) = self.awaited.get_mut(self.written) {
+            if awaited.ends_at > up_to {
+                break;
+            }
+            awaited.floor = Some(received);
+            line(self.shown.get(at..at + awaited.shown).unwrap_or_default());
+            at += awaited.shown;
+            self.written += 1;
+        }
+    }
+
+    /// Takes the front out, its line into `shown`.
+    pub(super) fn pop(&mut self, shown: &mut Vec<u8>) -> Option<Awaited> {
+        let front = self.awaited.pop_front()?;
+        self.written = self.written.saturating_sub(1);
+        shown.clear();
+        let length = front.shown.min(self.shown.len());
+        shown.extend_from_slice(self.shown.get(..length)?);
+        self.shown.advance(length);
+        Some(front)
+    }
+
+    /// A reply moved the session: what is left in flight starts from there.
+    pub(super) fn start_from(&mut self, here: Phase) {
+        self.ahead = self
+            .awaited
+            .iter()
+            .fold(here, |phase, awaited| ahead_of(phase, awaited.act));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.awaited.clear();
+        self.shown.clear();
+        self.written = 0;
+        self.ahead = Phase::Closed;
+    }
+}
+
+/// Where an act leads if it succeeds; one that is not lawful there changes nothing.
+fn ahead_of(phase: Phase, act: Act) -> Phase {
+    let rule = rule(act);
+    if rule.from.contains(phase) {
+        rule.success.from(phase)
+    } else {
+        phase
+    }
+}

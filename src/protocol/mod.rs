@@ -1,0 +1,37 @@
+//! The order of a conversation: a session over bytes, with no socket, no clock and no runtime.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `rules` | THE TABLE: which verb is lawful when, and where its reply leads |
+//! | `session` | the state machine: commands in, octets out; octets in, events out |
+//! | `flight` | what has been sent and not answered, and where it leads |
+//! | `output` | what is to be written: the session's octets and the caller's, in order |
+//! | `fault` | what goes wrong: `Violation` (theirs), `Misuse` (ours) |
+//! | `exchange` | an AUTH dialogue |
+//! | `envelope` | sender, recipients and their parameters |
+//! | `dispatch` | a mail on its way: the next command, and whose reply came |
+//! | `delivery` | what became of a mail, for each recipient |
+//! | `transcript` | what was said, masked by position |
+//! | `stage` | the steps of a conversation, for errors and deadlines |
+
+mod delivery;
+mod dispatch;
+mod envelope;
+mod exchange;
+mod fault;
+mod flight;
+mod output;
+mod rules;
+mod session;
+mod stage;
+mod transcript;
+
+pub use delivery::{Delivery, Outcome, Recipient, Refusal};
+pub use dispatch::{Dispatch, Due};
+pub use envelope::{Envelope, InvalidEnvelope};
+pub use exchange::Exchange;
+pub use fault::{Misuse, Violation};
+pub use rules::Phase;
+pub use session::{Event, Protection, Protocol, Session, SessionConfig, Step, Ticket};
+pub use stage::Stage;
+pub use transcript::Transcript;

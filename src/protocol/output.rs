@@ -1,0 +1,303 @@
+//! What is to be written, in order: the session's own octets and the caller's content, of which
+//! no copy is made where it can go out as it is. Whether it may be sent is decided elsewhere.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, BytesMut};
+use zeroize::Zeroize;
+
+use crate::wire::{ContentFault, LineEndings, Scan, Stuffer};
+
+/// Pieces of content shorter than this are copied: many tiny slices cost more than they save.
+const SMALL: usize = 512;
+
+/// The session's own octets are laid out up to about this many at a time.
+const MOST_OWN: usize = 32 * 1024;
+
+/// What comes next in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Run {
+    /// Octets of the session.
+    Own(usize),
+    /// Octets of the caller's content, as they are.
+    Caller(usize),
+    /// Octets of the caller's content that are not written (they were copied, or replaced).
+    Skip(usize),
+}
+
+/// How the caller's octets become those of the stream.
+#[derive(Debug)]
+enum Form {
+    /// Dot-stuffed, line ends made right.
+    Stuffed(Stuffer),
+    /// A scan has shown that nothing has to change.
+    Verbatim { terminator: &'static [u8] },
+    /// BDAT: octet by octet as given, with no terminator.
+    Raw,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    own: BytesMut,
+    runs: VecDeque<Run>,
+    /// Whether `own` holds a secret, and is to be wiped behind what was written.
+    secret: bool,
+    /// Octets of the stream written so far.
+    written: u64,
+    /// Octets of the stream laid out so far.
+    laid_out: u64,
+    form: Option<Form>,
+    /// Octets of the caller that were promised and are not written.
+    promised: usize,
+    /// How many of them are laid out.
+    planned: usize,
+    /// The terminator is to follow what was promised.
+    ending: bool,
+    /// Octets of the stream that were content.
+    content: u64,
+}
+
+impl Output {
+    /// Whether there is anything to write.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.own.is_empty() || self.promised > 0 || self.ending
+    }
+
+    pub(super) const fn promised(&self) -> usize {
+        self.promised
+    }
+
+    /// Whether nothing more can be laid out before the caller's content is.
+    pub(super) const fn is_content_open(&self) -> bool {
+        self.promised > 0 || self.ending
+    }
+
+    pub(super) const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Octets of the stream that the content took, without its terminator.
+    pub(super) const fn content_octets(&self) -> u64 {
+        self.content
+    }
+
+    /// Appends octets of the session; says where they end in the stream.
+    pub(super) fn own(&mut self, octets: impl FnOnce(&mut BytesMut)) -> (&[u8], u64) {
+        let before = self.own.len();
+        octets(&mut self.own);
+        let added = self.own.len() - before;
+        self.push_own(added);
+        (self.own.get(before..).unwrap_or_default(), self.laid_out)
+    }
+
+    /// The same for octets that are to be wiped once they are written.
+    pub(super) fn secret(&mut self, octets: impl FnOnce(&mut BytesMut)) -> (&[u8], u64) {
+        self.secret = true;
+        self.own(octets)
+    }
+
+    /// Content begins: what is promised from now on is dot-stuffed.
+    pub(super) fn begin_stuffed(&mut self, line_endings: LineEndings, eight_bit: bool) {
+        self.begin(Form::Stuffed(Stuffer::new(line_endings, eight_bit)));
+    }
+
+    /// The content that has begun is what this scan has seen.
+    pub(super) fn scanned(&mut self, scan: &Scan) {
+        if scan.is_verbatim() {
+            let whole = scan.octets() == 0 || scan.ends_with_crlf();
+            let terminator: &[u8] = if whole { b".\r\n" } else { b"\r\n.\r\n" };
+            self.begin(Form::Verbatim { terminator });
+        }
+    }
+
+    /// A chunk begins: what is promised goes out as it is.
+    pub(super) fn begin_chunk(&mut self, octets: usize) {
+        self.begin(Form::Raw);
+        self.promised = octets;
+    }
+
+    fn begin(&mut self, form: Form) {
+        self.form = Some(form);
+        self.content = 0;
+    }
+
+    /// The caller has this many more octets.
+    pub(super) const fn promise(&mut self, octets: usize) {
+        self.promised = self.promised.saturating_add(octets);
+    }
+
+    /// The terminator follows what was promised.
+    pub(super) const fn end(&mut self) {
+        self.ending = true;
+    }
+
+    /// Forgets what is not written.
+    pub(super) fn clear(&mut self) {
+        self.wipe(self.own.len());
+        self.own.clear();
+        self.runs.clear();
+        self.form = None;
+        self.promised = 0;
+        self.planned = 0;
+        self.ending = false;
+    }
+
+    /// Lays out what comes next. `content` is what was promised and has not been consumed.
+    /// Says where the terminator ends, when it has just been laid out.
+    pub(super) fn plan(
+        &mut self,
+        content: &[u8],
+        slices: usize,
+    ) -> Result<Option<u64>, ContentFault> {
+        let content = content.get(..self.promised).unwrap_or(content);
+        while self.runs.len() < slices && self.own.len() < MOST_OWN {
+            let Some(rest) = content.get(self.planned..).filter(|rest| !rest.is_empty()) else {
+                break;
+            };
+            let Some(form) = &mut self.form else { break };
+            let (before, verbatim, skip) = match form {
+                Form::Verbatim { .. } | Form::Raw => (&b""[..], rest.len(), 0),
+                Form::Stuffed(stuffer) => {
+                    let piece = stuffer.next(rest)?;
+                    (piece.before, piece.verbatim, piece.skip)
+                }
+            };
+            self.lay_out(rest, before, verbatim, skip);
+        }
+        if !self.ending || self.planned < self.promised {
+            return Ok(None);
+        }
+        self.ending = false;
+        let terminator = match self.form.take() {
+            Some(Form::Stuffed(mut stuffer)) => stuffer.finish()?,
+            Some(Form::Verbatim { terminator }) => terminator,
+            Some(Form::Raw) | None => b"",
+        };
+        self.content += terminator.len().saturating_sub(b".\r\n".len()) as u64;
+        let (_, end) = self.own(|own| own.extend_from_slice(terminator));
+        Ok(Some(end))
+    }
+
+    fn lay_out(&mut self, rest: &[u8], before: &[u8], verbatim: usize, skip: usize) {
+        self.own.extend_from_slice(before);
+        self.push_own(before.len());
+        match rest.get(..verbatim) {
+            Some(small) if verbatim < SMALL => {
+                self.own.extend_from_slice(small);
+                self.push_own(verbatim);
+                self.push_skip(verbatim);
+            }
+            _ => {
+                self.runs.push_back(Run::Caller(verbatim));
+                self.laid_out += verbatim as u64;
+            }
+        }
+        self.push_skip(skip);
+        self.planned += verbatim + skip;
+        self.content += (before.len() + verbatim) as u64;
+    }
+
+    fn push_own(&mut self, octets: usize) {
+        if octets == 0 {
+            return;
+        }
+        self.laid_out += octets as u64;
+        // What is skipped leaves no trace in the stream: the session's octets on both sides of
+        // it are one run.
+        let last = self.runs.len().wrapping_sub(1);
+        let at = match self.runs.back() {
+            Some(Run::Skip(_)) => last.wrapping_sub(1),
+            _ => last,
+        };
+        match self.runs.get_mut(at) {
+            Some(Run::Own(length)) => *length += octets,
+            _ => self.runs.push_back(Run::Own(octets)),
+        }
+    }
+
+    fn push_skip(&mut self, octets: usize) {
+        match self.runs.back_mut() {
+            _ if octets == 0 => {}
+            Some(Run::Skip(length)) => *length += octets,
+            _ => self.runs.push_back(Run::Skip(octets)),
+        }
+    }
+
+    /// Fills slices with what comes next, for one vectored write; says how many.
+    pub(super) fn slices<'a>(&'a self, content: &'a [u8], slices: &mut [IoSlice<'a>]) -> usize {
+        let (mut own, mut caller) = (&self.own[..], content);
+        let mut used = 0;
+        for run in &self.runs {
+            let Some(slice) = slices.get_mut(used) else {
+                break;
+            };
+            let (from, length) = match run {
+                Run::Own(length) => (&mut own, *length),
+                Run::Caller(length) => (&mut caller, *length),
+                Run::Skip(length) => {
+                    caller = caller.get(*length..).unwrap_or_default();
+                    continue;
+                }
+            };
+            // The caller lends less than was promised: nothing behind it can be laid out.
+            let Some((piece, rest)) = from.split_at_checked(length) else {
+                break;
+            };
+            *from = rest;
+            *slice = IoSlice::new(piece);
+            used += 1;
+        }
+        used
+    }
+
+    /// So many octets have been written; says how many of the caller's are done with.
+    pub(super) fn wrote(&mut self, octets: usize) -> usize {
+        let mut left = octets;
+        let mut consumed = 0;
+        while let Some(run) = self.runs.front_mut() {
+            match run {
+                Run::Skip(length) => {
+                    consumed += *length;
+                    self.runs.pop_front();
+                }
+                Run::Own(length) | Run::Caller(length) => {
+                    let done = left.min(*length);
+                    if done == 0 {
+                        break;
+                    }
+                    *length -= done;
+                    left -= done;
+                    let (own, is_done) = (matches!(run, Run::Own(_)), run_is_empty(run));
+                    if is_done {
+                        self.runs.pop_front();
+                    }
+                    if own {
+                        self.wipe(done);
+                        self.own.advance(done);
+                    } else {
+                        consumed += done;
+                    }
+                }
+            }
+        }
+        self.secret &= !self.own.is_empty();
+        self.written += (octets - left) as u64;
+        self.planned = self.planned.saturating_sub(consumed);
+        self.promised = self.promised.saturating_sub(consumed);
+        consumed
+    }
+
+    /// Wipes the octets that have just been written, where a secret may be among them.
+    fn wipe(&mut self, octets: usize) {
+        if self.secret {
+            if let Some(written) = self.own.get_mut(..octets) {
+                written.zeroize();
+            }
+        }
+    }
+}
+
+const fn run_is_empty(run: &Run) -> bool {
+    matches!(run, Run::Own(0) | Run::Caller(0))
+}
