@@ -125,10 +125,6 @@ impl Param {
 }
 
 /// Parameters of words that stand in the source: no allocation.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for the extensions, which are to come")
-)]
 impl Param {
     pub(crate) const fn flag(keyword: &'static str) -> Self {
         Self {
