@@ -146,7 +146,7 @@ mount --bind "$home/files" "$root/interop"
 # Not by exec: the kernel forgets to end a process with its parent once that process changes its user,
 # as servers do. This shell never does; it is the first process in here, and its end is that of all.
 status=0
-env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 chroot "$root" "$@" || status=$?
+env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/ LC_ALL=C.UTF-8 chroot "$root" "$@" || status=$?
 exit "$status"
 '
 
