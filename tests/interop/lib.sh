@@ -158,8 +158,8 @@ in_root() {
 # start_in COMMAND…: starts the server; COMMAND must stay in the foreground.
 start_in() {
   (
-    # The lock of the cache and the caller's output must not live on in the server.
-    exec 9>&- </dev/null >"$FILES/console.log" 2>&1
+    # The server must not hold the caller's output open.
+    exec </dev/null >"$FILES/console.log" 2>&1
     BECOME=1 in_namespace "$HOME_DIR" "$@"
   ) &
   local pid=$!
