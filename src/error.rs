@@ -124,7 +124,7 @@ impl Error {
         }))
     }
 
-    pub(crate) fn from_peer(mut self, peer: &str, elapsed: Duration) -> Self {
+    pub(crate) fn with_peer(mut self, peer: &str, elapsed: Duration) -> Self {
         peer.clone_into(&mut self.0.peer);
         self.0.elapsed = elapsed;
         self

@@ -7,19 +7,34 @@
 //! | `connect` | from a host's name to a TCP connection |
 //! | `stream` | what carries the octets: TCP, Unix, given, TLS over each |
 //! | `tls/` | trust, crypto provider, handshake, and why one failed |
+//! | `connector` | the settings, and the steps from a name to a client |
+//! | `driver` | THE LOOP: does on a stream what a session says, within deadlines |
+//! | `secure` | the step from clear to TLS |
+//! | `conversation` | any lawful command, every reply |
+//! | `client` | whole mails, and what became of them |
+//! | `transaction` | a mail stage by stage |
 //! | `timeouts` | how long each stage may take |
 
-// Until the driver stands on it.
-#![allow(dead_code)]
-
+mod client;
 mod connect;
+mod connector;
+mod conversation;
+mod driver;
+#[cfg(feature = "tls")]
+mod secure;
 mod security;
 mod stream;
 mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
+mod transaction;
 
+pub use client::Client;
 pub use connect::{ConnectAttempt, ConnectFailure, ConnectFault, ResolveFault};
+#[cfg(feature = "tls")]
+pub use connector::DangerousConnector;
+pub use connector::{Connector, InClear};
+pub use conversation::Conversation;
 pub use security::{InvalidSecurity, Security};
 pub use timeouts::Timeouts;
 #[cfg(feature = "tls")]
@@ -27,3 +42,4 @@ pub use tls::{
     Crypto, InvalidRoots, InvalidTlsOptions, RootCertificates, TlsFault, TlsInfo, TlsReason,
     TlsVersion, Trust,
 };
+pub use transaction::{Body, Transaction};

@@ -9,8 +9,6 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
 
 #[cfg(feature = "tls")]
 use super::tls::{TlsFault, TlsInfo, TlsSetup, TlsStream};
@@ -64,19 +62,7 @@ impl Stream {
         }
     }
 
-    /// Whether TLS is spoken.
-    pub(crate) const fn is_tls(&self) -> bool {
-        match self {
-            Self::Plain(_) => false,
-            #[cfg(feature = "tls")]
-            Self::Tls(_) => true,
-            #[cfg(feature = "tls")]
-            Self::Gone => false,
-        }
-    }
-
-    /// The address of the local end; none for a Unix socket, a stream that was given, and a
-    /// closed one.
+    /// The address of the local end; none for a stream that was given, and a closed one.
     pub(crate) fn local_ip(&self) -> Option<IpAddr> {
         match self {
             Self::Plain(plain) => plain.local_ip(),
@@ -169,8 +155,6 @@ impl AsyncWrite for Stream {
 /// A connection without TLS, or what lies under it.
 pub(crate) enum Plain {
     Tcp(TcpStream),
-    #[cfg(unix)]
-    Unix(UnixStream),
     Given(Box<dyn Io>),
 }
 
@@ -179,8 +163,6 @@ impl Plain {
         match self {
             // A socket for both families shows IPv4 addresses as IPv6.
             Self::Tcp(stream) => Some(stream.local_addr().ok()?.ip().to_canonical()),
-            #[cfg(unix)]
-            Self::Unix(_) => None,
             Self::Given(_) => None,
         }
     }
@@ -188,8 +170,6 @@ impl Plain {
     fn io(self: Pin<&mut Self>) -> Pin<&mut dyn Io> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream),
             Self::Given(stream) => Pin::new(stream.as_mut()),
         }
     }
@@ -199,8 +179,6 @@ impl fmt::Debug for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(stream) => stream.fmt(f),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.fmt(f),
             Self::Given(_) => f.write_str("Given"),
         }
     }
@@ -236,8 +214,6 @@ impl AsyncWrite for Plain {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.is_write_vectored(),
             Self::Given(stream) => stream.is_write_vectored(),
         }
     }
@@ -287,17 +263,6 @@ mod tests {
         let stream = Stream::Plain(Plain::Tcp(client.unwrap()));
         assert_eq!(stream.local_ip(), Some("127.0.0.1".parse().unwrap()));
         assert!(stream.is_write_vectored());
-        assert!(!stream.is_tls());
-        converse(stream, peer).await;
-    }
-
-    #[cfg(unix)]
-    #[tokio::test]
-    async fn a_unix_stream() {
-        let (client, peer) = UnixStream::pair().unwrap();
-        let stream = Stream::Plain(Plain::Unix(client));
-        assert_eq!(stream.local_ip(), None);
-        assert!(stream.is_write_vectored());
         converse(stream, peer).await;
     }
 
@@ -324,6 +289,6 @@ mod tests {
         }
         stream.shutdown().await.unwrap();
         assert_eq!(stream.local_ip(), None);
-        assert!(!stream.is_tls() && !stream.is_write_vectored());
+        assert!(!stream.is_write_vectored());
     }
 }

@@ -290,10 +290,8 @@ impl Output {
 
     /// Wipes the octets that have just been written, where a secret may be among them.
     fn wipe(&mut self, octets: usize) {
-        if self.secret {
-            if let Some(written) = self.own.get_mut(..octets) {
-                written.zeroize();
-            }
+        if let Some(written) = self.own.get_mut(..octets).filter(|_| self.secret) {
+            written.zeroize();
         }
     }
 }

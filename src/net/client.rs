@@ -1,0 +1,382 @@
+//! Mails over a conversation: sent whole, or stage by stage. What becomes of a mail is kept here
+//! even where the call that sent it was dropped.
+
+use std::fmt;
+
+use super::conversation::Conversation;
+use super::driver::Arrival;
+use super::transaction::Transaction;
+use crate::error::{Error, ErrorKind};
+use crate::extension::{BodyType, EightBitMime, Extension, MailParam, Size, SmtpUtf8};
+use crate::protocol::{Delivery, Dispatch, Due, Envelope, Misuse, Phase, Stage};
+use crate::wire::{Command, LineEndings, Param, ReversePath, Scan};
+
+/// A client that is connected and introduced, and authenticated where it was told to.
+///
+/// Any call may be dropped at any await. The next call first reads off what belongs to the dropped
+/// one, and goes on; or it says that the session is over, where going on could deliver half a mail.
+/// The outcome of a mail whose call was dropped is kept for
+/// [`take_delivery`](Self::take_delivery).
+///
+/// ```
+/// # async fn example(message: &[u8]) -> Result<(), ehlo::Error> {
+/// use ehlo::{Connector, Envelope};
+///
+/// let mut client = Connector::new("mail.example.org")
+///     .credentials("alice", "wonderland")
+///     .connect()
+///     .await?;
+/// let envelope = Envelope::new("alice@example.org", ["bob@example.net", "eve@example.net"])?;
+/// let delivery = client.send(&envelope, message).await?;
+/// for recipient in delivery.recipients() {
+///     println!("{}: {}", recipient.mailbox(), recipient.outcome());
+/// }
+/// client.quit().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The order of the stages is the compiler's business. RCPT before MAIL:
+///
+/// ```compile_fail
+/// # async fn example(mut client: ehlo::Client) -> Result<(), ehlo::Error> {
+/// client.rcpt("bob@example.net").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// MAIL inside MAIL:
+///
+/// ```compile_fail
+/// # async fn example(mut client: ehlo::Client) -> Result<(), ehlo::Error> {
+/// let mut one = client.mail("alice@example.org").await?;
+/// let mut two = client.mail("alice@example.org").await?;
+/// one.rcpt("bob@example.net").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// RCPT after DATA:
+///
+/// ```compile_fail
+/// # async fn example(mut client: ehlo::Client) -> Result<(), ehlo::Error> {
+/// let mut mail = client.mail("alice@example.org").await?;
+/// mail.rcpt("bob@example.net").await?;
+/// let body = mail.data().await?;
+/// mail.rcpt("eve@example.net").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// and anything behind the end of the content:
+///
+/// ```compile_fail
+/// # async fn example(mut client: ehlo::Client) -> Result<(), ehlo::Error> {
+/// let mut mail = client.mail("alice@example.org").await?;
+/// mail.rcpt("bob@example.net").await?;
+/// let mut body = mail.data().await?;
+/// body.finish().await?;
+/// body.write(b"more").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// In their order they compile:
+///
+/// ```
+/// # async fn example(mut client: ehlo::Client) -> Result<(), ehlo::Error> {
+/// let mut mail = client.mail("alice@example.org").await?;
+/// let reply = mail.rcpt("bob@example.net").await?;
+/// println!("{reply}");
+/// let mut body = mail.data().await?;
+/// body.write(b"Subject: hello\r\n\r\n").await?;
+/// let delivery = body.finish_with(b"hello\r\n").await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Client {
+    pub(super) conversation: Conversation,
+    pub(super) line_endings: LineEndings,
+    /// The mail on its way. It outlives the call that sent it.
+    pub(super) dispatch: Option<Dispatch>,
+    /// Whether somebody waits for its outcome, or did: not for a transaction that was given up.
+    pub(super) wanted: bool,
+    /// What became of a mail whose call was dropped, or failed.
+    delivery: Option<Delivery>,
+}
+
+impl Client {
+    pub(super) const fn new(conversation: Conversation, line_endings: LineEndings) -> Self {
+        Self {
+            conversation,
+            line_endings,
+            dispatch: None,
+            wanted: false,
+            delivery: None,
+        }
+    }
+
+    /// Sends a mail and says what became of it, for each recipient.
+    ///
+    /// MAIL, every RCPT and DATA go out together where the server offers PIPELINING. SIZE, BODY
+    /// and SMTPUTF8 are chosen from the content and the addresses, unless the envelope gives them.
+    ///
+    /// # Errors
+    /// Nothing was sent, because the server does not offer what the mail needs or the content
+    /// cannot be sent; or the session ended before all was known. What is known then is kept for
+    /// [`take_delivery`](Self::take_delivery). Refusals are no errors.
+    pub async fn send(
+        &mut self,
+        envelope: &Envelope,
+        content: impl AsRef<[u8]> + Send,
+    ) -> Result<Delivery, Error> {
+        self.settle().await?;
+        let content = content.as_ref();
+        let scan = Scan::of(content);
+        let params = self.params(envelope, content, &scan)?;
+        self.clear_way()?;
+        self.dispatch = Some(Dispatch::new(envelope.recipients()));
+        self.wanted = true;
+        let sent = self.carry_out(envelope, &params, content, &scan).await;
+        self.conclude();
+        sent?;
+        self.delivery
+            .take()
+            .ok_or_else(|| self.conversation.driver.closed())
+    }
+
+    /// Begins a mail that is sent stage by stage: `MAIL FROM`, with `BODY=8BITMIME` where the
+    /// server offers it and `SMTPUTF8` where the sender needs it.
+    ///
+    /// # Errors
+    /// The server refuses the sender, or the session is over.
+    pub async fn mail<S>(&mut self, sender: S) -> Result<Transaction<'_>, Error>
+    where
+        S: TryInto<ReversePath, Error: Into<crate::wire::InvalidValue>> + Send,
+    {
+        self.mail_with(sender, []).await
+    }
+
+    /// The same with parameters of MAIL.
+    ///
+    /// # Errors
+    /// The server refuses the sender or does not offer a parameter, or the session is over.
+    pub async fn mail_with<S>(
+        &mut self,
+        sender: S,
+        params: impl IntoIterator<Item = MailParam> + Send,
+    ) -> Result<Transaction<'_>, Error>
+    where
+        S: TryInto<ReversePath, Error: Into<crate::wire::InvalidValue>> + Send,
+    {
+        let sender = sender.try_into().map_err(Into::into)?;
+        let mut params: Vec<Param> = params.into_iter().map(Into::into).collect();
+        self.settle().await?;
+        let offered = self.conversation.capabilities();
+        let given = |params: &[Param], keyword| params.iter().any(|param| param.is(keyword));
+        if offered.has(EightBitMime::KEYWORD) && !given(&params, "BODY") {
+            params.push(MailParam::body(BodyType::EightBitMime).into());
+        }
+        if !sender.is_ascii() && !given(&params, SmtpUtf8::KEYWORD) {
+            params.push(MailParam::smtputf8().into());
+        }
+        self.clear_way()?;
+        Transaction::begin(self, sender, params).await
+    }
+
+    /// What became of the last mail whose call was dropped or failed. Waits for the replies that
+    /// are still awaited.
+    pub async fn take_delivery(&mut self) -> Option<Delivery> {
+        // A session that is over has nothing to add; what is known is known.
+        let _ = self.settle().await;
+        self.delivery.take()
+    }
+
+    /// Says QUIT, waits for its reply, and closes. What became of mails before does not depend
+    /// on it.
+    ///
+    /// # Errors
+    /// There was no reply to QUIT. The connection is closed all the same.
+    pub async fn quit(mut self) -> Result<(), Error> {
+        self.settle().await?;
+        self.conversation.quit().await
+    }
+
+    /// The conversation, to look at: what the server offers, the transcript, TLS.
+    #[must_use]
+    pub const fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
+    /// Goes on command by command.
+    #[must_use]
+    pub fn into_conversation(self) -> Conversation {
+        self.conversation
+    }
+
+    /// Reads off what belongs to a call that was dropped.
+    async fn settle(&mut self) -> Result<(), Error> {
+        let Self {
+            conversation,
+            dispatch,
+            ..
+        } = self;
+        let settled = conversation
+            .driver
+            .settle(|session, event| {
+                if let Some(dispatch) = dispatch {
+                    dispatch.note(session, event);
+                }
+            })
+            .await;
+        self.conclude();
+        settled
+    }
+
+    /// Nothing more will be known of the mail on its way.
+    pub(super) fn conclude(&mut self) {
+        if let Some(dispatch) = self.dispatch.take().filter(|_| self.wanted) {
+            self.delivery = Some(dispatch.into_delivery(&self.conversation.driver.session));
+        }
+    }
+
+    pub(super) const fn take_concluded(&mut self) -> Option<Delivery> {
+        self.delivery.take()
+    }
+
+    /// Ends a transaction that an earlier mail left open. The RSET goes out with what follows it
+    /// where it can.
+    fn clear_way(&mut self) -> Result<(), Error> {
+        let driver = &mut self.conversation.driver;
+        if !matches!(driver.session.phase(), Phase::Ready | Phase::Hello) {
+            let sent = driver.session.send(&Command::rset());
+            sent.map_err(|misuse| driver.error(Stage::Rset, misuse))?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(
+        &mut self,
+        envelope: &Envelope,
+        params: &[Param],
+        content: &[u8],
+        scan: &Scan,
+    ) -> Result<(), Error> {
+        let Self {
+            conversation: Conversation { driver, .. },
+            dispatch,
+            ..
+        } = self;
+        let Some(dispatch) = dispatch else {
+            return Ok(());
+        };
+        let mut rest = content;
+        loop {
+            let due = dispatch
+                .advance(&mut driver.session, envelope, params)
+                .map_err(|misuse| driver.error(Stage::Mail, misuse))?;
+            match due {
+                Due::Nothing => return Ok(()),
+                Due::Content => {
+                    driver.session.scanned(scan);
+                    driver
+                        .session
+                        .content(content.len())
+                        .and_then(|()| dispatch.finish(&mut driver.session))
+                        .map_err(|misuse| driver.error(Stage::Content, misuse))?;
+                }
+                Due::Reply => {
+                    if let Arrival::Event(event) = driver.carry(&mut rest).await? {
+                        dispatch.note(&driver.session, event);
+                        if event == crate::protocol::Event::ContentRefused {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The parameters of MAIL: those given, and those that the content needs.
+    fn params(
+        &self,
+        envelope: &Envelope,
+        content: &[u8],
+        scan: &Scan,
+    ) -> Result<Vec<Param>, Error> {
+        let driver = &self.conversation.driver;
+        let offered = self.conversation.capabilities();
+        let mut params = envelope.params().to_vec();
+        let given = |keyword| envelope.params().iter().find(|param| param.is(keyword));
+        let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
+
+        let body = given("BODY").and_then(BodyType::of);
+        if body == Some(BodyType::BinaryMime) {
+            return Err(fail(Misuse::BinaryOverData.into()));
+        }
+        let eight_bit = match body {
+            Some(body) => body == BodyType::EightBitMime,
+            None => scan.eight_bit().is_some(),
+        };
+        scan.check(self.line_endings, eight_bit)
+            .map_err(|fault| fail(fault.into()))?;
+        if let (Some(offset), None) = (scan.eight_bit(), body) {
+            if !offered.has(EightBitMime::KEYWORD) {
+                return Err(fail(ErrorKind::Unsupported {
+                    keyword: EightBitMime::KEYWORD.to_owned(),
+                    needs: format!("content with octets above 127 (the first at {offset})"),
+                }));
+            }
+            params.push(MailParam::body(BodyType::EightBitMime).into());
+        }
+        if given(SmtpUtf8::KEYWORD).is_none()
+            && (envelope.needs_smtputf8() || has_utf8_header(content, scan))
+        {
+            params.push(MailParam::smtputf8().into());
+        }
+        if let Some(size) = offered.get::<Size>() {
+            let octets = scan.normalized_len(self.line_endings);
+            if let Some(limit) = size.limit().filter(|limit| octets > *limit) {
+                return Err(fail(ErrorKind::TooLarge { octets, limit }));
+            }
+            if given(Size::KEYWORD).is_none() {
+                params.push(MailParam::size(octets).into());
+            }
+        }
+        Ok(params)
+    }
+}
+
+/// Whether the header section is UTF-8 beyond ASCII (RFC 6532). Octets above 127 that are not
+/// UTF-8 are broken mail from before it, which 8BITMIME carries.
+fn has_utf8_header(content: &[u8], scan: &Scan) -> bool {
+    let Some(first) = scan
+        .eight_bit()
+        .and_then(|offset| usize::try_from(offset).ok())
+    else {
+        return false;
+    };
+    let end = [&b"\r\n\r\n"[..], b"\n\n"]
+        .iter()
+        .filter_map(|blank| memchr::memmem::find(content, blank))
+        .min()
+        .unwrap_or(content.len());
+    first < end
+        && content
+            .get(..end)
+            .is_some_and(|header| std::str::from_utf8(header).is_ok())
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("peer", &self.conversation.peer())
+            .field("phase", &self.conversation.phase())
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn assert<T: Send>() {}
+    assert::<Client>();
+};

@@ -1,0 +1,276 @@
+//! What one types into telnet: any lawful command, every reply in the caller's hands. Whole
+//! mails, and what becomes of them, are the client's.
+
+use std::fmt;
+
+use super::connector::InClear;
+use super::driver::{Arrival, Driver};
+#[cfg(feature = "tls")]
+use super::tls::TlsInfo;
+use crate::auth::Credentials;
+use crate::error::{Error, ErrorKind};
+use crate::extension::{Auth, Capabilities};
+use crate::protocol::{Event, Exchange, Misuse, Phase, Session, Stage, Transcript};
+use crate::wire::{ClientName, Command, Reply, Verb};
+
+/// A conversation with a server, command by command.
+///
+/// A negative reply is data here. Errors are what leaves no reply: a command out of order, a
+/// server that breaks the protocol, a link that breaks, a deadline.
+///
+/// Any call may be dropped at any await: nothing is lost by it. The next call first reads the
+/// replies that belong to the dropped one, or says that the session is over.
+///
+/// ```
+/// # async fn example(stream: tokio::net::TcpStream) -> Result<(), ehlo::Error> {
+/// use ehlo::{Command, Conversation};
+///
+/// let mut smtp = Conversation::open(stream).await?; // reads the greeting
+/// let reply = smtp.say(&Command::ehlo("client.example.org")?).await?;
+/// println!("{reply:#}"); // 2yz or 5yz: both are replies
+/// smtp.quit().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Conversation {
+    pub(super) driver: Driver,
+    pub(super) greeting: Reply,
+    pub(super) client_name: ClientName,
+    pub(super) in_clear: Option<InClear>,
+}
+
+impl Conversation {
+    /// Opens a conversation in clear over any stream, and reads the greeting. A
+    /// [`Connector`](super::Connector) opens one with TLS and settings.
+    ///
+    /// # Errors
+    /// The greeting is not 220 (QUIT has been said then), or none came.
+    pub async fn open<S>(stream: S) -> Result<Self, Error>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+    {
+        super::Connector::new("")
+            .security(super::Security::None)
+            .open_over(stream)
+            .await
+    }
+
+    /// The greeting.
+    #[must_use]
+    pub const fn greeting(&self) -> &Reply {
+        &self.greeting
+    }
+
+    /// Says a command and waits for its reply. Behind a 220 to STARTTLS the handshake is run
+    /// before this returns; behind 354 [`content`](Self::content) is next, behind 334
+    /// [`respond`](Self::respond).
+    ///
+    /// # Errors
+    /// There is no reply: the command may not be said here (nothing was sent), or the session is
+    /// over.
+    pub async fn say(&mut self, command: &Command<'_>) -> Result<Reply, Error> {
+        self.settle().await?;
+        let verb = command.verb();
+        if verb == Verb::StartTls && !self.can_secure() {
+            let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
+            return Err(self.driver.misuse(misuse));
+        }
+        self.driver.ask(|session| session.send(command)).await?;
+        let reply = self.reply()?;
+        if self.driver.session.phase() == Phase::Handshake {
+            self.secure().await?;
+        }
+        Ok(reply)
+    }
+
+    /// Answers a 334; the octets are base64-encoded on their way.
+    ///
+    /// # Errors
+    /// There is no reply, as for [`say`](Self::say).
+    pub async fn respond(&mut self, response: &[u8]) -> Result<Reply, Error> {
+        self.driver.begin();
+        self.driver.ask(|session| session.respond(response)).await?;
+        self.reply()
+    }
+
+    /// Gives up an AUTH dialogue with `*`.
+    ///
+    /// # Errors
+    /// There is no reply, as for [`say`](Self::say).
+    pub async fn cancel_auth(&mut self) -> Result<Reply, Error> {
+        self.driver.begin();
+        self.driver.ask(Session::cancel_auth).await?;
+        self.reply()
+    }
+
+    /// Sends a whole content behind a 354, and waits for the final reply: one over SMTP, one for
+    /// each accepted recipient over LMTP. Line ends are made right and dots stuffed.
+    ///
+    /// # Errors
+    /// There is no reply, as for [`say`](Self::say), or the content cannot be sent. The session
+    /// is over then: DATA has no other way out.
+    pub async fn content(&mut self, content: &[u8]) -> Result<Vec<Reply>, Error> {
+        self.driver.begin();
+        let session = &mut self.driver.session;
+        let begun = session
+            .content(content.len())
+            .and_then(|()| session.finish());
+        begun.map_err(|misuse| self.driver.misuse(misuse))?;
+        let mut replies = Vec::new();
+        let mut rest = content;
+        loop {
+            match self.driver.carry(&mut rest).await? {
+                Arrival::Event(_) => replies.push(self.reply()?),
+                Arrival::Idle | Arrival::StartTls => return Ok(replies),
+            }
+            if self.driver.session.phase() == Phase::Closed {
+                return Ok(replies);
+            }
+        }
+    }
+
+    /// Authenticates by the strongest mechanism that the server offers and the credentials fit.
+    ///
+    /// # Errors
+    /// The server refuses, offers nothing usable, or the secret would be exposed; see
+    /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext).
+    pub async fn authenticate(&mut self, credentials: &Credentials) -> Result<Reply, Error> {
+        self.settle().await?;
+        let Some(offered) = self.capabilities().get::<Auth>() else {
+            let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
+            return Err(self
+                .driver
+                .error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
+        };
+        let driver = &mut self.driver;
+        let mechanism = credentials
+            .choose(offered.mechanisms())
+            .map_err(|fault| driver.error(Stage::Auth, fault))?;
+        let mut exchange = Exchange::begin(&mut driver.session, mechanism)
+            .map_err(|misuse| driver.error(Stage::Auth, misuse))?;
+        loop {
+            let ticket = exchange.ticket();
+            match driver.ask(|_| Ok(ticket)).await? {
+                Event::Challenge(_) => exchange
+                    .challenged(&mut driver.session)
+                    .map_err(|misuse| driver.error(Stage::Auth, misuse))?,
+                _ if driver.session.is_authenticated() => return self.reply(),
+                _ => {
+                    return Err(match exchange.into_fault() {
+                        Some(fault) => driver.error(Stage::Auth, fault),
+                        None => driver.refused(Stage::Auth),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Says QUIT, waits for its reply, and closes. What became of mails before does not depend
+    /// on it.
+    ///
+    /// # Errors
+    /// There was no reply to QUIT. The connection is closed all the same.
+    pub async fn quit(mut self) -> Result<(), Error> {
+        self.settle().await?;
+        self.driver.quit().await.map_or(Ok(()), Err)
+    }
+
+    /// Whether a verb may be said now.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn allows(&self, verb: Verb) -> Result<(), Misuse> {
+        self.driver.session.allows(verb)
+    }
+
+    /// What the server offers, by its last accepted EHLO.
+    #[must_use]
+    pub const fn capabilities(&self) -> &Capabilities {
+        self.driver.session.capabilities()
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.driver.session.phase()
+    }
+
+    /// The name that this client gives itself in EHLO.
+    #[must_use]
+    pub const fn client_name(&self) -> &ClientName {
+        &self.client_name
+    }
+
+    /// What was said, where a transcript was asked for.
+    #[must_use]
+    pub const fn transcript(&self) -> Option<&Transcript> {
+        self.driver.session.transcript()
+    }
+
+    /// What the TLS handshake has shown; `None` in clear.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.driver.tls.as_ref().and_then(|secured| secured.info())
+    }
+
+    /// Why an opportunistic connection stayed in clear.
+    #[must_use]
+    pub const fn in_clear(&self) -> Option<&InClear> {
+        self.in_clear.as_ref()
+    }
+
+    /// The server, by the name or address it was reached by.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        self.driver.peer()
+    }
+
+    /// A call begins: what belongs to one that was dropped is read off. An AUTH dialogue and
+    /// content belong to the caller who speaks command by command, and are left to him.
+    async fn settle(&mut self) -> Result<(), Error> {
+        match self.driver.session.phase() {
+            Phase::Auth | Phase::Content if self.driver.session.in_flight() == 0 => {
+                self.driver.begin();
+                Ok(())
+            }
+            _ => self.driver.settle(|_, _| ()).await,
+        }
+    }
+
+    /// The reply that the session lends.
+    fn reply(&mut self) -> Result<Reply, Error> {
+        match self.driver.session.reply() {
+            Some(reply) => Ok(reply.to_reply()),
+            None => Err(self.driver.closed()),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    const fn can_secure(&self) -> bool {
+        self.driver.tls.is_some()
+    }
+
+    #[cfg(not(feature = "tls"))]
+    const fn can_secure(&self) -> bool {
+        false
+    }
+
+    async fn secure(&mut self) -> Result<(), Error> {
+        self.driver.secure().await
+    }
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation")
+            .field("peer", &self.peer())
+            .field("phase", &self.phase())
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn assert<T: Send>() {}
+    assert::<Conversation>();
+};

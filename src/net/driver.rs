@@ -1,0 +1,421 @@
+//! THE LOOP: it polls a session, and does what the session says on a stream, within a deadline.
+//! All that outlives a dropped call is here or below; no order is written here.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Timeouts;
+use super::stream::Stream;
+use crate::error::{Error, ErrorKind};
+use crate::protocol::{Event, Misuse, Phase, Session, Stage, Step, Ticket};
+
+/// Slices for one vectored write: a flight of commands takes one, content a few more.
+const SLICES: usize = 64;
+
+/// A session, the stream it goes over, and the clock.
+pub(crate) struct Driver {
+    pub(crate) session: Session,
+    pub(crate) stream: Stream,
+    timeouts: Timeouts,
+    /// The server's name, or the address it was reached by.
+    peer: String,
+    clock: Clock,
+    /// Octets were written that a TLS stream may still hold.
+    flush_due: bool,
+    /// The stream failed; whole replies that came before are still read.
+    broken: Option<io::Error>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<super::secure::Secured>,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+/// Where the session is when there is nothing to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Something was said.
+    Event(Event),
+    /// Nothing is in flight.
+    Idle,
+    /// The handshake is next.
+    StartTls,
+}
+
+impl Driver {
+    pub(crate) fn new(session: Session, stream: Stream, timeouts: Timeouts, peer: String) -> Self {
+        Self {
+            #[cfg(feature = "tracing")]
+            span: tracing::info_span!("smtp", peer = %peer),
+            session,
+            stream,
+            timeouts,
+            peer,
+            clock: Clock::new(),
+            flush_due: false,
+            broken: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    pub(crate) fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) const fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
+    /// A call begins: its time runs from now.
+    pub(crate) fn begin(&mut self) {
+        self.clock.begin(self.timeouts.whole());
+    }
+
+    /// The call began before this driver was made.
+    pub(crate) fn began(&mut self, at: Instant) {
+        self.clock.began = at;
+    }
+
+    /// A call begins: what is in flight belongs to one that was dropped, and is read off. Each
+    /// event of it is handed to `note`.
+    ///
+    /// # Errors
+    /// The session is over; it is ended here where going on could deliver half a mail, or one
+    /// that nobody asked for any more.
+    pub(crate) async fn settle(
+        &mut self,
+        mut note: impl FnMut(&Session, Event) + Send,
+    ) -> Result<(), Error> {
+        self.begin();
+        loop {
+            let half_a_mail = match self.session.phase() {
+                Phase::Content => true,
+                Phase::EndOfData => !self.session.is_content_written(),
+                _ => self.session.promised() > 0,
+            };
+            if half_a_mail {
+                return Err(self.give_up(Stage::Content));
+            }
+            match self.next().await? {
+                Arrival::Idle => return Ok(()),
+                Arrival::StartTls => self.secure().await?,
+                // A lone dot would deliver an empty mail.
+                Arrival::Event(event @ Event::GoAhead(_)) => {
+                    note(&self.session, event);
+                    return Err(self.give_up(Stage::Data));
+                }
+                Arrival::Event(Event::Challenge(_)) => {
+                    self.session
+                        .cancel_auth()
+                        .map_err(|misuse| self.misuse(misuse))?;
+                }
+                Arrival::Event(event) => note(&self.session, event),
+            }
+        }
+    }
+
+    /// Sends one thing and waits for what answers it; the session lends the reply.
+    pub(crate) async fn ask(
+        &mut self,
+        send: impl FnOnce(&mut Session) -> Result<Ticket, Misuse> + Send,
+    ) -> Result<Event, Error> {
+        let asked = send(&mut self.session).map_err(|misuse| self.misuse(misuse))?;
+        loop {
+            if let Arrival::Event(event) = self.next().await? {
+                match event {
+                    Event::Reply(ticket) | Event::GoAhead(ticket) | Event::Challenge(ticket)
+                        if ticket != asked => {}
+                    Event::Closing => return Err(self.closed()),
+                    event => return Ok(event),
+                }
+            } else {
+                // The session lost what was asked: it cannot, but a hang would be worse.
+                return Err(self.closed());
+            }
+        }
+    }
+
+    /// Carries octets until something was said or nothing is in flight.
+    pub(crate) async fn next(&mut self) -> Result<Arrival, Error> {
+        poll_fn(|cx| self.poll(cx, &mut &b""[..])).await
+    }
+
+    /// The same, with content that was promised; what is consumed of it is cut off.
+    pub(crate) async fn carry(&mut self, content: &mut &[u8]) -> Result<Arrival, Error> {
+        poll_fn(|cx| self.poll(cx, content)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, content: &mut &[u8]) -> Poll<Result<Arrival, Error>> {
+        loop {
+            let stage = match self.session.poll() {
+                Ok(Step::Event(event)) => {
+                    self.clock.stop();
+                    self.trace(event);
+                    return Poll::Ready(Ok(Arrival::Event(event)));
+                }
+                Ok(Step::Idle) => return Poll::Ready(Ok(Arrival::Idle)),
+                Ok(Step::StartTls) => return Poll::Ready(Ok(Arrival::StartTls)),
+                Ok(Step::Closed) => return Poll::Ready(Err(self.closed())),
+                Err(violation) => {
+                    let stage = self.clock.stage.unwrap_or(Stage::Query);
+                    return Poll::Ready(Err(self.error(stage, violation)));
+                }
+                Ok(Step::Write(stage)) => {
+                    self.clock.start(stage, &self.timeouts);
+                    // What was said before a command cannot answer it: read it first.
+                    if self.poll_read(cx).is_ready() {
+                        continue;
+                    }
+                    match self.poll_write(cx, content) {
+                        Poll::Ready(Ok(())) => continue,
+                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                        Poll::Pending => stage,
+                    }
+                }
+                Ok(Step::Read(stage)) => {
+                    self.clock.start(stage, &self.timeouts);
+                    if self.flush_due {
+                        match Pin::new(&mut self.stream).poll_flush(cx) {
+                            Poll::Ready(flushed) => {
+                                self.flush_due = false;
+                                if let Err(error) = flushed {
+                                    self.broke(error);
+                                    continue;
+                                }
+                            }
+                            Poll::Pending => {}
+                        }
+                    }
+                    if self.poll_read(cx).is_ready() {
+                        continue;
+                    }
+                    stage
+                }
+            };
+            ready!(self.clock.poll(cx));
+            return Poll::Ready(Err(self.timed_out(stage)));
+        }
+    }
+
+    /// Reads once; ready where the session has something new to look at.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let read = pin!(self.stream.read_buf(self.session.space()));
+        match ready!(read.poll(cx)) {
+            Ok(0) => self.session.end_of_input(),
+            Ok(_) => {}
+            Err(error) => self.broke(error),
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes once.
+    fn poll_write(&mut self, cx: &mut Context<'_>, content: &mut &[u8]) -> Poll<Result<(), Error>> {
+        let mut slices = [IoSlice::new(b""); SLICES];
+        let used = match self.session.gather(content, &mut slices) {
+            Ok(used) => used,
+            Err(fault) => return Poll::Ready(Err(self.error(Stage::Content, fault))),
+        };
+        let slices = slices.get(..used).unwrap_or_default();
+        let written = if let ([only], false) = (slices, self.stream.is_write_vectored()) {
+            Pin::new(&mut self.stream).poll_write(cx, only)
+        } else {
+            Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        };
+        match ready!(written) {
+            // A stream that takes nothing will never take the rest.
+            Ok(0) if used > 0 => self.broke(io::ErrorKind::WriteZero.into()),
+            Ok(octets) => {
+                self.flush_due = true;
+                self.clock.progress();
+                let consumed = self.session.wrote(octets);
+                *content = content.get(consumed..).unwrap_or_default();
+            }
+            Err(error) => self.broke(error),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The stream failed. A server that refuses often closes at once: what it said before is
+    /// worth more than how the stream broke.
+    fn broke(&mut self, error: io::Error) {
+        self.broken.get_or_insert(error);
+        self.session.end_of_input();
+    }
+
+    /// Ends the session from this side.
+    pub(crate) fn give_up(&mut self, stage: Stage) -> Error {
+        self.session.close();
+        self.error(stage, ErrorKind::Closed(None))
+    }
+
+    /// The session is over, by the server or by the network.
+    pub(crate) fn closed(&mut self) -> Error {
+        let stage = self.clock.stage.unwrap_or(Stage::Query);
+        let reply = self.session.reply().map(|reply| reply.to_reply());
+        let unfinished = self.session.unfinished().to_vec();
+        let kind = match (self.broken.take(), reply) {
+            (Some(error), None) if !is_close(&error) => ErrorKind::Io(error),
+            (_, reply) => ErrorKind::Closed(reply),
+        };
+        self.session.close();
+        self.error(stage, kind).with_unfinished(&unfinished)
+    }
+
+    fn timed_out(&mut self, stage: Stage) -> Error {
+        let unfinished = self.session.unfinished().to_vec();
+        let kind = ErrorKind::Timeout(self.clock.allowed);
+        self.session.close();
+        self.error(stage, kind).with_unfinished(&unfinished)
+    }
+
+    pub(crate) fn misuse(&self, misuse: Misuse) -> Error {
+        self.error(self.clock.stage.unwrap_or(Stage::Query), misuse)
+    }
+
+    /// The reply of the last event, as what makes the call fail.
+    pub(crate) fn refused(&self, stage: Stage) -> Error {
+        match self.session.reply() {
+            Some(reply) => self
+                .error(stage, ErrorKind::Refused(reply.to_reply()))
+                .answering(self.session.answered()),
+            None => self.error(stage, ErrorKind::Closed(None)),
+        }
+    }
+
+    pub(crate) fn error(&self, stage: Stage, kind: impl Into<ErrorKind>) -> Error {
+        Error::new(stage, kind).with_peer(&self.peer, self.clock.began.elapsed())
+    }
+
+    /// There is no TLS to go over to.
+    #[cfg(not(feature = "tls"))]
+    pub(crate) async fn secure(&mut self) -> Result<(), Error> {
+        self.session.close();
+        Err(self.misuse(Misuse::Setting(
+            "TLS is not compiled in: enable feature tls".to_owned(),
+        )))
+    }
+
+    /// Runs something that is not the session's within a stage's deadline.
+    #[cfg(feature = "tls")]
+    pub(crate) async fn within<T>(
+        timeouts: &Timeouts,
+        stage: Stage,
+        future: impl Future<Output = T> + Send,
+    ) -> Result<T, Duration> {
+        let limit = timeouts.of(stage);
+        tokio::time::timeout(limit, future).await.map_err(|_| limit)
+    }
+
+    /// Ends a session in good order: QUIT where it can be said, whatever it is answered with.
+    pub(crate) async fn quit(&mut self) -> Option<Error> {
+        let error = self
+            .ask(|session| session.send(&crate::wire::Command::quit()))
+            .await
+            .err();
+        self.session.close();
+        let shutdown = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx));
+        // Best effort: the mail's fate is known, and a peer that does not close costs its own.
+        let _ = tokio::time::timeout(self.timeouts.quit(), shutdown).await;
+        error
+    }
+
+    #[cfg(feature = "tracing")]
+    fn trace(&self, event: Event) {
+        if let Some(reply) = self.session.reply() {
+            tracing::debug!(parent: &self.span, ?event, reply = %reply, "reply");
+        }
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[expect(clippy::unused_self, reason = "the same call with the feature")]
+    const fn trace(&self, _event: Event) {}
+}
+
+/// The ways in which a peer that has closed shows up.
+fn is_close(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::UnexpectedEof
+    )
+}
+
+/// The deadline that runs: absolute, from the moment a stage begins to be waited for.
+struct Clock {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// The stage that is waited for, and since when. The stage outlives its wait, for errors.
+    stage: Option<Stage>,
+    is_running: bool,
+    deadline: Instant,
+    allowed: Duration,
+    began: Instant,
+    /// The end of the whole call, where it has one.
+    whole: Option<(Instant, Duration)>,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            sleep: None,
+            stage: None,
+            is_running: false,
+            deadline: now,
+            allowed: Duration::ZERO,
+            began: now,
+            whole: None,
+        }
+    }
+
+    fn begin(&mut self, whole: Option<Duration>) {
+        self.began = Instant::now();
+        self.whole = whole.map(|limit| (self.began + limit, limit));
+        self.is_running = false;
+    }
+
+    fn start(&mut self, stage: Stage, timeouts: &Timeouts) {
+        if self.is_running && self.stage == Some(stage) {
+            return;
+        }
+        self.stage = Some(stage);
+        self.is_running = true;
+        self.allowed = timeouts.of(stage);
+        self.deadline = Instant::now() + self.allowed;
+        if let Some((end, limit)) = self.whole.filter(|(end, _)| *end < self.deadline) {
+            (self.deadline, self.allowed) = (end, limit);
+        }
+    }
+
+    /// An event ended the wait.
+    const fn stop(&mut self) {
+        self.is_running = false;
+    }
+
+    /// Octets were written: content has a deadline for each block (RFC 5321 §4.5.3.2.5).
+    fn progress(&mut self) {
+        if self.stage == Some(Stage::Content) {
+            self.is_running = false;
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.deadline;
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,65 @@
+//! From a driver in clear to one over TLS, and what came of it.
+
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::driver::Driver;
+use super::tls::{TlsFault, TlsInfo, TlsSetup};
+use crate::error::{Error, ErrorKind};
+use crate::protocol::{Misuse, Protection, Stage};
+
+/// How a connection is secured, and what the handshake has shown.
+pub(crate) struct Secured {
+    setup: TlsSetup,
+    name: ServerName<'static>,
+    info: Option<TlsInfo>,
+}
+
+impl Secured {
+    pub(crate) const fn new(setup: TlsSetup, name: ServerName<'static>) -> Self {
+        Self {
+            setup,
+            name,
+            info: None,
+        }
+    }
+
+    pub(crate) const fn info(&self) -> Option<&TlsInfo> {
+        self.info.as_ref()
+    }
+}
+
+impl Driver {
+    /// Runs the handshake, on connect or behind STARTTLS. Dropped midway or failed, it leaves the
+    /// session closed: nothing may be said in clear after it.
+    pub(crate) async fn secure(&mut self) -> Result<(), Error> {
+        let timeouts = *self.timeouts();
+        let Some(Secured { setup, name, info }) = &mut self.tls else {
+            let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
+            return Err(self.misuse(misuse));
+        };
+        let handshake = self.stream.start_tls(setup, name);
+        let fault = match Self::within(&timeouts, Stage::Handshake, handshake).await {
+            Ok(Ok(done)) => {
+                let verified = done.is_verified();
+                *info = Some(done);
+                let protection = if verified {
+                    Protection::Verified
+                } else {
+                    Protection::Unverified
+                };
+                self.session.tls_started(protection);
+                return Ok(());
+            }
+            Ok(Err(fault)) => ErrorKind::from(fault),
+            Err(limit) => ErrorKind::Timeout(limit),
+        };
+        self.session.close();
+        Err(self.error(Stage::Handshake, fault))
+    }
+}
+
+impl From<TlsFault> for ErrorKind {
+    fn from(fault: TlsFault) -> Self {
+        Self::Tls(fault)
+    }
+}

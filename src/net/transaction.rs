@@ -1,0 +1,269 @@
+//! A mail stage by stage: the order of MAIL, RCPT, DATA and the content, by what borrows what. No
+//! rule is written here; each method is one thing said.
+
+use std::fmt;
+
+use super::client::Client;
+use super::conversation::Conversation;
+use super::driver::{Arrival, Driver};
+use crate::error::{Error, ErrorKind};
+use crate::extension::RcptParam;
+use crate::protocol::{Delivery, Dispatch, Event, Misuse, Phase, Session, Stage, Ticket};
+use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath};
+
+/// A mail whose sender the server has accepted.
+///
+/// Dropped, it ends: the next mail says RSET first. A transaction in which a call was dropped
+/// midway can only end, since nobody knows who its recipients are.
+pub struct Transaction<'a> {
+    client: &'a mut Client,
+    /// A call is under way, or was dropped.
+    busy: bool,
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) async fn begin(
+        client: &'a mut Client,
+        sender: ReversePath,
+        params: Vec<Param>,
+    ) -> Result<Self, Error> {
+        client.dispatch = Some(Dispatch::default());
+        client.wanted = false;
+        let mut mail = Self {
+            client,
+            busy: false,
+        };
+        let reply = mail
+            .ask(|dispatch, session| dispatch.mail(session, &sender, &params))
+            .await
+            .and_then(|event| mail.positive(event, Stage::Mail));
+        match reply {
+            Ok(()) => Ok(mail),
+            Err(error) => {
+                mail.client.conclude();
+                Err(error)
+            }
+        }
+    }
+
+    /// Names a recipient. A refusal is a reply: other recipients may have the mail.
+    ///
+    /// # Errors
+    /// There is no reply: the address cannot be said here, or the session is over.
+    pub async fn rcpt<R>(&mut self, recipient: R) -> Result<Reply, Error>
+    where
+        R: TryInto<ForwardPath, Error: Into<InvalidValue>> + Send,
+    {
+        self.rcpt_with(recipient, []).await
+    }
+
+    /// The same with parameters of RCPT.
+    ///
+    /// # Errors
+    /// There is no reply: the address or a parameter cannot be said here, or the session is over.
+    pub async fn rcpt_with<R>(
+        &mut self,
+        recipient: R,
+        params: impl IntoIterator<Item = RcptParam> + Send,
+    ) -> Result<Reply, Error>
+    where
+        R: TryInto<ForwardPath, Error: Into<InvalidValue>> + Send,
+    {
+        let recipient = recipient.try_into().map_err(Into::into)?;
+        let params: Vec<Param> = params.into_iter().map(Into::into).collect();
+        self.ask(|dispatch, session| dispatch.rcpt(session, &recipient, &params))
+            .await?;
+        match self.driver().session.reply() {
+            Some(reply) => Ok(reply.to_reply()),
+            None => Err(self.driver().closed()),
+        }
+    }
+
+    /// Asks to send the content.
+    ///
+    /// # Errors
+    /// The server refuses, no recipient was accepted, or the session is over.
+    pub async fn data(mut self) -> Result<Body<'a>, Error> {
+        let event = self.ask(Dispatch::data).await?;
+        match event {
+            Event::GoAhead(_) => Ok(Body {
+                client: self.client,
+                busy: false,
+            }),
+            _ => Err(self.driver().refused(Stage::Data)),
+        }
+    }
+
+    /// Ends the transaction without a mail: RSET.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub async fn reset(mut self) -> Result<(), Error> {
+        self.driver().settle(|_, _| ()).await?;
+        self.client.dispatch = None;
+        self.driver()
+            .ask(|session| session.send(&Command::rset()))
+            .await?;
+        match self.driver().session.phase() {
+            Phase::Closed => Err(self.driver().refused(Stage::Rset)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The conversation, to look at.
+    #[must_use]
+    pub const fn conversation(&self) -> &Conversation {
+        &self.client.conversation
+    }
+
+    async fn ask(
+        &mut self,
+        send: impl FnOnce(&mut Dispatch, &mut Session) -> Result<Ticket, Misuse> + Send,
+    ) -> Result<Event, Error> {
+        let Client {
+            conversation: Conversation { driver, .. },
+            dispatch,
+            ..
+        } = &mut *self.client;
+        if std::mem::replace(&mut self.busy, true) {
+            return Err(driver.misuse(interrupted()));
+        }
+        driver.begin();
+        let Some(dispatch) = dispatch else {
+            return Err(driver.misuse(interrupted()));
+        };
+        let sent = driver.ask(|session| send(dispatch, session)).await;
+        // A misuse has changed nothing; whatever else failed has ended the session.
+        self.busy = false;
+        let event = sent?;
+        dispatch.note(&driver.session, event);
+        Ok(event)
+    }
+
+    fn positive(&mut self, _event: Event, stage: Stage) -> Result<(), Error> {
+        match self.driver().session.reply() {
+            Some(reply) if !reply.is_negative() => Ok(()),
+            _ => Err(self.driver().refused(stage)),
+        }
+    }
+
+    const fn driver(&mut self) -> &mut Driver {
+        &mut self.client.conversation.driver
+    }
+}
+
+/// The content of a mail, for which the server has said go ahead.
+///
+/// There is no way back: dropped before [`finish`](Self::finish), the connection is closed by
+/// the next call, and the mail is not delivered.
+pub struct Body<'a> {
+    client: &'a mut Client,
+    busy: bool,
+}
+
+impl Body<'_> {
+    /// Writes a chunk of the content, whole. Line ends are made right and dots stuffed, however
+    /// the content is cut.
+    ///
+    /// # Errors
+    /// The chunk has octets that cannot be sent, the server refused early, or the session is over.
+    /// The mail is not delivered.
+    pub async fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        self.begin()?;
+        let Client {
+            conversation: Conversation { driver, .. },
+            dispatch,
+            ..
+        } = &mut *self.client;
+        driver
+            .session
+            .content(chunk.len())
+            .map_err(|misuse| driver.error(Stage::Content, misuse))?;
+        let mut rest = chunk;
+        let arrival = driver.carry(&mut rest).await?;
+        if let (Arrival::Event(event), Some(dispatch)) = (arrival, dispatch) {
+            dispatch.note(&driver.session, event);
+            return Err(driver.refused(Stage::Content));
+        }
+        self.busy = false;
+        Ok(())
+    }
+
+    /// Ends the content, and says what became of the mail.
+    ///
+    /// # Errors
+    /// The session ended before that was known. What is known is kept for
+    /// [`Client::take_delivery`].
+    pub async fn finish(self) -> Result<Delivery, Error> {
+        self.finish_with(b"").await
+    }
+
+    /// Writes the last chunk and ends the content, in one write where it fits.
+    ///
+    /// # Errors
+    /// The session ended before it was known what became of the mail. What is known is kept for
+    /// [`Client::take_delivery`].
+    pub async fn finish_with(mut self, chunk: &[u8]) -> Result<Delivery, Error> {
+        self.begin()?;
+        self.client.wanted = true;
+        let ended = self.end(chunk).await;
+        self.client.conclude();
+        ended?;
+        let delivery = self.client.take_concluded();
+        delivery.ok_or_else(|| self.client.conversation.driver.closed())
+    }
+
+    async fn end(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        let Client {
+            conversation: Conversation { driver, .. },
+            dispatch,
+            ..
+        } = &mut *self.client;
+        let Some(dispatch) = dispatch else {
+            return Err(driver.misuse(interrupted()));
+        };
+        driver
+            .session
+            .content(chunk.len())
+            .and_then(|()| dispatch.finish(&mut driver.session))
+            .map_err(|misuse| driver.error(Stage::Content, misuse))?;
+        let mut rest = chunk;
+        while driver.session.in_flight() > 0 {
+            if let Arrival::Event(event) = driver.carry(&mut rest).await? {
+                dispatch.note(&driver.session, event);
+            }
+        }
+        Ok(())
+    }
+
+    /// A chunk that was dropped midway cannot be taken up again: nobody knows where it stopped.
+    fn begin(&mut self) -> Result<(), Error> {
+        let driver = &mut self.client.conversation.driver;
+        if std::mem::replace(&mut self.busy, true) {
+            driver.session.close();
+            return Err(driver.error(Stage::Content, ErrorKind::Closed(None)));
+        }
+        driver.begin();
+        Ok(())
+    }
+}
+
+fn interrupted() -> Misuse {
+    Misuse::Setting("a call of this transaction was dropped midway: it can only end".to_owned())
+}
+
+impl fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction")
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}
