@@ -199,18 +199,26 @@ impl Stuffer {
 
 /// How far content goes out as it is, how much behind that is held, and what state that leaves.
 /// The first octet needs no dot before it; it may be a fault, and then that is nothing.
+#[inline]
+fn run(content: &[u8], forbidden: u8) -> (usize, usize, State) {
+    let at = plain_len(content, forbidden);
+    match content.get(at..) {
+        Some([CR, LF, b'.', ..]) => (at + 2, 0, State::LineStart),
+        Some([LF, ..]) => (at, 1, State::HeldLf),
+        _ => run_on(content, at, forbidden),
+    }
+}
+
+/// As `run`, for runs that do not end with their first line; `at` octets of that are plain. This
+/// is apart from `run` because mails with short runs have many of them.
 ///
 /// Lines are short, so it begins line by line. Once it has come some way it looks ahead in whole
 /// blocks: that is cheaper, but says only that there is something to stop at.
-#[inline]
-fn run(content: &[u8], forbidden: u8) -> (usize, usize, State) {
-    let mut at = 0;
+#[inline(never)]
+fn run_on(content: &[u8], mut at: usize, forbidden: u8) -> (usize, usize, State) {
     let mut look_ahead = LOOK_AHEAD.start;
     loop {
-        let rest = content.get(at..).unwrap_or_default();
-        let len = plain_len(rest, forbidden);
-        at += len;
-        match rest.get(len..).unwrap_or_default() {
+        match content.get(at..).unwrap_or_default() {
             [CR, LF, b'.', ..] => return (at + 2, 0, State::LineStart),
             [CR, LF, ..] => at += 2,
             [CR, ..] => return (at, 1, State::HeldCr),
@@ -224,24 +232,19 @@ fn run(content: &[u8], forbidden: u8) -> (usize, usize, State) {
             at = skip_quiet(content, at, forbidden);
             look_ahead = usize::MAX;
         }
+        at += plain_len(content.get(at..).unwrap_or_default(), forbidden);
     }
 }
 
-/// How many octets there are before the first that is at most CR or has a forbidden bit.
+/// How many octets there are before the first that is at most CR or has a forbidden bit: all that
+/// a run stops at is among those, and little else.
 ///
-/// Eight at a time: a search for CR, LF and NUL by vector instructions costs more to set up than
-/// it saves in a line of text.
+/// A search for CR, LF and NUL would cost more to set up than it saves in a line of text.
 #[inline]
 fn plain_len(content: &[u8], forbidden: u8) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let forbidden_bits = ONES * u64::from(forbidden);
     let (words, rest) = content.as_chunks();
     for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // The eighth bits of those at most CR. One of them borrows from those behind it, which
-        // does not matter to the first.
-        let low = word.wrapping_sub(ONES * u64::from(CR + 1)) & !word & (ONES << 7);
-        let stops = low | (word & forbidden_bits);
+        let stops = stops_in(*word, forbidden);
         if stops != 0 {
             return index * 8 + stops.trailing_zeros() as usize / 8;
         }
@@ -250,9 +253,20 @@ fn plain_len(content: &[u8], forbidden: u8) -> usize {
     words.len() * 8 + rest.iter().take_while(plain).count()
 }
 
-/// Goes on, from behind the first octet, by blocks in which there is nothing to stop
-/// at, to where a line or its end begins. It never looks further ahead than it has come, so that
-/// content full of stops costs no more than twice what it has to.
+/// The eighth bit of each of eight octets that is at most CR or has a forbidden bit, without a
+/// branch. Only the lowest is sure: one borrows from those behind it.
+#[inline]
+fn stops_in(word: [u8; 8], forbidden: u8) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let word = u64::from_le_bytes(word);
+    let low = word.wrapping_sub(ONES * u64::from(CR + 1)) & !word & (ONES << 7);
+    low | (word & (ONES * u64::from(forbidden)))
+}
+
+/// Goes on by blocks in which there is nothing to stop at, and back to the last line end if they
+/// end with it, as a dot may follow. At least one octet is behind `at`. It never looks further
+/// ahead than it has come, so that content full of stops costs no more than twice what it has to.
+#[inline(never)]
 fn skip_quiet(content: &[u8], at: usize, forbidden: u8) -> usize {
     let mut end = at;
     while end < content.len() {
