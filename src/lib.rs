@@ -1,4 +1,92 @@
-//! SMTP and LMTP conversations: typed, bounded, sans-IO below and tokio on top.
+//! SMTP and LMTP conversations, for programs that send mail, relay it, test servers by hand, or
+//! watch them.
+//!
+//! ```text
+//!         testing               tools built on the client     (features)
+//!            |
+//!           net                 sockets, TLS, the clock: tokio and rustls
+//!            |
+//!         protocol              the order: a session over bytes, no socket, no clock
+//!         /      \
+//!   extension    auth           one file an extension, one a SASL mechanism
+//!         \      /
+//!           wire                bytes to values and back
+//! ```
+//!
+//! # Send a mail
+//!
+//! TLS is required and verified unless something weaker is asked for by name.
+//!
+//! ```no_run
+//! # async fn example(message: &[u8]) -> Result<(), ehlo::Error> {
+//! use ehlo::{Connector, Envelope};
+//!
+//! let mut client = Connector::new("mail.example.org") // STARTTLS on port 587
+//!     .credentials("alice", "wonderland")
+//!     .connect()
+//!     .await?;
+//! let envelope = Envelope::new("alice@example.org", ["bob@example.net", "eve@example.net"])?;
+//! let delivery = client.send(&envelope, message).await?;
+//! for recipient in delivery.recipients() {
+//!     println!("{}: {}", recipient.mailbox(), recipient.outcome());
+//! }
+//! client.quit().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The same, stage by stage
+//!
+//! RCPT before MAIL, or anything behind the end of the content, does not compile: see [`Client`].
+//!
+//! ```no_run
+//! # async fn example(mut client: ehlo::Client) -> Result<(), ehlo::Error> {
+//! let mut mail = client.mail("alice@example.org").await?;
+//! for to in ["bob@example.net", "eve@example.net"] {
+//!     let reply = mail.rcpt(to).await?; // a refusal is a reply, too
+//!     println!("{to}: {reply}");
+//! }
+//! let mut body = mail.data().await?;
+//! body.write(b"Subject: hello\r\n\r\n").await?;
+//! let delivery = body.finish_with(b"Hello!\r\n").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Every reply in your hands
+//!
+//! What one would type into telnet: a [`Conversation`].
+//!
+//! ```no_run
+//! # async fn example(stream: tokio::net::TcpStream) -> Result<(), ehlo::Error> {
+//! use ehlo::{Command, Conversation};
+//!
+//! let mut smtp = Conversation::open(stream).await?; // reads the greeting
+//! let reply = smtp.say(&Command::ehlo("client.example.org")?).await?;
+//! println!("{reply:#}");
+//! // out of order: an error, and nothing was sent
+//! assert!(smtp.say(&Command::data()).await.is_err());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # No runtime at all
+//!
+//! A [`Session`] takes octets and gives octets. Whoever holds the socket polls it and does what
+//! the [`Step`] says; [`Dispatch`] sends a mail over it, [`Exchange`] authenticates.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `net` | yes | the tokio driver: [`Client`], [`Conversation`], [`Connector`] |
+//! | `tls` | yes | TLS by tokio-rustls |
+//! | `aws-lc-rs` | yes | its crypto provider |
+//! | `ring` | | another one; with both, aws-lc-rs is used unless [`Crypto::Ring`] is named |
+//! | `idna` | | non-ASCII domains become A-labels; without it they are refused |
+//! | `tracing` | | a span per session, an event per reply, no secret |
+//! | `testing` | | a scripted server for the tests of those who use the crate |
+
 #![cfg_attr(
     not(feature = "net"),
     allow(dead_code, reason = "some helpers serve the driver alone")
@@ -12,10 +100,32 @@ mod net;
 mod protocol;
 mod wire;
 
-pub use auth::*;
+pub use auth::{AuthFault, Credentials, Mechanism};
 pub use error::{Error, ErrorKind};
-pub use extension::*;
+pub use extension::{
+    Auth, BodyType, Capabilities, EightBitMime, EnhancedStatusCodes, Extension, Keyword, MailParam,
+    Pipelining, RcptParam, Size, SmtpUtf8, StartTls,
+};
 #[cfg(feature = "net")]
-pub use net::*;
-pub use protocol::*;
-pub use wire::*;
+pub use net::{
+    Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Conversation, InClear,
+    InvalidSecurity, ResolveFault, Security, Timeouts, Transaction,
+};
+#[cfg(feature = "tls")]
+pub use net::{
+    Crypto, DangerousConnector, InvalidRoots, InvalidTlsOptions, RootCertificates, TlsFault,
+    TlsInfo, TlsReason, TlsVersion, Trust,
+};
+pub use protocol::{
+    Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Outcome, Phase,
+    Protection, Protocol, Recipient, Refusal, Session, SessionConfig, Stage, Step, Ticket,
+    Transcript, Violation,
+};
+pub use wire::{
+    AddressLiteral, ClientName, Code, Command, CommandError, ContentFault, Domain, EnhancedCode,
+    Escaped, Foreign, ForwardPath, GeneralLiteral, Host, InvalidEnhancedCode, InvalidValue, Limits,
+    LineBuffer, LineEndings, LineTooLong, Lines, LocalPart, Mailbox, MechanismName, Param, Piece,
+    Quirk, Quirks, Raw, Reply, ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef, Retry,
+    ReversePath, Scan, Scanner, Secret, Severity, Status, Strictness, Stuffer, Text, Verb,
+    WireLines, unescape,
+};

@@ -71,6 +71,8 @@ impl Phase {
             "    [*] --> Greeting".to_owned(),
         ];
         for from in Self::ALL {
+            // Acts that lead from one phase to another by the same reply share an arrow.
+            let mut arrows: Vec<(Self, &str, Vec<String>)> = Vec::new();
             for act in Act::ALL {
                 let rule = rule(act);
                 if !rule.from.contains(from) {
@@ -79,10 +81,23 @@ impl Phase {
                 let (yes, no) = rule.expects.words();
                 for (reply, goto) in [(yes, rule.success), (no, rule.refusal)] {
                     let to = goto.from(from);
-                    if to != from && !reply.is_empty() {
-                        lines.push(format!("    {from:?} --> {to:?}: {act} {reply}"));
+                    if to == from || reply.is_empty() {
+                        continue;
+                    }
+                    match arrows
+                        .iter_mut()
+                        .find(|arrow| (arrow.0, arrow.1) == (to, reply))
+                    {
+                        Some(arrow) => arrow.2.push(act.to_string()),
+                        None => arrows.push((to, reply, vec![act.to_string()])),
                     }
                 }
+            }
+            for (to, reply, acts) in arrows {
+                lines.push(format!(
+                    "    {from:?} --> {to:?}: {} {reply}",
+                    acts.join(", ")
+                ));
             }
         }
         lines.push("    Ready --> Auth: AUTH 334".to_owned());
