@@ -218,19 +218,21 @@ pub struct Session {
     capabilities: Capabilities,
     protection: Protection,
     authenticated: bool,
-    transaction: Transaction,
+    /// What the last MAIL that was sent declares.
+    declared: Declared,
+    /// Recipients of the open transaction.
+    accepted: u64,
     /// The last octet of the last content's terminator has been written.
     content_written: bool,
     transcript: Option<Transcript>,
 }
 
-/// What the open transaction has declared, and how many recipients it has.
+/// What MAIL declares about what follows it.
 #[derive(Debug, Clone, Copy, Default)]
-struct Transaction {
+struct Declared {
     utf8: bool,
     eight_bit: bool,
     binary: bool,
-    accepted: u64,
 }
 
 impl Session {
@@ -250,7 +252,8 @@ impl Session {
             capabilities: Capabilities::default(),
             protection: Protection::None,
             authenticated: false,
-            transaction: Transaction::default(),
+            declared: Declared::default(),
+            accepted: 0,
             content_written: false,
             transcript: (config.transcript > 0).then(|| Transcript::new(config.transcript)),
             config,
@@ -347,8 +350,8 @@ impl Session {
                 .push(ticket, Act::Command(verb), &masked(line), end),
             _ => self.flight.push(ticket, Act::Command(verb), line, end),
         }
-        if let Command::Mail { .. } = command {
-            self.transaction = declared(command);
+        if verb == Verb::Mail {
+            self.declared = declared(command);
         }
         self.content_written &= verb != Verb::Data;
         Ok(ticket)
@@ -411,7 +414,7 @@ impl Session {
         }
         let replies = match self.config.protocol {
             Protocol::Smtp => 1,
-            Protocol::Lmtp => self.transaction.accepted,
+            Protocol::Lmtp => self.accepted,
         };
         let first = self.draw(replies);
         for n in 0..replies {
@@ -542,7 +545,7 @@ impl Session {
             {
                 Err(Misuse::TlsRequired(verb))
             }
-            Verb::Data if self.transaction.binary => Err(Misuse::BinaryOverData),
+            Verb::Data if self.declared.binary => Err(Misuse::BinaryOverData),
             // A refused chunk is run as commands by some servers: none goes out before a
             // recipient is known to be accepted.
             Verb::Bdat if !rule.from.contains(self.here) => {
@@ -639,7 +642,7 @@ impl Session {
     /// What the content of the open transaction is, by the scan that chose its parameters: it
     /// need not be looked at again where nothing has to change.
     pub(crate) fn scanned(&mut self, scan: &Scan) {
-        let fits = scan.eight_bit().is_none() || self.transaction.eight_bit;
+        let fits = scan.eight_bit().is_none() || self.declared.eight_bit;
         if self.here == Phase::Content && self.output.promised() == 0 && fits {
             self.output.scanned(scan);
         }
@@ -681,7 +684,7 @@ impl Session {
         }
         let utf8 = match verb {
             Verb::Mail => declared(command).utf8,
-            Verb::Rcpt => self.transaction.utf8,
+            Verb::Rcpt => self.declared.utf8,
             _ => self.capabilities.has(SmtpUtf8::KEYWORD),
         };
         if !utf8 && !command.is_ascii() {
@@ -841,19 +844,20 @@ impl Session {
         match act {
             Act::Connect => return Ok(Some(Event::Greeting)),
             Act::Command(Verb::Ehlo | Verb::Lhlo) => {
-                self.transaction = Transaction::default();
                 if let Some(reply) = self.input.reply() {
                     self.capabilities = Capabilities::parse(reply);
                 }
             }
             Act::Command(Verb::Helo) => {
-                self.transaction = Transaction::default();
                 if let Some(reply) = self.input.reply() {
                     self.capabilities = Capabilities::of_helo(reply);
                 }
             }
             Act::Command(Verb::Auth) | Act::Response => self.authenticated = true,
-            Act::Command(Verb::Rcpt) => self.transaction.accepted += 1,
+            // Counted from the reply to MAIL on: MAIL may be sent while those of an older
+            // transaction are still being answered.
+            Act::Command(Verb::Mail) => self.accepted = 0,
+            Act::Command(Verb::Rcpt) => self.accepted += 1,
             Act::Command(Verb::StartTls) => {
                 let reply = self.input.reply().map_or(0, |reply| reply.octets().len());
                 let behind = self.input.pending().get(reply..).unwrap_or_default();
@@ -861,7 +865,7 @@ impl Session {
                     return Err(Violation::BehindStartTls(behind.into()));
                 }
             }
-            Act::Command(Verb::Data) if self.transaction.accepted == 0 => {
+            Act::Command(Verb::Data) if self.accepted == 0 => {
                 // RFC 2920 §3.1: the server should have refused. A lone dot takes it back to
                 // commands without giving it any content.
                 self.output.begin_stuffed(LineEndings::Reject, false);
@@ -876,7 +880,7 @@ impl Session {
                     text => text,
                 };
                 self.output
-                    .begin_stuffed(line_endings, self.transaction.eight_bit);
+                    .begin_stuffed(line_endings, self.declared.eight_bit);
                 return Ok(Some(Event::GoAhead(ticket)));
             }
             Act::EndOfData if orphan => return Ok(self.lone_dot_answered()),
@@ -943,21 +947,29 @@ enum Verdict {
     Challenge,
 }
 
-/// What MAIL declares about the content.
-fn declared(mail: &Command<'_>) -> Transaction {
-    let mut transaction = Transaction::default();
-    for param in mail.params() {
-        transaction.utf8 |= param.is(SmtpUtf8::KEYWORD);
+/// What MAIL declares about what follows it. A raw one that cannot be read declares nothing.
+fn declared(mail: &Command<'_>) -> Declared {
+    let mut declared = Declared::default();
+    let read;
+    let params = match mail {
+        Command::Raw(raw) => {
+            read = Command::parse(raw.as_octets());
+            read.as_ref().map_or(&[][..], Command::params)
+        }
+        mail => mail.params(),
+    };
+    for param in params {
+        declared.utf8 |= param.is(SmtpUtf8::KEYWORD);
         match BodyType::of(param) {
-            Some(BodyType::EightBitMime) => transaction.eight_bit = true,
+            Some(BodyType::EightBitMime) => declared.eight_bit = true,
             Some(BodyType::BinaryMime) => {
-                transaction.eight_bit = true;
-                transaction.binary = true;
+                declared.eight_bit = true;
+                declared.binary = true;
             }
             Some(BodyType::SevenBit) | None => {}
         }
     }
-    transaction
+    declared
 }
 
 /// An AUTH line as it may be shown: its verb and mechanism stay, what follows is masked.
