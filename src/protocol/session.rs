@@ -148,7 +148,7 @@ pub enum Event {
     /// A refusal that came before the content had ended: nothing more is sent, the mail was not
     /// taken, and the session is over.
     ContentRefused,
-    /// A 421 that nothing asked for: the session is over.
+    /// A 421 that answers nothing the caller sent: the session is over.
     Closing,
 }
 
@@ -772,6 +772,8 @@ impl Session {
 
         let event = match awaited.act {
             Act::Connect => Event::Greeting,
+            // Nobody asked for what it answers.
+            _ if awaited.orphan => Event::Closing,
             _ => Event::Reply(awaited.ticket),
         };
         if code == 421 {
