@@ -362,19 +362,27 @@ impl Session {
     /// # Errors
     /// The server does not wait for a response.
     pub fn respond(&mut self, response: &[u8]) -> Result<Ticket, Misuse> {
-        self.respond_with(|own| own.put_base64(response), b"<secret>\r\n")
+        let line = |own: &mut BytesMut| {
+            // A buffer that grows leaves what it held behind: it grows before the secret comes.
+            own.reserve(response.len().div_ceil(3) * 4 + 2);
+            own.put_base64(response);
+        };
+        self.respond_with(Act::Response, line, b"<secret>\r\n")
     }
 
-    /// Gives up an AUTH dialogue with `*`; the server answers with a refusal (RFC 4954 §4).
+    /// Gives up an AUTH dialogue with `*`; the server answers with a refusal (RFC 4954 §4), and
+    /// anything else is a violation: a 334 would go on for ever, a 235 is not believed.
     ///
     /// # Errors
     /// The server does not wait for a response.
     pub fn cancel_auth(&mut self) -> Result<Ticket, Misuse> {
-        self.respond_with(|own| own.extend_from_slice(b"*"), b"*\r\n")
+        let line = |own: &mut BytesMut| own.extend_from_slice(b"*");
+        self.respond_with(Act::Cancel, line, b"*\r\n")
     }
 
     fn respond_with(
         &mut self,
+        act: Act,
         line: impl FnOnce(&mut BytesMut),
         shown: &[u8],
     ) -> Result<Ticket, Misuse> {
@@ -386,7 +394,7 @@ impl Session {
             line(own);
             own.extend_from_slice(b"\r\n");
         });
-        self.flight.push(ticket, Act::Response, shown, end);
+        self.flight.push(ticket, act, shown, end);
         Ok(ticket)
     }
 
