@@ -270,7 +270,14 @@ impl Session {
             self.give_back();
             match self.here {
                 Phase::Closed => return Ok(Step::Closed),
-                Phase::Handshake => return Ok(Step::StartTls),
+                Phase::Handshake => match self.input.pending() {
+                    b"" if self.input_ended => break,
+                    b"" => return Ok(Step::StartTls),
+                    behind => {
+                        let violation = Violation::BehindStartTls(behind.into());
+                        return Err(self.break_off(violation));
+                    }
+                },
                 _ => {}
             }
             match self.input.next(self.kind()) {
@@ -494,9 +501,16 @@ impl Session {
         self.input_ended = true;
     }
 
-    /// The handshake is done, after [`Step::StartTls`] or before the greeting. All that the
-    /// server said in clear is forgotten (RFC 3207 §4.2).
+    /// The handshake is done, after [`Step::StartTls`] or before anything was received. All that
+    /// the server said in clear is forgotten (RFC 3207 §4.2). At any other time nothing is
+    /// believed and nothing changes; octets in clear behind the 220 are a violation at the next
+    /// poll.
     pub fn tls_started(&mut self, protection: Protection) {
+        self.give_back();
+        let is_time = matches!(self.here, Phase::Greeting | Phase::Handshake);
+        if !is_time || !self.input.pending().is_empty() {
+            return;
+        }
         self.protection = protection;
         if let Some(transcript) = &mut self.transcript {
             transcript.between("TLS");
