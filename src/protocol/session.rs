@@ -294,6 +294,11 @@ impl Session {
             }
         }
         if self.input_ended {
+            self.record_cut_content();
+            if let Some(transcript) = &mut self.transcript {
+                transcript.server(self.input.pending());
+                transcript.between("close");
+            }
             self.close();
             return Ok(Step::Closed);
         }
@@ -468,13 +473,16 @@ impl Session {
         let consumed = self.output.wrote(octets);
         let received = self.taken + self.input.pending().len() as u64;
         let (transcript, content) = (&mut self.transcript, self.output.content_octets());
+        let mut ended = false;
         self.flight
             .note_written(self.output.written(), received, |line| {
-                match transcript {
-                    // The end of the content has no line of its own.
-                    Some(transcript) if line.is_empty() => transcript.content(content),
-                    Some(transcript) => transcript.client(line),
-                    None => {}
+                let Some(transcript) = transcript else { return };
+                // The end of the content has no line of its own, and over LMTP several replies.
+                if !line.is_empty() {
+                    transcript.client(line);
+                } else if !std::mem::replace(&mut ended, true) {
+                    transcript.content(content);
+                    transcript.client(b".");
                 }
             });
         let end = self
@@ -760,6 +768,18 @@ impl Session {
         }
     }
 
+    /// The content ends before its end: takes note of what was sent of it.
+    fn record_cut_content(&mut self) {
+        let is_open = match self.here {
+            Phase::Content => true,
+            Phase::EndOfData => self.flight.front().is_some_and(|end| !end.is_written()),
+            _ => false,
+        };
+        if let Some(transcript) = self.transcript.as_mut().filter(|_| is_open) {
+            transcript.content(self.output.content_written());
+        }
+    }
+
     fn break_off(&mut self, violation: Violation) -> Violation {
         if let Some(transcript) = &mut self.transcript {
             if !self.lent {
@@ -772,6 +792,7 @@ impl Session {
 
     /// A whole reply is there: finds what it answers and moves the session.
     fn take_reply(&mut self) -> Result<Option<Event>, Violation> {
+        self.record_cut_content();
         let Some(reply) = self.input.reply() else {
             return Ok(None);
         };
