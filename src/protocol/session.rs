@@ -549,6 +549,13 @@ impl Session {
         if self.here == Phase::Closed {
             return Err(Misuse::Closed);
         }
+        if self.here == Phase::Greeting {
+            return Err(Misuse::OutOfOrder {
+                verb,
+                when: rule.when,
+                phase: self.here,
+            });
+        }
         if (verb == Verb::Lhlo) != (self.config.protocol == Protocol::Lmtp)
             && matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
         {
