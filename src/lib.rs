@@ -10,6 +10,8 @@ mod extension;
 #[cfg(feature = "net")]
 mod net;
 mod protocol;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wire;
 
 pub use auth::*;
