@@ -181,6 +181,7 @@ impl Client {
             params.push(MailParam::smtputf8().into());
         }
         self.clear_way()?;
+        self.conversation.driver.make_room().await?;
         Transaction::begin(self, sender, params).await
     }
 
@@ -276,7 +277,8 @@ impl Client {
                 .advance(&mut driver.session, envelope, params)
                 .map_err(|misuse| driver.error(Stage::Mail, misuse))?;
             match due {
-                Due::Nothing => return Ok(()),
+                Due::Nothing if dispatch.is_decided() => return Ok(()),
+                Due::Nothing => return Err(driver.closed()),
                 Due::Content => {
                     driver.session.scanned(scan);
                     driver
@@ -362,6 +364,9 @@ fn has_utf8_header(content: &[u8], scan: &Scan) -> bool {
     else {
         return false;
     };
+    if content.starts_with(b"\r\n") || content.starts_with(b"\n") {
+        return false;
+    }
     let end = [&b"\r\n\r\n"[..], b"\n\n"]
         .iter()
         .filter_map(|blank| memchr::memmem::find(content, blank))

@@ -142,6 +142,14 @@ impl Driver {
         }
     }
 
+    /// Waits until another command has room.
+    pub(crate) async fn make_room(&mut self) -> Result<(), Error> {
+        while !self.session.has_room() {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
     /// Carries octets until something was said or nothing is in flight.
     pub(crate) async fn next(&mut self) -> Result<Arrival, Error> {
         poll_fn(|cx| self.poll(cx, &mut &b""[..])).await
@@ -164,7 +172,10 @@ impl Driver {
                 Ok(Step::StartTls) => return Poll::Ready(Ok(Arrival::StartTls)),
                 Ok(Step::Closed) => return Poll::Ready(Err(self.closed())),
                 Err(violation) => {
-                    let stage = self.clock.stage.unwrap_or(Stage::Query);
+                    let stage = violation
+                        .stage()
+                        .or(self.clock.stage)
+                        .unwrap_or(Stage::Query);
                     return Poll::Ready(Err(self.error(stage, violation)));
                 }
                 Ok(Step::Write(stage)) => {

@@ -43,6 +43,18 @@ pub enum Violation {
     BehindStartTls(Box<[u8]>),
 }
 
+impl Violation {
+    /// Where it struck, where the violation itself says so.
+    pub(crate) const fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::Reply(_) | Self::Unexpected(_) => None,
+            Self::WrongClass { stage, .. } | Self::NoTransaction { stage, .. } => Some(*stage),
+            Self::BeforeEnd(_) => Some(Stage::Content),
+            Self::BehindStartTls(_) => Some(Stage::StartTls),
+        }
+    }
+}
+
 /// The caller asked for something that cannot be sent. Nothing was sent, nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
