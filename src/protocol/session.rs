@@ -365,7 +365,6 @@ impl Session {
         if verb == Verb::Mail {
             self.declared = declared(command);
         }
-        self.content_written &= verb != Verb::Data;
         Ok(ticket)
     }
 
@@ -917,29 +916,35 @@ impl Session {
                     return Err(Violation::BehindStartTls(behind.into()));
                 }
             }
-            Act::Command(Verb::Data) if self.accepted == 0 => {
-                // RFC 2920 §3.1: the server should have refused. A lone dot takes it back to
-                // commands without giving it any content.
-                self.output.begin_stuffed(LineEndings::Reject, false);
-                self.output.end();
-                let ticket = self.draw(1);
-                self.here = Phase::EndOfData;
-                self.flight.push_end(ticket, true);
-            }
-            Act::Command(Verb::Data) => {
-                let line_endings = match self.config.line_endings {
-                    LineEndings::Raw => LineEndings::Reject,
-                    text => text,
-                };
-                self.output
-                    .begin_stuffed(line_endings, self.declared.eight_bit);
-                return Ok(Some(Event::GoAhead(ticket)));
-            }
+            Act::Command(Verb::Data) => return Ok(Some(self.go_ahead(ticket))),
             Act::EndOfData if orphan => return Ok(self.lone_dot_answered()),
             Act::EndOfData => self.still_awaiting_ends(),
             _ => {}
         }
         Ok(Some(Event::Reply(ticket)))
+    }
+
+    /// The server waits for the content.
+    fn go_ahead(&mut self, data: Ticket) -> Event {
+        // Not before: when DATA was sent, the end of the content before may have been unanswered.
+        self.content_written = false;
+        if self.accepted > 0 {
+            let line_endings = match self.config.line_endings {
+                LineEndings::Raw => LineEndings::Reject,
+                text => text,
+            };
+            self.output
+                .begin_stuffed(line_endings, self.declared.eight_bit);
+            return Event::GoAhead(data);
+        }
+        // RFC 2920 §3.1: the server should have refused. A lone dot takes it back to commands
+        // without giving it any content.
+        self.output.begin_stuffed(LineEndings::Reject, false);
+        self.output.end();
+        let dot = self.draw(1);
+        self.here = Phase::EndOfData;
+        self.flight.push_end(dot, true);
+        Event::Reply(data)
     }
 
     /// The verdict on a mail without recipients means nothing; over LMTP nobody can say whom it

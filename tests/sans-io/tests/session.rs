@@ -2,7 +2,10 @@
 
 use std::io::IoSlice;
 
-use ehlo::{Command, Event, Phase, Protection, Session, SessionConfig, Step, Stage};
+use ehlo::{
+    Command, Delivery, Dispatch, Event, Phase, Protection, ReversePath, Session, SessionConfig,
+    Stage, Step,
+};
 
 /// Writes all there is; says what it was.
 fn written(session: &mut Session, content: &mut &[u8]) -> Vec<u8> {
@@ -10,7 +13,10 @@ fn written(session: &mut Session, content: &mut &[u8]) -> Vec<u8> {
     while let Ok(Step::Write(_)) = session.poll() {
         let mut slices = [IoSlice::new(b""); 8];
         let used = session.gather(content, &mut slices).unwrap();
-        let octets: Vec<u8> = slices[..used].iter().flat_map(|slice| slice.to_vec()).collect();
+        let octets: Vec<u8> = slices[..used]
+            .iter()
+            .flat_map(|slice| slice.to_vec())
+            .collect();
         let consumed = session.wrote(octets.len());
         *content = &content[consumed..];
         wire.extend(octets);
@@ -29,7 +35,9 @@ fn hear(session: &mut Session, octets: &[u8]) -> Vec<Event> {
 }
 
 fn say(session: &mut Session, line: &[u8]) -> Vec<u8> {
-    let command = Command::parse(line).or_else(|_| Command::raw(line)).unwrap();
+    let command = Command::parse(line)
+        .or_else(|_| Command::raw(line))
+        .unwrap();
     session.send(&command).unwrap();
     written(session, &mut &b""[..])
 }
@@ -58,7 +66,10 @@ fn t5_c_122_octets_between_the_220_and_the_handshake_are_never_read_as_if_throug
     session.tls_started(Protection::Verified);
     assert_eq!(session.protection(), Protection::None);
     let violation = session.poll().unwrap_err().to_string();
-    assert_eq!(violation, r#"octets in clear behind the reply to STARTTLS: "250 inj""#);
+    assert_eq!(
+        violation,
+        r#"octets in clear behind the reply to STARTTLS: "250 inj""#
+    );
     assert_eq!(session.poll(), Ok(Step::Closed));
 }
 
@@ -67,7 +78,11 @@ fn t7_tls_that_starts_out_of_time_protects_nothing() {
     let mut session = introduced(SessionConfig::default(), &["AUTH PLAIN"]);
     session.tls_started(Protection::Verified);
     assert_eq!(session.protection(), Protection::None);
-    assert!(session.send(&Command::auth("PLAIN", None).unwrap()).is_err());
+    assert!(
+        session
+            .send(&Command::auth("PLAIN", None).unwrap())
+            .is_err()
+    );
 
     // A greeting in clear is not one that came through TLS.
     let mut session = Session::new(SessionConfig::default());
@@ -79,4 +94,47 @@ fn t7_tls_that_starts_out_of_time_protects_nothing() {
     session.tls_started(Protection::Verified);
     assert_eq!(session.poll(), Ok(Step::Read(Stage::Greeting)));
     assert_eq!(session.protection(), Protection::Verified);
+}
+
+/// A mail to one recipient, up to the go-ahead; the dispatch knows of all of it.
+fn up_to_content(session: &mut Session) -> Dispatch {
+    let recipient = "b@example.org".parse().unwrap();
+    let mut dispatch = Dispatch::new(&[]);
+    dispatch.mail(session, &ReversePath::Null, &[]).unwrap();
+    dispatch.rcpt(session, &recipient, &[]).unwrap();
+    dispatch.data(session).unwrap();
+    written(session, &mut &b""[..]);
+    note(session, &mut dispatch, b"250 ok\r\n250 ok\r\n354 go\r\n");
+    assert_eq!(session.phase(), Phase::Content);
+    dispatch
+}
+
+fn note(session: &mut Session, dispatch: &mut Dispatch, octets: &[u8]) {
+    session.receive(octets);
+    while let Ok(Step::Event(event)) = session.poll() {
+        dispatch.note(session, event);
+    }
+}
+
+fn outcome(delivery: &Delivery) -> String {
+    delivery.recipients().next().unwrap().outcome().to_string()
+}
+
+#[test]
+fn t18_c_105_a_next_mail_in_flight_does_not_hide_that_this_one_was_sent() {
+    let mut session = introduced(SessionConfig::default(), &["PIPELINING"]);
+    let mut dispatch = up_to_content(&mut session);
+    session.content(2).unwrap();
+    dispatch.finish(&mut session).unwrap();
+    assert_eq!(written(&mut session, &mut &b"\r\n"[..]), b"\r\n.\r\n");
+    for line in ["MAIL FROM:<>", "RCPT TO:<c@example.org>", "DATA"] {
+        say(&mut session, line.as_bytes());
+    }
+    session.end_of_input();
+    assert_eq!(session.poll(), Ok(Step::Closed));
+    let delivery = dispatch.into_delivery(&session);
+    assert_eq!(
+        outcome(&delivery),
+        "unknown: no answer came after the mail was sent"
+    );
 }
