@@ -3,8 +3,8 @@
 use std::io::IoSlice;
 
 use ehlo::{
-    Command, Delivery, Dispatch, Event, Phase, Protection, ReversePath, Session, SessionConfig,
-    Stage, Step,
+    Command, Delivery, Dispatch, Due, Envelope, Event, Phase, Protection, ReversePath, Session,
+    SessionConfig, Stage, Step,
 };
 
 /// Writes all there is; says what it was.
@@ -136,5 +136,49 @@ fn t18_c_105_a_next_mail_in_flight_does_not_hide_that_this_one_was_sent() {
     assert_eq!(
         outcome(&delivery),
         "unknown: no answer came after the mail was sent"
+    );
+}
+
+#[test]
+fn c_095_c_108_replies_behind_a_mail_do_not_change_its_outcome() {
+    let mut session = introduced(SessionConfig::default(), &["PIPELINING"]);
+    let mut dispatch = up_to_content(&mut session);
+    dispatch.finish(&mut session).unwrap();
+    written(&mut session, &mut &b""[..]);
+    say(&mut session, b"MAIL FROM:<>");
+    note(
+        &mut session,
+        &mut dispatch,
+        b"250 queued\r\n550 not you\r\n",
+    );
+    say(&mut session, b"QUIT");
+    note(&mut session, &mut dispatch, b"500 what\r\n");
+    let delivery = dispatch.into_delivery(&session);
+    assert_eq!(outcome(&delivery), "accepted: 250 queued");
+}
+
+#[test]
+fn c_103_a_server_that_goes_away_is_no_misuse_of_the_dispatch() {
+    let envelope = Envelope::new("a@example.org", ["b@example.org", "c@example.org"]).unwrap();
+    let mut session = introduced(SessionConfig::default(), &[]);
+    let mut dispatch = Dispatch::new(envelope.recipients());
+    for reply in [&b"250 ok\r\n"[..], b"421 bye\r\n"] {
+        let due = dispatch.advance(&mut session, &envelope, &[]);
+        assert_eq!(due, Ok(Due::Reply));
+        written(&mut session, &mut &b""[..]);
+        note(&mut session, &mut dispatch, reply);
+    }
+    assert_eq!(
+        dispatch.advance(&mut session, &envelope, &[]),
+        Ok(Due::Nothing)
+    );
+    let delivery = dispatch.into_delivery(&session);
+    let outcomes: Vec<_> = delivery
+        .recipients()
+        .map(|r| r.outcome().to_string())
+        .collect();
+    assert_eq!(
+        outcomes,
+        ["refused: 421 bye (in reply to RCPT TO)", "not sent"]
     );
 }
