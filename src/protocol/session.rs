@@ -338,7 +338,7 @@ impl Session {
         self.allows(verb)?;
         self.check(command)?;
         let ticket = self.draw(1);
-        let secret = verb == Verb::Auth;
+        let secret = is_secret(command);
         let (line, end) = if secret {
             self.output.secret(|own| command.encode(own))
         } else {
@@ -359,7 +359,7 @@ impl Session {
             }
             _ if secret => self
                 .flight
-                .push(ticket, Act::Command(verb), &masked(line), end),
+                .push(ticket, Act::Command(verb), &masked(command), end),
             _ => self.flight.push(ticket, Act::Command(verb), line, end),
         }
         if verb == Verb::Mail {
@@ -500,7 +500,10 @@ impl Session {
 
     /// The same by copy.
     pub fn receive(&mut self, octets: &[u8]) {
-        self.input.extend(octets);
+        // Nobody will look at what comes behind the end.
+        if self.here != Phase::Closed {
+            self.input.extend(octets);
+        }
     }
 
     /// The peer has closed its side. Whole replies that are buffered still surface.
@@ -1029,20 +1032,22 @@ fn declared(mail: &Command<'_>) -> Declared {
     declared
 }
 
-/// An AUTH line as it may be shown: its verb and mechanism stay, what follows is masked.
-fn masked(line: &[u8]) -> Vec<u8> {
-    let line = line.strip_suffix(b"\r\n").unwrap_or(line);
-    let mut words = line.splitn(3, |octet| *octet == b' ');
-    let mut shown = words.next().unwrap_or_default().to_vec();
-    if let Some(mechanism) = words.next() {
-        shown.push(b' ');
-        shown.extend_from_slice(mechanism);
+/// Whether a line is not to be shown as it is. A raw one is judged by its first letters: `AUTH=`
+/// and the like may hold a secret too.
+fn is_secret(command: &Command<'_>) -> bool {
+    match command {
+        Command::Raw(raw) => {
+            let line = raw.as_octets().trim_ascii_start();
+            let word = line.get(..4).unwrap_or_default();
+            word.eq_ignore_ascii_case(b"AUTH")
+        }
+        command => command.verb() == Verb::Auth,
     }
-    if words.next().is_some() {
-        shown.extend_from_slice(b" <secret>");
-    }
-    shown.extend_from_slice(b"\r\n");
-    shown
+}
+
+/// An AUTH line as it may be shown.
+fn masked(command: &Command<'_>) -> Vec<u8> {
+    format!("{command}\r\n").into_bytes()
 }
 
 fn command_argument(command: &Command<'_>) -> String {

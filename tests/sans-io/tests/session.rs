@@ -182,3 +182,51 @@ fn c_103_a_server_that_goes_away_is_no_misuse_of_the_dispatch() {
         ["refused: 421 bye (in reply to RCPT TO)", "not sent"]
     );
 }
+
+#[test]
+fn t11_raw_auth_lines_are_masked_wherever_they_are_shown() {
+    let config = || SessionConfig::default().allow_cleartext().transcript(4096);
+    for (line, shown) in [
+        ("AUTH c2VjcmV0", "AUTH <secret>"),
+        ("auth PLAIN c2VjcmV0", "auth <secret>"),
+        ("  AUTH PLAIN c2VjcmV0", "AUTH <secret>"),
+        ("AUTH=c2VjcmV0", "AUTH <secret>"),
+    ] {
+        let mut session = introduced(config(), &["AUTH PLAIN"]);
+        let ticket = session.send(&Command::raw(line).unwrap()).unwrap();
+        let wire = written(&mut session, &mut &b""[..]);
+        assert_eq!(wire, format!("{line}\r\n").into_bytes());
+        assert_eq!(hear(&mut session, b"535 no\r\n"), [Event::Reply(ticket)]);
+        assert_eq!(session.answered(), shown.as_bytes());
+        let transcript = session.transcript().unwrap().to_string();
+        assert!(
+            transcript.contains(&format!("C: {shown}\n")),
+            "{transcript}"
+        );
+        assert!(!format!("{transcript}{session:?}").contains("c2VjcmV0"));
+    }
+}
+
+#[test]
+fn t13_what_comes_behind_the_end_takes_no_memory() {
+    let mut session = Session::new(SessionConfig::default());
+    hear(&mut session, b"421 bye\r\n");
+    for _ in 0..1000 {
+        hear(&mut session, &[b'x'; 4096]);
+    }
+    assert!(session.unfinished().len() < 64);
+}
+
+#[test]
+fn a_raw_mail_declares_what_it_says() {
+    let mut session = introduced(SessionConfig::default(), &["8BITMIME", "PIPELINING"]);
+    let raw = Command::raw("MAIL FROM:<> BODY=8BITMIME").unwrap();
+    session.send(&raw).unwrap();
+    for line in ["RCPT TO:<b@example.org>", "DATA"] {
+        say(&mut session, line.as_bytes());
+    }
+    hear(&mut session, b"250 ok\r\n250 ok\r\n354 go\r\n");
+    session.content(1).unwrap();
+    session.finish().unwrap();
+    assert_eq!(written(&mut session, &mut &b"\xe9"[..]), b"\xe9\r\n.\r\n");
+}
