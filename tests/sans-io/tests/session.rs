@@ -194,6 +194,7 @@ fn t11_raw_auth_lines_are_masked_wherever_they_are_shown() {
     ] {
         let mut session = introduced(config(), &["AUTH PLAIN"]);
         let ticket = session.send(&Command::raw(line).unwrap()).unwrap();
+        assert!(!format!("{session:?}").contains("c2VjcmV0"));
         let wire = written(&mut session, &mut &b""[..]);
         assert_eq!(wire, format!("{line}\r\n").into_bytes());
         assert_eq!(hear(&mut session, b"535 no\r\n"), [Event::Reply(ticket)]);
