@@ -75,6 +75,10 @@ impl Dispatch {
         envelope: &Envelope,
         params: &[Param],
     ) -> Result<Due, Misuse> {
+        // That the server ended the session is no misuse: what is known is all that will be.
+        if session.phase() == Phase::Closed {
+            return Ok(Due::Nothing);
+        }
         if self.mail.is_none() {
             if !session.has_room() {
                 return Ok(Due::Reply);
@@ -192,8 +196,8 @@ impl Dispatch {
                 addressee.rcpt = own();
             }
         } else if let Some(n) = self.end.and_then(|end| ticket.since(end)) {
-            self.delivery.written = true;
             match session.protocol() {
+                Protocol::Smtp if n > 0 => return, // of what was sent behind this mail
                 Protocol::Smtp => self.delivery.end = own(),
                 Protocol::Lmtp => {
                     let accepted = |addressee: &&mut Addressee| {
@@ -202,13 +206,14 @@ impl Dispatch {
                             .as_ref()
                             .is_some_and(|reply| !reply.is_negative())
                     };
-                    if let Some(addressee) =
-                        self.delivery.recipients.iter_mut().filter(accepted).nth(n)
-                    {
-                        addressee.end = own();
-                    }
+                    let mut accepted = self.delivery.recipients.iter_mut().filter(accepted);
+                    let Some(addressee) = accepted.nth(n) else {
+                        return;
+                    };
+                    addressee.end = own();
                 }
             }
+            self.delivery.written = true;
         }
     }
 

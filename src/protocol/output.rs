@@ -2,6 +2,7 @@
 //! no copy is made where it can go out as it is. Whether it may be sent is decided elsewhere.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::IoSlice;
 
 use bytes::{Buf, BytesMut};
@@ -37,7 +38,7 @@ enum Form {
     Raw,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Output {
     own: BytesMut,
     runs: VecDeque<Run>,
@@ -302,6 +303,23 @@ impl Output {
         if let Some(written) = self.own.get_mut(..octets).filter(|_| self.secret) {
             written.zeroize();
         }
+    }
+}
+
+/// Without the octets: a secret may be among them.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("own", &self.own.len())
+            .field("runs", &self.runs)
+            .field("secret", &self.secret)
+            .field("written", &self.written)
+            .field("laid_out", &self.laid_out)
+            .field("form", &self.form)
+            .field("promised", &self.promised)
+            .field("planned", &self.planned)
+            .field("ending", &self.ending)
+            .finish_non_exhaustive()
     }
 }
 

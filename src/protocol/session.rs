@@ -338,7 +338,7 @@ impl Session {
         self.allows(verb)?;
         self.check(command)?;
         let ticket = self.draw(1);
-        let secret = verb == Verb::Auth;
+        let secret = is_secret(command);
         let (line, end) = if secret {
             self.output.secret(|own| command.encode(own))
         } else {
@@ -359,13 +359,12 @@ impl Session {
             }
             _ if secret => self
                 .flight
-                .push(ticket, Act::Command(verb), &masked(line), end),
+                .push(ticket, Act::Command(verb), &masked(command), end),
             _ => self.flight.push(ticket, Act::Command(verb), line, end),
         }
         if verb == Verb::Mail {
             self.declared = declared(command);
         }
-        self.content_written &= verb != Verb::Data;
         Ok(ticket)
     }
 
@@ -501,7 +500,10 @@ impl Session {
 
     /// The same by copy.
     pub fn receive(&mut self, octets: &[u8]) {
-        self.input.extend(octets);
+        // Nobody will look at what comes behind the end.
+        if self.here != Phase::Closed {
+            self.input.extend(octets);
+        }
     }
 
     /// The peer has closed its side. Whole replies that are buffered still surface.
@@ -917,29 +919,35 @@ impl Session {
                     return Err(Violation::BehindStartTls(behind.into()));
                 }
             }
-            Act::Command(Verb::Data) if self.accepted == 0 => {
-                // RFC 2920 §3.1: the server should have refused. A lone dot takes it back to
-                // commands without giving it any content.
-                self.output.begin_stuffed(LineEndings::Reject, false);
-                self.output.end();
-                let ticket = self.draw(1);
-                self.here = Phase::EndOfData;
-                self.flight.push_end(ticket, true);
-            }
-            Act::Command(Verb::Data) => {
-                let line_endings = match self.config.line_endings {
-                    LineEndings::Raw => LineEndings::Reject,
-                    text => text,
-                };
-                self.output
-                    .begin_stuffed(line_endings, self.declared.eight_bit);
-                return Ok(Some(Event::GoAhead(ticket)));
-            }
+            Act::Command(Verb::Data) => return Ok(Some(self.go_ahead(ticket))),
             Act::EndOfData if orphan => return Ok(self.lone_dot_answered()),
             Act::EndOfData => self.still_awaiting_ends(),
             _ => {}
         }
         Ok(Some(Event::Reply(ticket)))
+    }
+
+    /// The server waits for the content.
+    fn go_ahead(&mut self, data: Ticket) -> Event {
+        // Not before: when DATA was sent, the end of the content before may have been unanswered.
+        self.content_written = false;
+        if self.accepted > 0 {
+            let line_endings = match self.config.line_endings {
+                LineEndings::Raw => LineEndings::Reject,
+                text => text,
+            };
+            self.output
+                .begin_stuffed(line_endings, self.declared.eight_bit);
+            return Event::GoAhead(data);
+        }
+        // RFC 2920 §3.1: the server should have refused. A lone dot takes it back to commands
+        // without giving it any content.
+        self.output.begin_stuffed(LineEndings::Reject, false);
+        self.output.end();
+        let dot = self.draw(1);
+        self.here = Phase::EndOfData;
+        self.flight.push_end(dot, true);
+        Event::Reply(data)
     }
 
     /// The verdict on a mail without recipients means nothing; over LMTP nobody can say whom it
@@ -1024,20 +1032,22 @@ fn declared(mail: &Command<'_>) -> Declared {
     declared
 }
 
-/// An AUTH line as it may be shown: its verb and mechanism stay, what follows is masked.
-fn masked(line: &[u8]) -> Vec<u8> {
-    let line = line.strip_suffix(b"\r\n").unwrap_or(line);
-    let mut words = line.splitn(3, |octet| *octet == b' ');
-    let mut shown = words.next().unwrap_or_default().to_vec();
-    if let Some(mechanism) = words.next() {
-        shown.push(b' ');
-        shown.extend_from_slice(mechanism);
+/// Whether a line is not to be shown as it is. A raw one is judged by its first letters: `AUTH=`
+/// and the like may hold a secret too.
+fn is_secret(command: &Command<'_>) -> bool {
+    match command {
+        Command::Raw(raw) => {
+            let line = raw.as_octets().trim_ascii_start();
+            let word = line.get(..4).unwrap_or_default();
+            word.eq_ignore_ascii_case(b"AUTH")
+        }
+        command => command.verb() == Verb::Auth,
     }
-    if words.next().is_some() {
-        shown.extend_from_slice(b" <secret>");
-    }
-    shown.extend_from_slice(b"\r\n");
-    shown
+}
+
+/// An AUTH line as it may be shown.
+fn masked(command: &Command<'_>) -> Vec<u8> {
+    format!("{command}\r\n").into_bytes()
 }
 
 fn command_argument(command: &Command<'_>) -> String {

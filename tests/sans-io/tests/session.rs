@@ -2,7 +2,10 @@
 
 use std::io::IoSlice;
 
-use ehlo::{Command, Event, Phase, Protection, Session, SessionConfig, Step, Stage};
+use ehlo::{
+    Command, Delivery, Dispatch, Due, Envelope, Event, Phase, Protection, ReversePath, Session,
+    SessionConfig, Stage, Step,
+};
 
 /// Writes all there is; says what it was.
 fn written(session: &mut Session, content: &mut &[u8]) -> Vec<u8> {
@@ -10,7 +13,10 @@ fn written(session: &mut Session, content: &mut &[u8]) -> Vec<u8> {
     while let Ok(Step::Write(_)) = session.poll() {
         let mut slices = [IoSlice::new(b""); 8];
         let used = session.gather(content, &mut slices).unwrap();
-        let octets: Vec<u8> = slices[..used].iter().flat_map(|slice| slice.to_vec()).collect();
+        let octets: Vec<u8> = slices[..used]
+            .iter()
+            .flat_map(|slice| slice.to_vec())
+            .collect();
         let consumed = session.wrote(octets.len());
         *content = &content[consumed..];
         wire.extend(octets);
@@ -29,7 +35,9 @@ fn hear(session: &mut Session, octets: &[u8]) -> Vec<Event> {
 }
 
 fn say(session: &mut Session, line: &[u8]) -> Vec<u8> {
-    let command = Command::parse(line).or_else(|_| Command::raw(line)).unwrap();
+    let command = Command::parse(line)
+        .or_else(|_| Command::raw(line))
+        .unwrap();
     session.send(&command).unwrap();
     written(session, &mut &b""[..])
 }
@@ -58,7 +66,10 @@ fn t5_c_122_octets_between_the_220_and_the_handshake_are_never_read_as_if_throug
     session.tls_started(Protection::Verified);
     assert_eq!(session.protection(), Protection::None);
     let violation = session.poll().unwrap_err().to_string();
-    assert_eq!(violation, r#"octets in clear behind the reply to STARTTLS: "250 inj""#);
+    assert_eq!(
+        violation,
+        r#"octets in clear behind the reply to STARTTLS: "250 inj""#
+    );
     assert_eq!(session.poll(), Ok(Step::Closed));
 }
 
@@ -67,7 +78,11 @@ fn t7_tls_that_starts_out_of_time_protects_nothing() {
     let mut session = introduced(SessionConfig::default(), &["AUTH PLAIN"]);
     session.tls_started(Protection::Verified);
     assert_eq!(session.protection(), Protection::None);
-    assert!(session.send(&Command::auth("PLAIN", None).unwrap()).is_err());
+    assert!(
+        session
+            .send(&Command::auth("PLAIN", None).unwrap())
+            .is_err()
+    );
 
     // A greeting in clear is not one that came through TLS.
     let mut session = Session::new(SessionConfig::default());
@@ -79,4 +94,140 @@ fn t7_tls_that_starts_out_of_time_protects_nothing() {
     session.tls_started(Protection::Verified);
     assert_eq!(session.poll(), Ok(Step::Read(Stage::Greeting)));
     assert_eq!(session.protection(), Protection::Verified);
+}
+
+/// A mail to one recipient, up to the go-ahead; the dispatch knows of all of it.
+fn up_to_content(session: &mut Session) -> Dispatch {
+    let recipient = "b@example.org".parse().unwrap();
+    let mut dispatch = Dispatch::new(&[]);
+    dispatch.mail(session, &ReversePath::Null, &[]).unwrap();
+    dispatch.rcpt(session, &recipient, &[]).unwrap();
+    dispatch.data(session).unwrap();
+    written(session, &mut &b""[..]);
+    note(session, &mut dispatch, b"250 ok\r\n250 ok\r\n354 go\r\n");
+    assert_eq!(session.phase(), Phase::Content);
+    dispatch
+}
+
+fn note(session: &mut Session, dispatch: &mut Dispatch, octets: &[u8]) {
+    session.receive(octets);
+    while let Ok(Step::Event(event)) = session.poll() {
+        dispatch.note(session, event);
+    }
+}
+
+fn outcome(delivery: &Delivery) -> String {
+    delivery.recipients().next().unwrap().outcome().to_string()
+}
+
+#[test]
+fn t18_c_105_a_next_mail_in_flight_does_not_hide_that_this_one_was_sent() {
+    let mut session = introduced(SessionConfig::default(), &["PIPELINING"]);
+    let mut dispatch = up_to_content(&mut session);
+    session.content(2).unwrap();
+    dispatch.finish(&mut session).unwrap();
+    assert_eq!(written(&mut session, &mut &b"\r\n"[..]), b"\r\n.\r\n");
+    for line in ["MAIL FROM:<>", "RCPT TO:<c@example.org>", "DATA"] {
+        say(&mut session, line.as_bytes());
+    }
+    session.end_of_input();
+    assert_eq!(session.poll(), Ok(Step::Closed));
+    let delivery = dispatch.into_delivery(&session);
+    assert_eq!(
+        outcome(&delivery),
+        "unknown: no answer came after the mail was sent"
+    );
+}
+
+#[test]
+fn c_095_c_108_replies_behind_a_mail_do_not_change_its_outcome() {
+    let mut session = introduced(SessionConfig::default(), &["PIPELINING"]);
+    let mut dispatch = up_to_content(&mut session);
+    dispatch.finish(&mut session).unwrap();
+    written(&mut session, &mut &b""[..]);
+    say(&mut session, b"MAIL FROM:<>");
+    note(
+        &mut session,
+        &mut dispatch,
+        b"250 queued\r\n550 not you\r\n",
+    );
+    say(&mut session, b"QUIT");
+    note(&mut session, &mut dispatch, b"500 what\r\n");
+    let delivery = dispatch.into_delivery(&session);
+    assert_eq!(outcome(&delivery), "accepted: 250 queued");
+}
+
+#[test]
+fn c_103_a_server_that_goes_away_is_no_misuse_of_the_dispatch() {
+    let envelope = Envelope::new("a@example.org", ["b@example.org", "c@example.org"]).unwrap();
+    let mut session = introduced(SessionConfig::default(), &[]);
+    let mut dispatch = Dispatch::new(envelope.recipients());
+    for reply in [&b"250 ok\r\n"[..], b"421 bye\r\n"] {
+        let due = dispatch.advance(&mut session, &envelope, &[]);
+        assert_eq!(due, Ok(Due::Reply));
+        written(&mut session, &mut &b""[..]);
+        note(&mut session, &mut dispatch, reply);
+    }
+    assert_eq!(
+        dispatch.advance(&mut session, &envelope, &[]),
+        Ok(Due::Nothing)
+    );
+    let delivery = dispatch.into_delivery(&session);
+    let outcomes: Vec<_> = delivery
+        .recipients()
+        .map(|r| r.outcome().to_string())
+        .collect();
+    assert_eq!(
+        outcomes,
+        ["refused: 421 bye (in reply to RCPT TO)", "not sent"]
+    );
+}
+
+#[test]
+fn t11_raw_auth_lines_are_masked_wherever_they_are_shown() {
+    let config = || SessionConfig::default().allow_cleartext().transcript(4096);
+    for (line, shown) in [
+        ("AUTH c2VjcmV0", "AUTH <secret>"),
+        ("auth PLAIN c2VjcmV0", "auth <secret>"),
+        ("  AUTH PLAIN c2VjcmV0", "AUTH <secret>"),
+        ("AUTH=c2VjcmV0", "AUTH <secret>"),
+    ] {
+        let mut session = introduced(config(), &["AUTH PLAIN"]);
+        let ticket = session.send(&Command::raw(line).unwrap()).unwrap();
+        assert!(!format!("{session:?}").contains("c2VjcmV0"));
+        let wire = written(&mut session, &mut &b""[..]);
+        assert_eq!(wire, format!("{line}\r\n").into_bytes());
+        assert_eq!(hear(&mut session, b"535 no\r\n"), [Event::Reply(ticket)]);
+        assert_eq!(session.answered(), shown.as_bytes());
+        let transcript = session.transcript().unwrap().to_string();
+        assert!(
+            transcript.contains(&format!("C: {shown}\n")),
+            "{transcript}"
+        );
+        assert!(!format!("{transcript}{session:?}").contains("c2VjcmV0"));
+    }
+}
+
+#[test]
+fn t13_what_comes_behind_the_end_takes_no_memory() {
+    let mut session = Session::new(SessionConfig::default());
+    hear(&mut session, b"421 bye\r\n");
+    for _ in 0..1000 {
+        hear(&mut session, &[b'x'; 4096]);
+    }
+    assert!(session.unfinished().len() < 64);
+}
+
+#[test]
+fn a_raw_mail_declares_what_it_says() {
+    let mut session = introduced(SessionConfig::default(), &["8BITMIME", "PIPELINING"]);
+    let raw = Command::raw("MAIL FROM:<> BODY=8BITMIME").unwrap();
+    session.send(&raw).unwrap();
+    for line in ["RCPT TO:<b@example.org>", "DATA"] {
+        say(&mut session, line.as_bytes());
+    }
+    hear(&mut session, b"250 ok\r\n250 ok\r\n354 go\r\n");
+    session.content(1).unwrap();
+    session.finish().unwrap();
+    assert_eq!(written(&mut session, &mut &b"\xe9"[..]), b"\xe9\r\n.\r\n");
 }
