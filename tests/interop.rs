@@ -1,0 +1,89 @@
+//! Real servers: what the crate says to them, what they say to it, and what arrives there. How
+//! the servers are had stands in `tests/interop/README.md`; each test is a row of the table that
+//! is printed. Without `EHLO_INTEROP=1` there is one line, and nothing is tested.
+
+#![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
+
+#[path = "interop/mails.rs"]
+mod mails;
+#[path = "interop/security.rs"]
+mod security;
+#[path = "interop/sink.rs"]
+mod sink;
+#[path = "interop/support.rs"]
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// A test of one capability with one server.
+struct Test {
+    server: &'static str,
+    capability: &'static str,
+    run: fn() -> Pin<Box<dyn Future<Output = ()>>>,
+}
+
+/// A table of tests: what is tried, and the function that tries it.
+macro_rules! tests {
+    ($server:literal: $($capability:literal => $test:path,)+) => {
+        [$(crate::Test {
+            server: $server,
+            capability: $capability,
+            run: || Box::pin($test()),
+        }),+]
+    };
+}
+pub(crate) use tests;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    if std::env::var_os("EHLO_INTEROP").is_none_or(|set| set != "1") {
+        println!("interop: not run: EHLO_INTEROP=1 is not set (see tests/interop/README.md)");
+        return ExitCode::SUCCESS;
+    }
+    let filter = words.iter().find(|word| !word.starts_with('-'));
+    let tests = security::TESTS
+        .iter()
+        .chain(mails::TESTS)
+        .chain(sink::TESTS);
+    let mut failed = 0;
+    for test in tests {
+        let name = format!("{:<10} {}", test.server, test.capability);
+        if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
+            continue;
+        }
+        let began = Instant::now();
+        let passed = catch_unwind(AssertUnwindSafe(|| run(test))).is_ok();
+        failed += usize::from(!passed);
+        let result = if passed { "ok" } else { "FAILED" };
+        println!(
+            "{name:<70} {result:>6} {:>6} ms",
+            began.elapsed().as_millis()
+        );
+    }
+    if failed > 0 {
+        println!("interop: {failed} failed");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(test: &Test) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(async {
+            tokio::time::timeout(LONGEST, (test.run)())
+                .await
+                .expect("the test hangs");
+        });
+}
+
+/// A test that takes longer hangs: all are on loopback.
+const LONGEST: Duration = Duration::from_secs(60);

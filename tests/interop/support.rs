@@ -1,0 +1,151 @@
+//! What the tests share: how to reach the servers, mails, and what shows that they arrived.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ehlo::{Client, Connector, Delivery, Error, Outcome, Reply, RootCertificates, Security};
+
+/// One of the variables that the scripts of the servers set.
+pub(crate) fn var(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: see tests/interop/README.md"))
+}
+
+/// A connector to the port of a server that this variable names, in clear.
+pub(crate) fn clear(server: &str, port: &str) -> Connector {
+    let host = var(&format!("{server}_HOST"));
+    let port = var(&format!("{server}_{port}"));
+    Connector::new(format!("{host}:{port}"))
+        .security(Security::None)
+        .client_name("client.example.test")
+        .transcript(1 << 20)
+}
+
+/// Postfix over STARTTLS, its certificate verified.
+pub(crate) fn postfix() -> Connector {
+    clear("EHLO_POSTFIX", "PORT")
+        .security(Security::StartTls)
+        .roots(ca())
+}
+
+/// The same, authenticated.
+pub(crate) fn as_alice(connector: Connector) -> Connector {
+    connector.credentials(var("EHLO_POSTFIX_USER"), var("EHLO_POSTFIX_PASSWORD"))
+}
+
+pub(crate) fn ca() -> RootCertificates {
+    let pem = std::fs::read(var("EHLO_POSTFIX_CA")).expect("the CA's file");
+    RootCertificates::from_pem(&pem).expect("the CA")
+}
+
+/// A mail whose header section is whole, so that no server adds to it, and whose subject is its
+/// own.
+pub(crate) fn mail(body: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let id = format!("{count}.{}", std::process::id());
+    format!(
+        "From: alice@example.test\r\nTo: bob@example.test\r\nSubject: interop {id}\r\n\
+         Date: Sat, 1 Aug 2026 12:00:00 +0000\r\nMessage-ID: <{id}@client.example.test>\r\n\
+         \r\n{body}"
+    )
+}
+
+/// The outcomes, shown, in the order of the recipients.
+pub(crate) fn outcomes(delivery: &Delivery) -> Vec<String> {
+    let recipients = delivery.recipients();
+    recipients
+        .map(|recipient| match recipient.outcome() {
+            Outcome::Accepted(reply) => format!("accepted: {}", reply.code()),
+            outcome => outcome.to_string(),
+        })
+        .collect()
+}
+
+/// The queue id by which Postfix answers for a mail.
+pub(crate) fn queue_id(reply: &Reply) -> String {
+    let text = reply.text();
+    let (_, id) = text.split_once("queued as ").expect("a queue id");
+    id.trim().to_owned()
+}
+
+/// Waits until Postfix's log shows the mail of this reply delivered to each of these and nobody
+/// else; gives its size there.
+pub(crate) async fn arrived(reply: &Reply, recipients: &[&str]) -> usize {
+    let id = format!(" {}: ", queue_id(reply));
+    for _ in 0..200 {
+        let log =
+            String::from_utf8_lossy(&std::fs::read(var("EHLO_POSTFIX_LOG")).expect("the log"))
+                .into_owned();
+        let about: Vec<&str> = log.lines().filter(|line| line.contains(&id)).collect();
+        let sent = about.iter().filter(|line| line.contains("status=sent"));
+        let mut to: Vec<&str> = sent.filter_map(|line| between(line, "to=<", ">")).collect();
+        if to.len() >= recipients.len() && about.iter().any(|line| line.ends_with(" removed")) {
+            let mut wanted = recipients.to_vec();
+            wanted.sort_unstable();
+            to.sort_unstable();
+            assert_eq!(to, wanted, "{about:#?}");
+            let size = about.iter().find_map(|line| between(line, "size=", ","));
+            return size.and_then(|size| size.parse().ok()).expect("a size");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("Postfix's log does not show{id}as delivered to {recipients:?}");
+}
+
+fn between<'a>(line: &'a str, before: &str, behind: &str) -> Option<&'a str> {
+    let (_, rest) = line.split_once(before)?;
+    rest.split_once(behind).map(|(found, _)| found)
+}
+
+/// Sends one mail from alice to bob, and gives the reply that answers for it.
+pub(crate) async fn send_one(client: &mut Client, content: &[u8]) -> Reply {
+    let envelope = ehlo::Envelope::new("alice@example.test", ["bob@example.test"]).expect("valid");
+    let delivery = client.send(&envelope, content).await.expect("a delivery");
+    assert_eq!(outcomes(&delivery), ["accepted: 250"]);
+    delivery.end().expect("a final reply").clone()
+}
+
+/// Ends a session in good order, once it is seen that it shows no secret.
+pub(crate) async fn quit(client: Client) {
+    let transcript = client.conversation().transcript().expect("asked for");
+    shows_no_secret(&transcript.to_string());
+    shows_no_secret(&format!("{client:?} {transcript:?}"));
+    client.quit().await.expect("a reply to QUIT");
+}
+
+/// An error that shows no secret either.
+pub(crate) fn checked(error: Error) -> Error {
+    shows_no_secret(&format!("{error} {error:?} {error:#?}"));
+    error
+}
+
+/// T11.
+#[track_caller]
+pub(crate) fn shows_no_secret(text: &str) {
+    if let Some(trace) = trace_of_secret(text) {
+        panic!("{trace} stands in {text}");
+    }
+}
+
+/// The password, or its base64 wherever it may begin in a group of three octets.
+pub(crate) fn trace_of_secret(text: &str) -> Option<String> {
+    let password = var("EHLO_POSTFIX_PASSWORD");
+    let aligned = (0..3).map(|before| {
+        let octets = [&[0; 2][..before], password.as_bytes()].concat();
+        let base64 = STANDARD.encode(&octets);
+        // The first and the last character may hold bits of a neighbour.
+        let own = (before * 8).div_ceil(6)..octets.len() * 8 / 6;
+        base64[own].to_owned()
+    });
+    std::iter::once(password.clone())
+        .chain(aligned)
+        .find(|trace| text.contains(trace))
+}
+
+/// Where smtp-sink keeps what it gets.
+pub(crate) fn dump_folder() -> PathBuf {
+    PathBuf::from(var("EHLO_SMTP_SINK_DUMP_DIR"))
+}
