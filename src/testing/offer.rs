@@ -48,11 +48,11 @@ impl Server {
         let known = |param: &&Param| {
             let needed = needed_by(verb, param);
             let mut needed = needed.iter();
-            // A parameter without an extension of its name may belong to one that was given.
+            // One that the crate does not know may belong to any of the extensions that were
+            // given, whose parameters have names of their own.
             let is_of_given = !self.offered.is_empty()
-                && needed
-                    .clone()
-                    .any(|word| word.eq_ignore_ascii_case(param.keyword()));
+                && !self.withheld.iter().any(|word| param.is(word))
+                && needed.clone().any(|word| param.is(word));
             let is_offered = needed.all(|word| self.offers(word, tls));
             extended && (is_offered || is_of_given) && (verb == Verb::Mail || !is_of_mail(param))
         };

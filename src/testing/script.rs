@@ -310,9 +310,7 @@ impl fmt::Display for InvalidScript {
 impl Error for InvalidScript {}
 
 fn step(line: &str) -> Result<ScriptStep, Fault> {
-    let Some((mark, rest)) = line.split_at_checked(2) else {
-        return Err(Fault::Mark(line.into()));
-    };
+    let (mark, rest) = line.split_at_checked(2).unwrap_or_default();
     let octets = |rest: &str| unescape(rest).ok_or(Fault::Escape);
     match mark {
         "S:" => {

@@ -164,7 +164,8 @@ impl Server {
     }
 
     /// Offers an extension: a line of the EHLO reply, as `DSN` or `SIZE 1000`, in the place of one
-    /// with the same keyword. Parameters that need it are taken, and nothing else is done for it.
+    /// with the same keyword. Its parameters are taken, as are all that the crate does not know;
+    /// nothing else is done for it.
     pub fn offer(mut self, line: &str) -> Self {
         let keyword = keyword(line);
         if keyword.is_empty() || line.contains(char::is_control) {
