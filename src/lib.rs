@@ -98,6 +98,8 @@ mod extension;
 #[cfg(feature = "net")]
 mod net;
 mod protocol;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wire;
 
 pub use auth::{AuthFault, Credentials, Mechanism};

@@ -1,0 +1,125 @@
+//! A connection from the server's side: octets in and out, the switch to TLS, and the log of what
+//! was said. What to say is decided by those who hold it.
+
+use std::io;
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::TlsAcceptor;
+
+use super::running::Log;
+use crate::LineBuffer;
+
+/// What a stream has to be to be served. Whatever is that, is it.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+pub(super) struct Connection {
+    /// `None` only while a handshake runs, and after one that failed.
+    stream: Option<Box<dyn Io>>,
+    input: LineBuffer,
+    output: BytesMut,
+    tls: bool,
+    log: Log,
+}
+
+/// What came when a line was waited for.
+pub(super) enum Heard {
+    /// A line with its end.
+    Line(Vec<u8>),
+    TooLong,
+    /// The client is gone; what it left behind is pending.
+    End,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Box<dyn Io>, log: Log) -> Self {
+        Self {
+            stream: Some(stream),
+            input: LineBuffer::new(),
+            output: BytesMut::new(),
+            tls: false,
+            log,
+        }
+    }
+
+    pub(super) const fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    pub(super) const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// What has come and was not taken.
+    pub(super) fn pending(&self) -> &[u8] {
+        self.input.pending()
+    }
+
+    pub(super) fn consume(&mut self, octets: usize) {
+        self.input.consume(octets);
+    }
+
+    /// Waits for a line, its end included, of at most `limit` octets.
+    pub(super) async fn line(&mut self, limit: usize) -> io::Result<Heard> {
+        loop {
+            match self.input.next_line(limit) {
+                Ok(Some(range)) => {
+                    let line = self.pending().get(range.clone()).unwrap_or_default();
+                    let line = line.to_vec();
+                    self.consume(range.end);
+                    return Ok(Heard::Line(line));
+                }
+                Ok(None) => {}
+                Err(_) => return Ok(Heard::TooLong),
+            }
+            if !self.fill().await? {
+                return Ok(Heard::End);
+            }
+        }
+    }
+
+    /// Reads what comes next, once all is written; `false` at the end of the stream.
+    pub(super) async fn fill(&mut self) -> io::Result<bool> {
+        self.flush().await?;
+        let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(stream.read_buf(self.input.space()).await? > 0)
+    }
+
+    /// Puts octets behind those that wait to be written.
+    pub(super) fn put(&mut self, octets: &[u8]) {
+        self.output.extend_from_slice(octets);
+    }
+
+    /// Writes all that waits.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        while self.output.has_remaining() {
+            stream.write_buf(&mut self.output).await?;
+        }
+        stream.flush().await
+    }
+
+    /// The server's side of a handshake. What the client has said before it counts for nothing
+    /// (RFC 3207 §4.2).
+    pub(super) async fn start_tls(&mut self, acceptor: &TlsAcceptor) -> io::Result<()> {
+        self.flush().await?;
+        let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
+        self.input = LineBuffer::new();
+        let stream = acceptor.accept(stream).await?;
+        self.stream = Some(Box::new(stream));
+        self.tls = true;
+        self.log.between("TLS");
+        Ok(())
+    }
+
+    /// Writes what waits and says goodbye as TLS and TCP have it.
+    pub(super) async fn shutdown(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        match &mut self.stream {
+            Some(stream) => stream.shutdown().await,
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Mail servers for tests: one that behaves, and one that plays a script.
+//!
+//! # A test of one's own mailer
+//!
+//! [`Server`] is a well-behaved server on a port of its own. It keeps what it receives:
+//!
+//! ```
+//! use ehlo::testing::Server;
+//! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! # struct Mailer(u16);
+//! # impl Mailer {
+//! #     fn new(port: u16) -> Self { Self(port) }
+//! #     async fn welcome(&self, to: &str) -> std::io::Result<()> {
+//! #         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.0)).await?;
+//! #         let script = format!("EHLO me.example\r\nMAIL FROM:<>\r\nRCPT TO:<{to}>\r\nDATA\r\n\
+//! #             Subject: Welcome\r\n\r\nHello.\r\n.\r\nQUIT\r\n");
+//! #         for line in script.split_inclusive("\r\n") {
+//! #             if line.contains("Subject") || line == "\r\n" || line.contains("Hello.") {
+//! #                 stream.write_all(line.as_bytes()).await?;
+//! #                 continue;
+//! #             }
+//! #             stream.read_u8().await?;
+//! #             while stream.try_read(&mut [0; 512]).is_ok() {}
+//! #             stream.write_all(line.as_bytes()).await?;
+//! #         }
+//! #         stream.read_to_end(&mut Vec::new()).await?;
+//! #         Ok(())
+//! #     }
+//! # }
+//!
+//! # async fn test() -> std::io::Result<()> {
+//! let server = Server::new().start().await?;
+//! let mailer = Mailer::new(server.port()); // yours; for TLS it trusts server.ca_pem()
+//! mailer.welcome("bob@example.org").await?;
+//!
+//! let mails = server.received(1).await?;
+//! assert_eq!(mails[0].recipients()[0].as_str(), "bob@example.org");
+//! assert!(mails[0].content().starts_with(b"Subject: Welcome\r\n"));
+//! assert_eq!(mails[0].bare_line_ends(), 0);
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! What the mailer does when a server refuses is seen with [`Server::refuse`],
+//! [`Server::reply_to`], [`Server::reply_at_end`], [`Server::max_size`] and their like. TLS is
+//! there from the start: the client trusts [`Running::ca_pem`], by
+//! [`RootCertificates::from_pem`](crate::RootCertificates::from_pem) or its like, and nothing is
+//! left behind on the machine.
+//!
+//! # A server that does what no server should
+//!
+//! [`Server::script`] says octet by octet what a [`Script`] has, holds the client to it, and
+//! splits, stalls, floods and breaks the connection where it is told to:
+//!
+//! ```
+//! use ehlo::testing::{Script, Server};
+//! # use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+//!
+//! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+//! let script: Script = "
+//!     -- split 1
+//!     S: 220 mx.example.test
+//!     C: EHLO me.example
+//!     S! 250-mx.exa
+//!     -- close
+//! "
+//! .parse()?;
+//! let (mut client, server) = duplex(4096);
+//! let server = Server::script(script).serve(server)?;
+//! client.write_all(b"HELO me.example\r\n").await?; // the client under test
+//!
+//! let error = server.finish().await.unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "script line 4: expected `C: EHLO me.example`, came `C: HELO me.example`"
+//! );
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A [`Transcript`](crate::Transcript) of a session with a real server, and the
+//! [`log`](Running::log) of this one, are scripts: a fault that was seen once can be played for
+//! ever after.
+
+// | file | what it holds |
+// |---|---|
+// | `server` | the builder: what kind of server it is to be |
+// | `offer` | what such a server offers |
+// | `peer` | the server that behaves: its answers |
+// | `auth` | its side of AUTH |
+// | `unstuff` | content off the wire |
+// | `received` | a mail as it came |
+// | `script` | the grammar of scripts; without a runtime |
+// | `play` | a script played on a connection |
+// | `running` | connections, what they leave behind, the end |
+// | `connection` | octets in and out, the switch to TLS |
+// | `tls` | the certificate |
+
+mod auth;
+mod connection;
+mod offer;
+mod peer;
+mod play;
+mod received;
+mod running;
+mod script;
+mod server;
+mod tls;
+mod unstuff;
+
+#[cfg(test)]
+mod tests;
+
+pub use play::ScriptError;
+pub use received::Received;
+pub use running::Running;
+pub use script::{InvalidScript, LinePattern, Script, ScriptLine, ScriptStep};
+pub use server::Server;

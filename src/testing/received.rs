@@ -1,0 +1,92 @@
+//! A mail as the server took it.
+
+use bytes::Bytes;
+
+use crate::{ClientName, Escaped, ForwardPath, Param, Protocol, ReversePath};
+
+/// A mail that the server has accepted, with all that was said about it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Received {
+    pub(super) sender: ReversePath,
+    pub(super) params: Vec<Param>,
+    pub(super) recipients: Vec<ForwardPath>,
+    pub(super) content: Bytes,
+    pub(super) bare_line_ends: usize,
+    pub(super) client: ClientName,
+    pub(super) user: Option<String>,
+    pub(super) tls: bool,
+    pub(super) protocol: Protocol,
+}
+
+impl Received {
+    /// Who sent it, as MAIL said.
+    #[must_use]
+    pub const fn sender(&self) -> &ReversePath {
+        &self.sender
+    }
+
+    /// The parameters of MAIL, in order.
+    #[must_use]
+    pub fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    /// The recipients for whom it was accepted, in order.
+    #[must_use]
+    pub fn recipients(&self) -> &[ForwardPath] {
+        &self.recipients
+    }
+
+    /// The content, octet by octet as it was before it was dot-stuffed, its last CRLF included.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// How many CR and LF of the content stand alone. A client that sends any breaks RFC 5321
+    /// §2.3.8.
+    #[must_use]
+    pub const fn bare_line_ends(&self) -> usize {
+        self.bare_line_ends
+    }
+
+    /// The name by which the client called itself.
+    #[must_use]
+    pub const fn client(&self) -> &ClientName {
+        &self.client
+    }
+
+    /// Who has authenticated, if anybody.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// Whether it came through TLS.
+    #[must_use]
+    pub const fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// Over which protocol it came.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+}
+
+impl std::fmt::Debug for Received {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Received")
+            .field("sender", &self.sender)
+            .field("params", &self.params)
+            .field("recipients", &self.recipients)
+            .field("content", &Escaped::new(&self.content))
+            .field("bare_line_ends", &self.bare_line_ends)
+            .field("client", &self.client)
+            .field("user", &self.user)
+            .field("tls", &self.tls)
+            .field("protocol", &self.protocol)
+            .finish()
+    }
+}

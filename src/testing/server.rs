@@ -1,0 +1,285 @@
+//! What kind of server it is to be: the builder. How it behaves is in `peer`.
+
+use std::fmt;
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::running::Running;
+use super::script::Script;
+use crate::{Domain, ForwardPath, Protocol, Reply, Secret, Verb};
+
+/// A mail server for tests: it does what it is told, and remembers what was said to it.
+///
+/// A new one is a well-behaved submission server, `mx.example.test`: it offers STARTTLS with a
+/// certificate of its own, AUTH PLAIN and LOGIN inside TLS, PIPELINING, 8BITMIME, SIZE 10485760,
+/// SMTPUTF8 and ENHANCEDSTATUSCODES, and accepts any mail. It is as strict as RFC 5321 lets a
+/// server be: it holds clients to the order of commands, to CRLF and to the rules of pipelining.
+/// Every method makes it another server; what [`Script`] has is beyond all rules.
+///
+/// ```
+/// use ehlo::Verb;
+/// use ehlo::testing::Server;
+///
+/// # async fn test() -> std::io::Result<()> {
+/// let server = Server::new()
+///     .user("alice", "wonderland")
+///     .refuse("nobody@example.test", "550 5.1.1 no such user")
+///     .reply_to(Verb::Vrfy, "502 5.5.1 not here")
+///     .start()
+///     .await?;
+/// println!("listening on {}", server.addr());
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// What can not be read as an address, a reply or a name is told by [`start`](Self::start).
+#[derive(Clone)]
+#[must_use]
+pub struct Server {
+    pub(super) name: Box<str>,
+    pub(super) protocol: Protocol,
+    pub(super) implicit_tls: bool,
+    pub(super) allow_cleartext: bool,
+    pub(super) users: Vec<(String, Secret)>,
+    pub(super) refused: Vec<(ForwardPath, Reply)>,
+    pub(super) refused_at_end: Vec<(ForwardPath, Reply)>,
+    pub(super) replies: Vec<(Verb, Reply)>,
+    pub(super) reply_at_end: Option<Reply>,
+    pub(super) greeting: Option<Reply>,
+    pub(super) offered: Vec<Box<str>>,
+    pub(super) withheld: Vec<Box<str>>,
+    pub(super) max_size: u64,
+    pub(super) script: Option<Script>,
+    /// The first of the values given that was not valid.
+    pub(super) fault: Option<String>,
+}
+
+impl Server {
+    /// A well-behaved server.
+    pub fn new() -> Self {
+        Self {
+            name: DEFAULT_NAME.into(),
+            protocol: Protocol::Smtp,
+            implicit_tls: false,
+            allow_cleartext: false,
+            users: Vec::new(),
+            refused: Vec::new(),
+            refused_at_end: Vec::new(),
+            replies: Vec::new(),
+            reply_at_end: None,
+            greeting: None,
+            offered: Vec::new(),
+            withheld: Vec::new(),
+            max_size: DEFAULT_MAX_SIZE,
+            script: None,
+            fault: None,
+        }
+    }
+
+    /// A server that plays this script on every connection, and does nothing else. Of the other
+    /// methods only [`name`](Self::name) means anything to it, for its certificate.
+    pub fn script(script: Script) -> Self {
+        Self {
+            script: Some(script),
+            ..Self::new()
+        }
+    }
+
+    /// Its name in replies and in its certificate, which always names `localhost`, `127.0.0.1`
+    /// and `::1` too. Default: `mx.example.test`.
+    pub fn name(mut self, name: &str) -> Self {
+        if let Some(name) = self.valid(name.parse::<Domain>()) {
+            self.name = name.as_str().into();
+        }
+        self
+    }
+
+    /// Somebody who may send; and then nobody else may: MAIL without AUTH is answered with
+    /// `530 5.7.0`. Without users, AUTH takes any name and password, and MAIL needs none.
+    pub fn user(mut self, name: impl Into<String>, password: impl Into<Secret>) -> Self {
+        self.users.push((name.into(), password.into()));
+        self
+    }
+
+    /// Offers AUTH without TLS too.
+    pub fn allow_cleartext(mut self) -> Self {
+        self.allow_cleartext = true;
+        self
+    }
+
+    /// Speaks TLS from the start, and does not offer STARTTLS.
+    pub fn implicit_tls(mut self) -> Self {
+        self.implicit_tls = true;
+        self
+    }
+
+    /// Speaks LMTP (RFC 2033): LHLO in the place of EHLO, and after the content a reply for each
+    /// recipient.
+    pub fn lmtp(mut self) -> Self {
+        self.protocol = Protocol::Lmtp;
+        self
+    }
+
+    /// Answers RCPT for this recipient with this reply, a refusal.
+    pub fn refuse(mut self, recipient: &str, reply: &str) -> Self {
+        if let Some(refused) = self.refusal(recipient, reply) {
+            self.refused.push(refused);
+        }
+        self
+    }
+
+    /// Over LMTP: accepts the recipient, and refuses the content for it.
+    pub fn refuse_at_end(mut self, recipient: &str, reply: &str) -> Self {
+        if let Some(refused) = self.refusal(recipient, reply) {
+            self.refused_at_end.push(refused);
+        }
+        self
+    }
+
+    /// Answers this verb with this reply: a refusal in any case, and the command has no effect;
+    /// another reply where the command is lawful, in the place of the usual one. `421` is said and
+    /// the connection closed.
+    pub fn reply_to(mut self, verb: Verb, reply: &str) -> Self {
+        if let Some(reply) = self.reply(reply) {
+            self.replies.retain(|(other, _)| *other != verb);
+            self.replies.push((verb, reply));
+        }
+        self
+    }
+
+    /// Answers the end of the content of every mail with this reply, over LMTP for each recipient.
+    pub fn reply_at_end(mut self, reply: &str) -> Self {
+        self.reply_at_end = self.reply(reply);
+        self
+    }
+
+    /// Greets with this reply. After a refusal it answers every command but QUIT with `503`
+    /// (RFC 5321 §3.1), after `421` it closes.
+    pub fn greeting(mut self, reply: &str) -> Self {
+        self.greeting = self.reply(reply);
+        self
+    }
+
+    /// Offers an extension: a line of the EHLO reply, as `DSN` or `SIZE 1000`, in the place of one
+    /// with the same keyword. Parameters that need it are taken, and nothing else is done for it.
+    pub fn offer(mut self, line: &str) -> Self {
+        let keyword = keyword(line);
+        if keyword.is_empty() || line.contains(char::is_control) {
+            let words = format!("extension {line:?}: not a line of an EHLO reply");
+            self.fault.get_or_insert(words);
+            return self;
+        }
+        let same = |other: &str| other.eq_ignore_ascii_case(keyword);
+        self.withheld.retain(|withheld| !same(withheld));
+        self.offered.retain(|offered| !same(self::keyword(offered)));
+        self.offered.push(line.into());
+        self
+    }
+
+    /// Does not offer this extension, and does not know what belongs to it.
+    pub fn withhold(mut self, keyword: &str) -> Self {
+        let same = |other: &str| other.eq_ignore_ascii_case(keyword);
+        self.offered.retain(|offered| !same(self::keyword(offered)));
+        self.withheld.push(keyword.into());
+        self
+    }
+
+    /// The size in octets that a mail may have. Default: 10485760.
+    pub fn max_size(mut self, octets: u64) -> Self {
+        self.max_size = octets;
+        self
+    }
+
+    /// Listens on a free port of 127.0.0.1 and serves until the [`Running`] is dropped, up to 64
+    /// connections at a time. Needs a runtime of tokio with I/O and time.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) where a value given to the server was not
+    /// valid; else what the socket or the making of the certificate said.
+    pub async fn start(self) -> io::Result<Running> {
+        Running::start(self).await
+    }
+
+    /// Serves one stream, say an end of [`tokio::io::duplex`]. There, `-- reset` is a close.
+    ///
+    /// ```
+    /// use tokio::io::{AsyncReadExt, duplex};
+    ///
+    /// # async fn test() -> std::io::Result<()> {
+    /// let (mut client, server) = duplex(4096);
+    /// let _server = ehlo::testing::Server::new().greeting("554 not today").serve(server)?;
+    /// let mut greeting = [0; 15];
+    /// client.read_exact(&mut greeting).await?;
+    /// assert_eq!(&greeting, b"554 not today\r\n");
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime of tokio.
+    pub fn serve<S>(self, stream: S) -> io::Result<Running>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Running::serve(self, stream)
+    }
+
+    fn refusal(&mut self, recipient: &str, reply: &str) -> Option<(ForwardPath, Reply)> {
+        let recipient = self.valid(recipient.parse())?;
+        let reply = self.reply(reply)?;
+        if reply.is_negative() {
+            return Some((recipient, reply));
+        }
+        let words = format!("reply \"{reply}\": not a refusal");
+        self.fault.get_or_insert(words);
+        None
+    }
+
+    fn reply(&mut self, reply: &str) -> Option<Reply> {
+        self.valid(reply.parse())
+    }
+
+    fn valid<T>(&mut self, value: Result<T, impl fmt::Display>) -> Option<T> {
+        match value {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fault.get_or_insert_with(|| error.to_string());
+                None
+            }
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("name", &self.name)
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The first word of a line of an EHLO reply.
+pub(super) fn keyword(line: &str) -> &str {
+    line.split(' ').next().unwrap_or_default()
+}
+
+const DEFAULT_NAME: &str = "mx.example.test";
+const DEFAULT_MAX_SIZE: u64 = 10_485_760;
