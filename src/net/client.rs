@@ -356,9 +356,15 @@ impl Client {
             }
             params.push(MailParam::body(BodyType::EightBitMime).into());
         }
-        if given(SmtpUtf8::KEYWORD).is_none()
-            && (envelope.needs_smtputf8() || has_utf8_header(content, scan))
-        {
+        let needs_utf8 = match envelope.beyond_ascii() {
+            Some(address) => Some(format!("the address {address}")),
+            None => has_utf8_header(content, scan).then(|| "a header field in UTF-8".to_owned()),
+        };
+        if let Some(needs) = needs_utf8.filter(|_| given(SmtpUtf8::KEYWORD).is_none()) {
+            if !offered.has(SmtpUtf8::KEYWORD) {
+                let keyword = SmtpUtf8::KEYWORD.to_owned();
+                return Err(fail(ErrorKind::Unsupported { keyword, needs }));
+            }
             params.push(MailParam::smtputf8().into());
         }
         if let Some(size) = offered.get::<Size>() {

@@ -392,10 +392,7 @@ impl Connector {
         let required = self.security.requires_tls();
         if !smtp.capabilities().has(StartTls::KEYWORD) {
             if required {
-                let (keyword, needs) = (
-                    StartTls::KEYWORD.to_owned(),
-                    "TLS, which is required,".to_owned(),
-                );
+                let (keyword, needs) = (StartTls::KEYWORD.to_owned(), "required TLS".to_owned());
                 let kind = ErrorKind::Unsupported { keyword, needs };
                 return Err(smtp.driver.error(Stage::StartTls, kind));
             }

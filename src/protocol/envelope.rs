@@ -1,6 +1,8 @@
 //! The envelope of a mail: who sends it, who is to have it, and what is asked of the server. The
 //! content, and what it needs, are not here.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::extension::{MailParam, RcptParam};
@@ -125,14 +127,17 @@ impl Envelope {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Whether an address is not ASCII, so that the mail needs SMTPUTF8.
+    /// The first address that is not ASCII, so that the mail needs SMTPUTF8.
     #[must_use]
-    pub fn needs_smtputf8(&self) -> bool {
-        !self.sender.is_ascii()
-            || self
-                .recipients
-                .iter()
-                .any(|recipient| !recipient.is_ascii())
+    pub fn beyond_ascii(&self) -> Option<&dyn fmt::Display> {
+        if !self.sender.is_ascii() {
+            return Some(&self.sender);
+        }
+        let recipient = self
+            .recipients
+            .iter()
+            .find(|recipient| !recipient.is_ascii());
+        recipient.map(|recipient| recipient as &dyn fmt::Display)
     }
 }
 
@@ -152,7 +157,7 @@ mod tests {
         let sender: ReversePath = "a@example.org".parse().unwrap();
         let recipient: ForwardPath = "b@example.org".parse().unwrap();
         let envelope = Envelope::new(sender, [recipient]).unwrap();
-        assert!(!envelope.needs_smtputf8());
+        assert!(envelope.beyond_ascii().is_none());
     }
 
     #[test]
@@ -170,15 +175,13 @@ mod tests {
 
     #[test]
     fn c_113_an_address_beyond_ascii_needs_smtputf8() {
-        assert!(
-            Envelope::new("é@example.org", ["b@example.org"])
-                .unwrap()
-                .needs_smtputf8()
-        );
-        assert!(
-            Envelope::new("", ["é@example.org"])
-                .unwrap()
-                .needs_smtputf8()
-        );
+        let needs = |sender, recipient| {
+            let envelope = Envelope::new(sender, [recipient]).unwrap();
+            envelope.beyond_ascii().map(ToString::to_string)
+        };
+        let shown = Some("<é@example.org>".to_owned());
+        assert_eq!(needs("é@example.org", "b@example.org"), shown);
+        assert_eq!(needs("", "é@example.org"), shown);
+        assert_eq!(needs("", "e@example.org"), None);
     }
 }

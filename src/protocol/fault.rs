@@ -68,7 +68,7 @@ pub enum Misuse {
         phase: Phase,
     },
     /// Too much is in flight: wait for a reply first.
-    #[error("{0} has to wait for a reply: {1} commands are in flight")]
+    #[error("{0} has to wait for a reply ({1} in flight)")]
     NoRoom(Verb, usize),
     /// The server does not offer what the command or parameter needs.
     #[error("the server does not offer {keyword}, which {needs} needs")]

@@ -117,7 +117,8 @@ impl Flight {
         if let Some(end) = self.awaited.back_mut() {
             end.orphan = orphan;
         }
-        self.ahead = Phase::Ready;
+        // Behind a lone dot an RSET is due, whatever its answer.
+        self.ahead = if orphan { Phase::Spoiled } else { Phase::Ready };
     }
 
     /// The terminator has been laid out and ends there.

@@ -56,6 +56,8 @@ pub(super) struct Output {
     ending: bool,
     /// Octets of the stream that were content.
     content: u64,
+    /// Octet of the stream at which it began.
+    content_from: u64,
 }
 
 impl Output {
@@ -80,6 +82,12 @@ impl Output {
     /// Octets of the stream that the content took, without its terminator.
     pub(super) const fn content_octets(&self) -> u64 {
         self.content
+    }
+
+    /// How many of them have been written.
+    pub(super) fn content_written(&self) -> u64 {
+        let written = self.written.saturating_sub(self.content_from);
+        written.min(self.content)
     }
 
     /// Appends octets of the session; says where they end in the stream.
@@ -120,6 +128,7 @@ impl Output {
     fn begin(&mut self, form: Form) {
         self.form = Some(form);
         self.content = 0;
+        self.content_from = self.laid_out;
     }
 
     /// The caller has this many more octets.

@@ -134,8 +134,10 @@ pub(super) enum Act {
     /// Connecting: the greeting answers it.
     Connect,
     Command(Verb),
-    /// A response (or `*`) in an AUTH dialogue.
+    /// A response in an AUTH dialogue.
     Response,
+    /// `*` in an AUTH dialogue.
+    Cancel,
     /// The end of content sent with DATA.
     EndOfData,
     /// `BDAT n LAST`.
@@ -143,7 +145,7 @@ pub(super) enum Act {
 }
 
 impl Act {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Connect,
         Self::Command(Verb::Ehlo),
         Self::Command(Verb::Helo),
@@ -151,6 +153,7 @@ impl Act {
         Self::Command(Verb::StartTls),
         Self::Command(Verb::Auth),
         Self::Response,
+        Self::Cancel,
         Self::Command(Verb::Mail),
         Self::Command(Verb::Rcpt),
         Self::Command(Verb::Data),
@@ -173,6 +176,7 @@ impl fmt::Display for Act {
             Self::Connect => f.write_str("greeting"),
             Self::Command(verb) => verb.fmt(f),
             Self::Response => f.write_str("response"),
+            Self::Cancel => f.write_str("*"),
             Self::EndOfData => f.write_str("end of data"),
             Self::LastChunk => f.write_str("BDAT LAST"),
         }
@@ -213,6 +217,8 @@ pub(super) enum Expects {
     GoAhead,
     /// 334 asks for a response, any 2yz ends the dialogue.
     Challenge,
+    /// No reply: what is given up can only be refused.
+    Refusal,
     /// Whatever it says, the session is over.
     Anything,
 }
@@ -224,6 +230,7 @@ impl Expects {
             Self::Tls => ("220", "4yz/5yz"),
             Self::GoAhead => ("3yz", "4yz/5yz"),
             Self::Completed | Self::Challenge => ("2yz", "4yz/5yz"),
+            Self::Refusal => ("", "4yz/5yz"),
             Self::Anything => ("any", ""),
         }
     }
@@ -289,6 +296,7 @@ pub(super) const fn rule(act: Act) -> Rule {
         Act::Command(V::StartTls) => (Phases::of(&[Ready]),              Expects::Tls,       To(Handshake), Stay,        LAST, S::StartTls,  Some("STARTTLS"), "after EHLO and outside a transaction"),
         Act::Command(V::Auth)     => (Phases::of(&[Ready]),              Expects::Challenge, Stay,          Stay,        LAST, S::Auth,      Some("AUTH"),     "after EHLO and outside a transaction"),
         Act::Response             => (Phases::of(&[Auth]),               Expects::Challenge, To(Ready),     To(Ready),   LAST, S::Auth,      None,             "after a 334"),
+        Act::Cancel               => (Phases::of(&[Auth]),               Expects::Refusal,   To(Ready),     To(Ready),   LAST, S::Auth,      None,             "after a 334"),
         Act::Command(V::Mail)     => (Phases::of(&[Ready]),              Expects::Completed, To(Envelope),  Stay,        MORE, S::Mail,      None,             "after EHLO and outside a transaction"),
         Act::Command(V::Rcpt)     => (Phases::of(&[Envelope, Recipients]), Expects::Completed, To(Recipients), Stay,     MORE, S::Rcpt,      None,             "after MAIL and before the content"),
         Act::Command(V::Data)     => (Phases::of(&[Recipients]),         Expects::GoAhead,   To(Content),   To(Spoiled), LAST, S::Data,      None,             "after RCPT"),

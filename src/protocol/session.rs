@@ -148,7 +148,7 @@ pub enum Event {
     /// A refusal that came before the content had ended: nothing more is sent, the mail was not
     /// taken, and the session is over.
     ContentRefused,
-    /// A 421 that nothing asked for: the session is over.
+    /// A 421 that answers nothing the caller sent: the session is over.
     Closing,
 }
 
@@ -218,19 +218,21 @@ pub struct Session {
     capabilities: Capabilities,
     protection: Protection,
     authenticated: bool,
-    transaction: Transaction,
+    /// What the last MAIL that was sent declares.
+    declared: Declared,
+    /// Recipients of the open transaction.
+    accepted: u64,
     /// The last octet of the last content's terminator has been written.
     content_written: bool,
     transcript: Option<Transcript>,
 }
 
-/// What the open transaction has declared, and how many recipients it has.
+/// What MAIL declares about what follows it.
 #[derive(Debug, Clone, Copy, Default)]
-struct Transaction {
+struct Declared {
     utf8: bool,
     eight_bit: bool,
     binary: bool,
-    accepted: u64,
 }
 
 impl Session {
@@ -250,7 +252,8 @@ impl Session {
             capabilities: Capabilities::default(),
             protection: Protection::None,
             authenticated: false,
-            transaction: Transaction::default(),
+            declared: Declared::default(),
+            accepted: 0,
             content_written: false,
             transcript: (config.transcript > 0).then(|| Transcript::new(config.transcript)),
             config,
@@ -267,7 +270,14 @@ impl Session {
             self.give_back();
             match self.here {
                 Phase::Closed => return Ok(Step::Closed),
-                Phase::Handshake => return Ok(Step::StartTls),
+                Phase::Handshake => match self.input.pending() {
+                    b"" if self.input_ended => break,
+                    b"" => return Ok(Step::StartTls),
+                    behind => {
+                        let violation = Violation::BehindStartTls(behind.into());
+                        return Err(self.break_off(violation));
+                    }
+                },
                 _ => {}
             }
             match self.input.next(self.kind()) {
@@ -284,6 +294,11 @@ impl Session {
             }
         }
         if self.input_ended {
+            self.record_cut_content();
+            if let Some(transcript) = &mut self.transcript {
+                transcript.server(self.input.pending());
+                transcript.between("close");
+            }
             self.close();
             return Ok(Step::Closed);
         }
@@ -347,8 +362,8 @@ impl Session {
                 .push(ticket, Act::Command(verb), &masked(line), end),
             _ => self.flight.push(ticket, Act::Command(verb), line, end),
         }
-        if let Command::Mail { .. } = command {
-            self.transaction = declared(command);
+        if verb == Verb::Mail {
+            self.declared = declared(command);
         }
         self.content_written &= verb != Verb::Data;
         Ok(ticket)
@@ -359,19 +374,27 @@ impl Session {
     /// # Errors
     /// The server does not wait for a response.
     pub fn respond(&mut self, response: &[u8]) -> Result<Ticket, Misuse> {
-        self.respond_with(|own| own.put_base64(response), b"<secret>\r\n")
+        let line = |own: &mut BytesMut| {
+            // A buffer that grows leaves what it held behind: it grows before the secret comes.
+            own.reserve(response.len().div_ceil(3) * 4 + 2);
+            own.put_base64(response);
+        };
+        self.respond_with(Act::Response, line, b"<secret>\r\n")
     }
 
-    /// Gives up an AUTH dialogue with `*`; the server answers with a refusal (RFC 4954 §4).
+    /// Gives up an AUTH dialogue with `*`; the server answers with a refusal (RFC 4954 §4), and
+    /// anything else is a violation: a 334 would go on for ever, a 235 is not believed.
     ///
     /// # Errors
     /// The server does not wait for a response.
     pub fn cancel_auth(&mut self) -> Result<Ticket, Misuse> {
-        self.respond_with(|own| own.extend_from_slice(b"*"), b"*\r\n")
+        let line = |own: &mut BytesMut| own.extend_from_slice(b"*");
+        self.respond_with(Act::Cancel, line, b"*\r\n")
     }
 
     fn respond_with(
         &mut self,
+        act: Act,
         line: impl FnOnce(&mut BytesMut),
         shown: &[u8],
     ) -> Result<Ticket, Misuse> {
@@ -383,7 +406,7 @@ impl Session {
             line(own);
             own.extend_from_slice(b"\r\n");
         });
-        self.flight.push(ticket, Act::Response, shown, end);
+        self.flight.push(ticket, act, shown, end);
         Ok(ticket)
     }
 
@@ -411,7 +434,7 @@ impl Session {
         }
         let replies = match self.config.protocol {
             Protocol::Smtp => 1,
-            Protocol::Lmtp => self.transaction.accepted,
+            Protocol::Lmtp => self.accepted,
         };
         let first = self.draw(replies);
         for n in 0..replies {
@@ -450,13 +473,16 @@ impl Session {
         let consumed = self.output.wrote(octets);
         let received = self.taken + self.input.pending().len() as u64;
         let (transcript, content) = (&mut self.transcript, self.output.content_octets());
+        let mut ended = false;
         self.flight
             .note_written(self.output.written(), received, |line| {
-                match transcript {
-                    // The end of the content has no line of its own.
-                    Some(transcript) if line.is_empty() => transcript.content(content),
-                    Some(transcript) => transcript.client(line),
-                    None => {}
+                let Some(transcript) = transcript else { return };
+                // The end of the content has no line of its own, and over LMTP several replies.
+                if !line.is_empty() {
+                    transcript.client(line);
+                } else if !std::mem::replace(&mut ended, true) {
+                    transcript.content(content);
+                    transcript.client(b".");
                 }
             });
         let end = self
@@ -483,9 +509,16 @@ impl Session {
         self.input_ended = true;
     }
 
-    /// The handshake is done, after [`Step::StartTls`] or before the greeting. All that the
-    /// server said in clear is forgotten (RFC 3207 §4.2).
+    /// The handshake is done, after [`Step::StartTls`] or before anything was received. All that
+    /// the server said in clear is forgotten (RFC 3207 §4.2). At any other time nothing is
+    /// believed and nothing changes; octets in clear behind the 220 are a violation at the next
+    /// poll.
     pub fn tls_started(&mut self, protection: Protection) {
+        self.give_back();
+        let is_time = matches!(self.here, Phase::Greeting | Phase::Handshake);
+        if !is_time || !self.input.pending().is_empty() {
+            return;
+        }
         self.protection = protection;
         if let Some(transcript) = &mut self.transcript {
             transcript.between("TLS");
@@ -516,6 +549,13 @@ impl Session {
         if self.here == Phase::Closed {
             return Err(Misuse::Closed);
         }
+        if self.here == Phase::Greeting {
+            return Err(Misuse::OutOfOrder {
+                verb,
+                when: rule.when,
+                phase: self.here,
+            });
+        }
         if (verb == Verb::Lhlo) != (self.config.protocol == Protocol::Lmtp)
             && matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
         {
@@ -542,7 +582,7 @@ impl Session {
             {
                 Err(Misuse::TlsRequired(verb))
             }
-            Verb::Data if self.transaction.binary => Err(Misuse::BinaryOverData),
+            Verb::Data if self.declared.binary => Err(Misuse::BinaryOverData),
             // A refused chunk is run as commands by some servers: none goes out before a
             // recipient is known to be accepted.
             Verb::Bdat if !rule.from.contains(self.here) => {
@@ -639,7 +679,7 @@ impl Session {
     /// What the content of the open transaction is, by the scan that chose its parameters: it
     /// need not be looked at again where nothing has to change.
     pub(crate) fn scanned(&mut self, scan: &Scan) {
-        let fits = scan.eight_bit().is_none() || self.transaction.eight_bit;
+        let fits = scan.eight_bit().is_none() || self.declared.eight_bit;
         if self.here == Phase::Content && self.output.promised() == 0 && fits {
             self.output.scanned(scan);
         }
@@ -681,7 +721,7 @@ impl Session {
         }
         let utf8 = match verb {
             Verb::Mail => declared(command).utf8,
-            Verb::Rcpt => self.transaction.utf8,
+            Verb::Rcpt => self.declared.utf8,
             _ => self.capabilities.has(SmtpUtf8::KEYWORD),
         };
         if !utf8 && !command.is_ascii() {
@@ -735,6 +775,18 @@ impl Session {
         }
     }
 
+    /// The content ends before its end: takes note of what was sent of it.
+    fn record_cut_content(&mut self) {
+        let is_open = match self.here {
+            Phase::Content => true,
+            Phase::EndOfData => self.flight.front().is_some_and(|end| !end.is_written()),
+            _ => false,
+        };
+        if let Some(transcript) = self.transcript.as_mut().filter(|_| is_open) {
+            transcript.content(self.output.content_written());
+        }
+    }
+
     fn break_off(&mut self, violation: Violation) -> Violation {
         if let Some(transcript) = &mut self.transcript {
             if !self.lent {
@@ -747,6 +799,7 @@ impl Session {
 
     /// A whole reply is there: finds what it answers and moves the session.
     fn take_reply(&mut self) -> Result<Option<Event>, Violation> {
+        self.record_cut_content();
         let Some(reply) = self.input.reply() else {
             return Ok(None);
         };
@@ -769,6 +822,8 @@ impl Session {
 
         let event = match awaited.act {
             Act::Connect => Event::Greeting,
+            // Nobody asked for what it answers.
+            _ if awaited.orphan => Event::Closing,
             _ => Event::Reply(awaited.ticket),
         };
         if code == 421 {
@@ -841,19 +896,20 @@ impl Session {
         match act {
             Act::Connect => return Ok(Some(Event::Greeting)),
             Act::Command(Verb::Ehlo | Verb::Lhlo) => {
-                self.transaction = Transaction::default();
                 if let Some(reply) = self.input.reply() {
                     self.capabilities = Capabilities::parse(reply);
                 }
             }
             Act::Command(Verb::Helo) => {
-                self.transaction = Transaction::default();
                 if let Some(reply) = self.input.reply() {
                     self.capabilities = Capabilities::of_helo(reply);
                 }
             }
             Act::Command(Verb::Auth) | Act::Response => self.authenticated = true,
-            Act::Command(Verb::Rcpt) => self.transaction.accepted += 1,
+            // Counted from the reply to MAIL on: MAIL may be sent while those of an older
+            // transaction are still being answered.
+            Act::Command(Verb::Mail) => self.accepted = 0,
+            Act::Command(Verb::Rcpt) => self.accepted += 1,
             Act::Command(Verb::StartTls) => {
                 let reply = self.input.reply().map_or(0, |reply| reply.octets().len());
                 let behind = self.input.pending().get(reply..).unwrap_or_default();
@@ -861,7 +917,7 @@ impl Session {
                     return Err(Violation::BehindStartTls(behind.into()));
                 }
             }
-            Act::Command(Verb::Data) if self.transaction.accepted == 0 => {
+            Act::Command(Verb::Data) if self.accepted == 0 => {
                 // RFC 2920 §3.1: the server should have refused. A lone dot takes it back to
                 // commands without giving it any content.
                 self.output.begin_stuffed(LineEndings::Reject, false);
@@ -876,7 +932,7 @@ impl Session {
                     text => text,
                 };
                 self.output
-                    .begin_stuffed(line_endings, self.transaction.eight_bit);
+                    .begin_stuffed(line_endings, self.declared.eight_bit);
                 return Ok(Some(Event::GoAhead(ticket)));
             }
             Act::EndOfData if orphan => return Ok(self.lone_dot_answered()),
@@ -943,21 +999,29 @@ enum Verdict {
     Challenge,
 }
 
-/// What MAIL declares about the content.
-fn declared(mail: &Command<'_>) -> Transaction {
-    let mut transaction = Transaction::default();
-    for param in mail.params() {
-        transaction.utf8 |= param.is(SmtpUtf8::KEYWORD);
+/// What MAIL declares about what follows it. A raw one that cannot be read declares nothing.
+fn declared(mail: &Command<'_>) -> Declared {
+    let mut declared = Declared::default();
+    let read;
+    let params = match mail {
+        Command::Raw(raw) => {
+            read = Command::parse(raw.as_octets());
+            read.as_ref().map_or(&[][..], Command::params)
+        }
+        mail => mail.params(),
+    };
+    for param in params {
+        declared.utf8 |= param.is(SmtpUtf8::KEYWORD);
         match BodyType::of(param) {
-            Some(BodyType::EightBitMime) => transaction.eight_bit = true,
+            Some(BodyType::EightBitMime) => declared.eight_bit = true,
             Some(BodyType::BinaryMime) => {
-                transaction.eight_bit = true;
-                transaction.binary = true;
+                declared.eight_bit = true;
+                declared.binary = true;
             }
             Some(BodyType::SevenBit) | None => {}
         }
     }
-    transaction
+    declared
 }
 
 /// An AUTH line as it may be shown: its verb and mechanism stay, what follows is masked.

@@ -80,12 +80,11 @@ impl Transcript {
         }
     }
 
-    /// Content that took so many octets of the wire, and its terminator.
+    /// Content that took so many octets of the wire, without its terminator.
     pub(super) fn content(&mut self, octets: u64) {
         if octets > 0 {
             self.push(Mark::Client, format!("<content {octets}>").as_bytes());
         }
-        self.push(Mark::Client, b".");
     }
 
     /// What happened between two lines.
@@ -98,23 +97,28 @@ impl Transcript {
             mark,
             octets: octets.into(),
         };
-        if self.left_out == 0
-            && self.tail.is_empty()
-            && self.head_octets + octets.len() <= self.half
-        {
-            self.head_octets += octets.len();
+        let size = entry.size();
+        if self.left_out == 0 && self.tail.is_empty() && self.head_octets + size <= self.half {
+            self.head_octets += size;
             self.head.push(entry);
             return;
         }
-        self.tail_octets += octets.len();
+        self.tail_octets += size;
         self.tail.push_back(entry);
         while self.tail_octets > self.half {
             let Some(oldest) = self.tail.pop_front() else {
                 break;
             };
-            self.tail_octets -= oldest.octets.len();
+            self.tail_octets -= oldest.size();
             self.left_out += 1;
         }
+    }
+}
+
+impl Entry {
+    /// A line end counts: empty lines would have no bound.
+    const fn size(&self) -> usize {
+        self.octets.len() + 2
     }
 }
 
@@ -155,12 +159,20 @@ mod tests {
         transcript.server(b"250 mx\n");
         transcript.between("TLS");
         transcript.content(12);
+        transcript.client(b".");
         transcript.client(b"\r\n");
         assert_eq!(
             transcript.to_string(),
             "S: 220-mx\nS: 220 \\xffready\\x1b\nC: EHLO c\nS! 250 mx\\x0a\n-- TLS\n\
              C: <content 12>\nC: .\nC:\n"
         );
+    }
+
+    #[test]
+    fn t13_empty_lines_are_bounded_too() {
+        let mut transcript = Transcript::new(20);
+        transcript.server(&b"\r\n".repeat(1000));
+        assert_eq!(transcript.left_out(), 990);
     }
 
     #[test]

@@ -1,0 +1,7 @@
+//! What the tests of this package share. The files stand in `tests/support/`, where the tests of
+//! the crate itself find them too.
+
+#[path = "../../support/player.rs"]
+pub mod player;
+#[path = "../../support/script.rs"]
+pub mod script;
