@@ -10,7 +10,7 @@ use crate::auth::AuthFault;
 use crate::net::TlsFault;
 #[cfg(feature = "net")]
 use crate::net::{ConnectFault, ResolveFault};
-use crate::protocol::{InvalidEnvelope, Misuse, Stage, Violation};
+use crate::protocol::{InvalidEnvelope, Misuse, Stage, Transcript, Violation};
 use crate::wire::{ContentFault, Escaped, InvalidValue, Reply, Retry};
 
 /// A call that could not do what it promised.
@@ -36,6 +36,7 @@ struct Inner {
     earlier: Vec<Reply>,
     unfinished: Box<[u8]>,
     elapsed: Duration,
+    transcript: Option<Transcript>,
 }
 
 /// What went wrong.
@@ -121,6 +122,7 @@ impl Error {
             earlier: Vec::new(),
             unfinished: Box::default(),
             elapsed: Duration::ZERO,
+            transcript: None,
         }))
     }
 
@@ -142,6 +144,11 @@ impl Error {
 
     pub(crate) fn with_unfinished(mut self, octets: &[u8]) -> Self {
         self.0.unfinished = octets.into();
+        self
+    }
+
+    pub(crate) fn with_transcript(mut self, transcript: Option<Transcript>) -> Self {
+        self.0.transcript = transcript;
         self
     }
 
@@ -191,6 +198,13 @@ impl Error {
         self.0.elapsed
     }
 
+    /// What was said before connecting failed, where a transcript was asked for. Once connected,
+    /// the conversation has it.
+    #[must_use]
+    pub const fn transcript(&self) -> Option<&Transcript> {
+        self.0.transcript.as_ref()
+    }
+
     /// Whether, and where, trying again may help.
     #[must_use]
     pub fn retry(&self) -> Retry {
@@ -223,6 +237,7 @@ impl fmt::Display for Error {
             earlier,
             unfinished,
             elapsed: _,
+            transcript: _,
         } = &*self.0;
         let peer = Escaped::new(if peer.is_empty() {
             b"the server"

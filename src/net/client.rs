@@ -130,6 +130,20 @@ impl Client {
         envelope: &Envelope,
         content: impl AsRef<[u8]> + Send,
     ) -> Result<Delivery, Error> {
+        self.send_with_progress(envelope, content, |_| ()).await
+    }
+
+    /// The same, and tells how many octets of the content the stream has taken so far, whenever it
+    /// takes no more for a while and at the end.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub async fn send_with_progress(
+        &mut self,
+        envelope: &Envelope,
+        content: impl AsRef<[u8]> + Send,
+        progress: impl FnMut(u64) + Send,
+    ) -> Result<Delivery, Error> {
         self.settle().await?;
         let content = content.as_ref();
         let scan = Scan::of(content);
@@ -137,7 +151,9 @@ impl Client {
         self.clear_way()?;
         self.dispatch = Some(Dispatch::new(envelope.recipients()));
         self.wanted = true;
-        let sent = self.carry_out(envelope, &params, content, &scan).await;
+        let sent = self
+            .carry_out(envelope, &params, content, &scan, progress)
+            .await;
         self.conclude();
         sent?;
         self.delivery
@@ -262,7 +278,16 @@ impl Client {
         params: &[Param],
         content: &[u8],
         scan: &Scan,
+        mut progress: impl FnMut(u64) + Send,
     ) -> Result<(), Error> {
+        let mut told = 0;
+        let mut tell = |left: usize| {
+            let taken = content.len().saturating_sub(left) as u64;
+            if taken != told {
+                told = taken;
+                progress(taken);
+            }
+        };
         let Self {
             conversation: Conversation { driver, .. },
             dispatch,
@@ -288,7 +313,9 @@ impl Client {
                         .map_err(|misuse| driver.error(Stage::Content, misuse))?;
                 }
                 Due::Reply => {
-                    if let Arrival::Event(event) = driver.carry(&mut rest).await? {
+                    if let Arrival::Event(event) =
+                        driver.carry_telling(&mut rest, &mut tell).await?
+                    {
                         dispatch.note(&driver.session, event);
                         if event == crate::protocol::Event::ContentRefused {
                             return Ok(());
@@ -391,3 +418,50 @@ const _: () = {
     const fn assert<T: Send>() {}
     assert::<Client>();
 };
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::net::{Connector, Security};
+
+    #[tokio::test]
+    async fn progress_is_told_up_to_the_last_octet() {
+        let (stream, mut server) = tokio::io::duplex(1024);
+        let served = async move {
+            let mut heard = vec![0; 16 * 1024];
+            let say = b"220 mx\r\n250 mx\r\n250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n";
+            for reply in say.split_inclusive(|octet| *octet == b'\n') {
+                server.write_all(reply).await.unwrap();
+                let mut end = &b"\r\n"[..];
+                if reply.starts_with(b"354") {
+                    end = b"\r\n.\r\n";
+                }
+                let mut had = 0;
+                while !heard[..had].ends_with(end) {
+                    match server.read(&mut heard[had..]).await.unwrap() {
+                        0 => return,
+                        octets => had += octets,
+                    }
+                }
+            }
+        };
+        let content = b"0123456\r\n".repeat(1000);
+        let mut told = Vec::new();
+        let sent = async {
+            let connector = Connector::new("mx").security(Security::None);
+            let mut client = connector.connect_over(stream).await?;
+            let envelope = Envelope::new("alice@example.org", ["bob@example.org"])?;
+            let progress = |octets| told.push(octets);
+            client
+                .send_with_progress(&envelope, &content, progress)
+                .await
+        };
+        let (delivery, ()) = tokio::join!(sent, served);
+        assert!(delivery.unwrap().is_complete());
+        assert_eq!(told.last(), Some(&9000));
+        assert!(told.len() > 4, "the stream holds 1024 octets: {told:?}");
+        assert!(told.is_sorted_by(|one, next| one < next), "{told:?}");
+    }
+}

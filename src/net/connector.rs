@@ -317,7 +317,19 @@ impl Connector {
         let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
         driver.begin();
         driver.began(began);
-        self.set_up_tls(&mut driver)?;
+        match self.greeting(&mut driver).await {
+            Ok(greeting) => Ok(Conversation {
+                driver,
+                greeting,
+                client_name,
+                in_clear: None,
+            }),
+            Err(error) => Err(leave(driver, error).await),
+        }
+    }
+
+    async fn greeting(&self, driver: &mut Driver) -> Result<Reply, Error> {
+        self.set_up_tls(driver)?;
         if self.security == Security::Implicit {
             driver.secure().await?;
         }
@@ -327,15 +339,9 @@ impl Connector {
             return Err(driver.closed());
         };
         if driver.session.phase() != Phase::Hello {
-            let refused = driver.refused(Stage::Greeting);
-            return Err(leave(driver, refused).await);
+            return Err(driver.refused(Stage::Greeting));
         }
-        Ok(Conversation {
-            driver,
-            greeting,
-            client_name,
-            in_clear: None,
-        })
+        Ok(greeting)
     }
 
     /// EHLO, STARTTLS, AUTH.
@@ -466,7 +472,7 @@ async fn leave(mut driver: Driver, error: Error) -> Error {
         // What QUIT is answered with changes nothing.
         let _ = driver.quit().await;
     }
-    error
+    error.with_transcript(driver.session.transcript().cloned())
 }
 
 /// The host and the port of `host`, `host:port`, `[v6]` or `[v6]:port`.
@@ -498,6 +504,26 @@ fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_error_of_connecting_has_the_transcript() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let (stream, mut server) = tokio::io::duplex(1024);
+        let served = async move {
+            server.write_all(b"554 not you\r\n").await.unwrap();
+            server.read_exact(&mut [0; 6]).await.unwrap();
+            server.write_all(b"221 bye\r\n").await.unwrap();
+        };
+        let connector = Connector::new("mx").security(Security::None);
+        let connector = connector.transcript(4096);
+        let (connected, ()) = tokio::join!(connector.connect_over(stream), served);
+        let error = connected.unwrap_err();
+        assert_eq!(
+            error.transcript().map(ToString::to_string).as_deref(),
+            Some("S: 554 not you\nC: QUIT\nS: 221 bye\n")
+        );
+    }
 
     #[test]
     fn a_server_may_have_a_port() {

@@ -157,7 +157,21 @@ impl Driver {
 
     /// The same, with content that was promised; what is consumed of it is cut off.
     pub(crate) async fn carry(&mut self, content: &mut &[u8]) -> Result<Arrival, Error> {
-        poll_fn(|cx| self.poll(cx, content)).await
+        self.carry_telling(content, &mut |_| ()).await
+    }
+
+    /// The same; how much of the content is left is told whenever the stream takes no more.
+    pub(crate) async fn carry_telling(
+        &mut self,
+        content: &mut &[u8],
+        tell: &mut (impl FnMut(usize) + Send),
+    ) -> Result<Arrival, Error> {
+        poll_fn(|cx| {
+            let arrival = self.poll(cx, content);
+            tell(content.len());
+            arrival
+        })
+        .await
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, content: &mut &[u8]) -> Poll<Result<Arrival, Error>> {

@@ -415,7 +415,7 @@ async fn tls_is_not_begun_inside_tls() {
         fault.to_string(),
         "the TLS handshake failed: unexpected error: TLS is spoken already"
     );
-    assert!(stream.is_tls());
+    assert!(matches!(stream, Stream::Tls(_)));
 }
 
 /// Both providers at once, each by its name.

@@ -145,12 +145,12 @@ pub(super) async fn session(
     let info = match stream.start_tls(setup, &server_name(name).unwrap()).await {
         Ok(info) => info,
         Err(fault) => {
-            assert!(!stream.is_tls());
+            assert!(!matches!(stream, Stream::Tls(_)));
             assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0, "{fault}");
             return Err(fault);
         }
     };
-    assert!(stream.is_tls() && stream.is_write_vectored());
+    assert!(matches!(stream, Stream::Tls(_)) && stream.is_write_vectored());
     stream.write_all(b"NOOP\r\n").await.unwrap();
     stream.flush().await.unwrap();
     let mut heard = Vec::new();

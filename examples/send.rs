@@ -1,0 +1,277 @@
+//! Sends a message from a file or standard input, to any recipients through any server.
+//!
+//! ```sh
+//! cargo run --example send -- --server mail.example.org --user alice \
+//!     --from alice@example.org --to bob@example.net --to eve@example.net message.eml
+//! ```
+
+mod common;
+
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use ehlo::{
+    Connector, Delivery, Envelope, Error, ErrorKind, ForwardPath, Outcome, Reply, ReversePath,
+    Stage,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use common::{Access, FAILED, USAGE, arguments, fail};
+
+/// Send a message from a file or standard input, to any recipients through any server.
+#[derive(Parser)]
+#[command(after_help = "\
+Exit status: 0 all recipients accepted, 1 some, 2 none, 3 the session failed,
+4 the server may have the mail and did not say so (4 wins over 3), 64 bad arguments.")]
+struct Arguments {
+    /// Where to send it; without a port 465 for implicit TLS, 587 for starttls, else 25
+    #[arg(long, value_name = "HOST:PORT")]
+    server: String,
+    /// Who sends it; '' is the null path of notifications
+    #[arg(long, value_name = "MAILBOX")]
+    from: ReversePath,
+    /// Who is to have it; may be repeated
+    #[arg(long, value_name = "MAILBOX", required = true)]
+    to: Vec<ForwardPath>,
+    #[command(flatten)]
+    access: Access,
+    /// Speak LMTP, which needs a port
+    #[arg(long)]
+    lmtp: bool,
+    /// Print on standard error what was said
+    #[arg(long)]
+    transcript: bool,
+    /// Print the outcome as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// The message [default: standard input]
+    file: Option<PathBuf>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments: Arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(status) => return status,
+    };
+    let (connector, envelope, content) = match prepare(&arguments) {
+        Ok(prepared) => prepared,
+        Err(why) => return fail(USAGE, why),
+    };
+    let began = Instant::now();
+    let (delivery, error) = send(&connector, &envelope, &content, arguments.transcript).await;
+    if let Some(error) = error.as_ref().filter(|error| is_usage(error)) {
+        return fail(USAGE, error);
+    }
+    let report = Report {
+        server: &arguments.server,
+        elapsed_ms: began.elapsed().as_millis(),
+        recipients: rows(&envelope, delivery.as_ref()),
+        error: error.as_ref().map(Failure::from),
+    };
+    if arguments.json {
+        match serde_json::to_string(&report) {
+            Ok(json) => println!("{json}"),
+            Err(why) => return fail(FAILED, why),
+        }
+    } else {
+        report.print();
+    }
+    ExitCode::from(report.status())
+}
+
+/// All that can be wrong with the arguments is found before a server is bothered.
+fn prepare(arguments: &Arguments) -> Result<(Connector, Envelope, Vec<u8>), String> {
+    let mut connector = arguments.access.connector(&arguments.server)?;
+    if let Some((user, password)) = arguments.access.credentials()? {
+        connector = connector.credentials(user, password);
+    }
+    if arguments.lmtp {
+        connector = connector.lmtp();
+    }
+    let envelope = Envelope::new(arguments.from.clone(), arguments.to.clone())
+        .map_err(|invalid| invalid.to_string())?;
+    let mut content = Vec::new();
+    match &arguments.file {
+        Some(file) => std::fs::File::open(file)
+            .and_then(|mut file| file.read_to_end(&mut content))
+            .map_err(|why| format!("{}: {why}", file.display()))?,
+        None => std::io::stdin()
+            .read_to_end(&mut content)
+            .map_err(|why| format!("standard input: {why}"))?,
+    };
+    Ok((connector, envelope, content))
+}
+
+/// One mail over one connection. What became of the recipients is known in part where the session
+/// fails.
+async fn send(
+    connector: &Connector,
+    envelope: &Envelope,
+    content: &[u8],
+    show_transcript: bool,
+) -> (Option<Delivery>, Option<Error>) {
+    let mut client = match connector.connect().await {
+        Ok(client) => client,
+        Err(error) => {
+            if let Some(transcript) = error.transcript().filter(|_| show_transcript) {
+                eprint!("{transcript}");
+            }
+            return (None, Some(error));
+        }
+    };
+    let bar = progress_bar(content.len());
+    let progress = |octets| bar.set_position(octets);
+    let sent = client.send_with_progress(envelope, content, progress).await;
+    bar.finish_and_clear();
+    let outcome = match sent {
+        Ok(delivery) => (Some(delivery), None),
+        Err(error) => (client.take_delivery().await, Some(error)),
+    };
+    if let Some(transcript) = client
+        .conversation()
+        .transcript()
+        .filter(|_| show_transcript)
+    {
+        eprint!("{transcript}");
+    }
+    // The mail is delivered or not, whatever becomes of the farewell.
+    let _ = client.quit().await;
+    outcome
+}
+
+/// A bar for what takes a while, where somebody looks.
+fn progress_bar(octets: usize) -> ProgressBar {
+    const LARGE: usize = 1 << 20;
+    if octets <= LARGE || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+    let bar = ProgressBar::new(octets as u64);
+    match ProgressStyle::with_template(style) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// What was wrong before anything was done, such as LMTP without a port.
+fn is_usage(error: &Error) -> bool {
+    error.stage() == Stage::Connect && matches!(error.kind(), ErrorKind::Misuse(_))
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    server: &'a str,
+    elapsed_ms: u128,
+    recipients: Vec<Row>,
+    error: Option<Failure>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    mailbox: String,
+    outcome: &'static str,
+    #[serde(flatten)]
+    reply: Said,
+    /// What the reply answered.
+    stage: Option<&'static str>,
+    #[serde(skip)]
+    words: String,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    stage: &'static str,
+    kind: &'static str,
+    message: String,
+    #[serde(flatten)]
+    reply: Said,
+}
+
+/// A reply in parts; all of them null where there was none.
+#[derive(Serialize)]
+struct Said {
+    code: Option<u16>,
+    enhanced: Option<String>,
+    text: Option<String>,
+}
+
+impl From<Option<&Reply>> for Said {
+    fn from(reply: Option<&Reply>) -> Self {
+        Self {
+            code: reply.map(|reply| reply.code().number()),
+            enhanced: reply.and_then(Reply::enhanced).map(|code| code.to_string()),
+            text: reply.map(|reply| reply.text().into_owned()),
+        }
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self {
+            stage: error.stage().name(),
+            kind: error.kind().name(),
+            message: error.to_string(),
+            reply: error.reply().into(),
+        }
+    }
+}
+
+/// A row for each recipient; where there is no delivery, nothing was sent.
+fn rows(envelope: &Envelope, delivery: Option<&Delivery>) -> Vec<Row> {
+    let known = delivery.into_iter().flat_map(Delivery::recipients);
+    let mut rows: Vec<_> = known
+        .map(|recipient| row(recipient.mailbox(), recipient.outcome()))
+        .collect();
+    let rest = envelope.recipients().iter().skip(rows.len());
+    rows.extend(rest.map(|mailbox| row(mailbox, Outcome::NotSent)));
+    rows
+}
+
+fn row(mailbox: &ForwardPath, outcome: Outcome<'_>) -> Row {
+    let (name, reply, stage) = match outcome {
+        Outcome::Accepted(reply) => ("accepted", Some(reply), Some(Stage::EndOfData)),
+        Outcome::Refused(refusal) => ("refused", Some(refusal.reply()), Some(refusal.stage())),
+        Outcome::NotSent => ("not_sent", None, None),
+        _ => ("unknown", None, Some(Stage::EndOfData)),
+    };
+    Row {
+        mailbox: mailbox.as_str().to_owned(),
+        outcome: name,
+        reply: reply.into(),
+        stage: stage.map(Stage::name),
+        words: outcome.to_string(),
+    }
+}
+
+impl Report<'_> {
+    fn print(&self) {
+        for row in &self.recipients {
+            println!("{}: {}", row.mailbox, row.words);
+        }
+        if let Some(error) = &self.error {
+            eprintln!("error: {}", error.message);
+        }
+    }
+
+    fn status(&self) -> u8 {
+        let count = |outcome| {
+            self.recipients
+                .iter()
+                .filter(|row| row.outcome == outcome)
+                .count()
+        };
+        match count("accepted") {
+            _ if count("unknown") > 0 => 4,
+            _ if self.error.is_some() || count("not_sent") > 0 => FAILED,
+            0 => 2,
+            accepted if accepted < self.recipients.len() => 1,
+            _ => 0,
+        }
+    }
+}
