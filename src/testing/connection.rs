@@ -2,6 +2,7 @@
 //! was said. What to say is decided by those who hold it.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -107,10 +108,24 @@ impl Connection {
         self.flush().await?;
         let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
         self.input = LineBuffer::new();
-        let stream = acceptor.accept(stream).await?;
+        let stream = acceptor.accept(stream).await;
+        let stream = stream.inspect_err(|error| self.log.note(error))?;
         self.stream = Some(Box::new(stream));
         self.tls = true;
         self.log.between("TLS");
+        Ok(())
+    }
+
+    /// Ends as [`shutdown`](Self::shutdown) does, and listens until the client has heard it: TCP
+    /// drops what was said to a client that still speaks to a closed socket.
+    pub(super) async fn end(&mut self) -> io::Result<()> {
+        self.shutdown().await?;
+        let rest = async {
+            while self.fill().await.unwrap_or_default() {
+                self.consume(usize::MAX);
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, rest).await;
         Ok(())
     }
 
@@ -123,3 +138,6 @@ impl Connection {
         }
     }
 }
+
+/// How long a client may take to hear the last reply.
+const LINGER: Duration = Duration::from_secs(1);

@@ -84,7 +84,7 @@ impl<'a> Peer<'a> {
                 Heard::End => Next::Close,
             };
         }
-        self.connection.shutdown().await
+        self.connection.end().await
     }
 
     fn greet(&mut self) -> Next {

@@ -291,6 +291,15 @@ impl Log {
         self.line("--", &what);
     }
 
+    /// Why a handshake came to nothing: a comment, since no script can play it.
+    pub(super) fn note(&self, error: &io::Error) {
+        let error = error.to_string();
+        self.line(
+            "#",
+            &format_args!("TLS: {}", Escaped::new(error.as_bytes())),
+        );
+    }
+
     /// A line of the script, as it stands there.
     pub(super) fn script(&self, line: &ScriptLine) {
         let line = line.to_string();

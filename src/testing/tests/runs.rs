@@ -134,3 +134,25 @@ async fn mails_are_waited_for() {
     assert_eq!(error.to_string(), "0 of 2 mails came within 5 s");
     assert_eq!(running.finish().await, Ok(()));
 }
+
+#[tokio::test]
+async fn a_refused_client_hears_why() {
+    // What it has still said must not make TCP drop the reply.
+    let server = Server::new().reply_to(Verb::Mail, "421 4.3.2 enough");
+    let running = server.start().await.unwrap();
+    let client = talk(connected(&running).await, "", HELLO).await;
+    let more = "C: MAIL FROM:<>\nC: RCPT TO:<a@b>\nC: DATA\nS: 421 4.3.2 enough";
+    let mut client = talk(client, "", more).await;
+    client.write_all(&[b'x'; 100_000]).await.unwrap();
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_failed_handshake_is_noted() {
+    let (running, mut client) = in_memory(Server::new().implicit_tls());
+    client.write_all(b"EHLO c.example\r\n").await.unwrap();
+    client.read_to_end(&mut Vec::new()).await.unwrap();
+    let log = running.log().concat();
+    assert!(log.starts_with("# TLS: "), "{log}");
+    assert!(log.parse::<Script>().is_ok());
+}
