@@ -79,7 +79,7 @@ fn every_map_names_every_file() {
             }
             let is_named = text
                 .lines()
-                .filter(|line| line.starts_with("//! |"))
+                .filter(|line| line.starts_with("//! |") || line.starts_with("// |"))
                 .any(|line| {
                     line.contains(&format!("`{name}`")) || line.contains(&format!("`{name}/`"))
                 });

@@ -6,41 +6,34 @@
 //!
 //! ```
 //! use ehlo::testing::Server;
-//! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
-//! # struct Mailer(u16);
-//! # impl Mailer {
-//! #     fn new(port: u16) -> Self { Self(port) }
-//! #     async fn welcome(&self, to: &str) -> std::io::Result<()> {
-//! #         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.0)).await?;
-//! #         let script = format!("EHLO me.example\r\nMAIL FROM:<>\r\nRCPT TO:<{to}>\r\nDATA\r\n\
-//! #             Subject: Welcome\r\n\r\nHello.\r\n.\r\nQUIT\r\n");
-//! #         for line in script.split_inclusive("\r\n") {
-//! #             if line.contains("Subject") || line == "\r\n" || line.contains("Hello.") {
-//! #                 stream.write_all(line.as_bytes()).await?;
-//! #                 continue;
-//! #             }
-//! #             stream.read_u8().await?;
-//! #             while stream.try_read(&mut [0; 512]).is_ok() {}
-//! #             stream.write_all(line.as_bytes()).await?;
-//! #         }
-//! #         stream.read_to_end(&mut Vec::new()).await?;
-//! #         Ok(())
-//! #     }
-//! # }
+//! use ehlo::{Connector, Envelope, RootCertificates};
 //!
-//! # async fn test() -> std::io::Result<()> {
+//! /// The mailer under test.
+//! struct Mailer(Connector);
+//!
+//! impl Mailer {
+//!     async fn welcome(&self, to: &str) -> Result<(), ehlo::Error> {
+//!         let mut client = self.0.connect().await?;
+//!         let envelope = Envelope::new("team@example.org", [to])?;
+//!         client.send(&envelope, "Subject: Welcome\r\n\r\nHello.\r\n").await?;
+//!         client.quit().await
+//!     }
+//! }
+//!
+//! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = Server::new().start().await?;
-//! let mailer = Mailer::new(server.port()); // yours; for TLS it trusts server.ca_pem()
+//! let roots = RootCertificates::from_pem(server.ca_pem().as_bytes())?;
+//! let mailer = Mailer(Connector::new("localhost").port(server.port()).roots(roots));
 //! mailer.welcome("bob@example.org").await?;
 //!
 //! let mails = server.received(1).await?;
 //! assert_eq!(mails[0].recipients()[0].as_str(), "bob@example.org");
 //! assert!(mails[0].content().starts_with(b"Subject: Welcome\r\n"));
-//! assert_eq!(mails[0].bare_line_ends(), 0);
+//! assert!(mails[0].is_tls());
 //! # Ok(())
 //! # }
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
-//! # Ok::<(), std::io::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! What the mailer does when a server refuses is seen with [`Server::refuse`],

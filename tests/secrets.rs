@@ -1,0 +1,161 @@
+//! No secret in any text: transcripts, Debug, errors and the server's log, after success and
+//! failure of each mechanism (T11).
+#![cfg(feature = "testing")]
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ehlo::testing::Server;
+use ehlo::{Connector, Credentials, Security};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+
+const PASSWORD: &str = "w0nder-land/Q+?";
+
+/// A stream that keeps what was written to it.
+struct Overheard(DuplexStream, Arc<Mutex<Vec<u8>>>);
+
+impl AsyncRead for Overheard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Overheard {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.0).poll_write(cx, octets);
+        if let Poll::Ready(Ok(length)) = &written {
+            self.1.lock().unwrap().extend(&octets[..*length]);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// What must not stand in any text: the password, its base64 at all three alignments, and the
+/// secret part of each AUTH line that was sent.
+fn needles(written: &[u8]) -> Vec<String> {
+    let mut needles = vec![PASSWORD.to_owned()];
+    for padding in 0..3_usize {
+        let padded = [vec![b'x'; padding], PASSWORD.as_bytes().to_vec()].concat();
+        let text = STANDARD.encode(padded);
+        // The characters at both ends depend on the neighbours.
+        let inner = &text[padding.div_ceil(3) * 4..text.len() - 4];
+        needles.push(inner.to_owned());
+    }
+    let text = String::from_utf8_lossy(written).into_owned();
+    let mut in_dialogue = false;
+    for line in text.lines() {
+        let mut words = line.splitn(3, ' ');
+        match (words.next(), words.next(), words.next()) {
+            (Some("AUTH"), Some(_), initial) => {
+                in_dialogue = true;
+                needles.extend(initial.map(str::to_owned));
+            }
+            (Some("EHLO" | "QUIT" | "NOOP"), ..) => in_dialogue = false,
+            _ if in_dialogue && line != "*" => needles.push(line.to_owned()),
+            _ => {}
+        }
+    }
+    needles
+}
+
+fn leak<'a>(texts: &'a [String], needles: &[String]) -> Option<&'a str> {
+    let leaks = |text: &&String| needles.iter().any(|needle| text.contains(needle));
+    texts.iter().find(leaks).map(String::as_str)
+}
+
+/// Everything that a program may print, after AUTH by this mechanism with this password.
+async fn texts(mechanism: &str, password: &str) -> (Vec<String>, Vec<String>) {
+    let (near, far) = tokio::io::duplex(4096);
+    let server = Server::new()
+        .user("alice", PASSWORD)
+        .allow_cleartext()
+        .withhold("AUTH")
+        .offer(&format!("AUTH {mechanism}"))
+        .serve(far)
+        .unwrap();
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let connector = Connector::new("mx.example.org")
+        .security(Security::None)
+        .allow_cleartext()
+        .transcript(65_536);
+    let credentials = Credentials::new("alice", password);
+    let mut texts = vec![
+        format!("{connector:?}"),
+        format!("{:?}", connector.clone().credentials("alice", password)),
+        format!("{credentials:?}"),
+    ];
+    let stream = Overheard(near, Arc::clone(&written));
+    let mut smtp = connector.open_over(stream).await.unwrap();
+    let hello = ehlo::Command::ehlo("client.example.org").unwrap();
+    smtp.say(&hello).await.unwrap();
+    let result = smtp.authenticate(&credentials).await;
+    assert_eq!(result.is_ok(), password == PASSWORD, "{mechanism}");
+    match result {
+        Ok(reply) => texts.push(format!("{reply} {reply:?}")),
+        Err(error) => texts.push(format!("{error} {error:?} {error:#?}")),
+    }
+    texts.push(smtp.transcript().unwrap().to_string());
+    texts.push(format!("{:?} {smtp:?}", smtp.transcript()));
+    texts.extend(server.log());
+    texts.push(format!("{server:?}"));
+    let written = written.lock().unwrap().clone();
+    let needles = needles(&written);
+    assert!(needles.len() > 4, "the AUTH lines were not overheard");
+    (texts, needles)
+}
+
+#[tokio::test]
+async fn t11_c_154_no_text_holds_a_secret() {
+    for mechanism in ["PLAIN", "LOGIN"] {
+        let (all, needles) = texts(mechanism, PASSWORD).await;
+        assert_eq!(leak(&all, &needles), None, "{mechanism}");
+        let (all, needles) = texts(mechanism, "not the w0nder-land/Q+? at all").await;
+        assert_eq!(leak(&all, &needles), None, "{mechanism}, refused");
+    }
+}
+
+#[tokio::test]
+async fn t11_a_planted_leak_is_found() {
+    let (all, needles) = texts("PLAIN", PASSWORD).await;
+    for plain in ["", "x", "xx"] {
+        let base64 = STANDARD.encode(format!("{plain}{PASSWORD}"));
+        for planted in [format!("a {PASSWORD} b"), format!("line: {base64}")] {
+            let with_leak = [all.clone(), vec![planted.clone()]].concat();
+            assert_eq!(leak(&with_leak, &needles), Some(&*planted));
+        }
+    }
+}
+
+#[test]
+fn t11_commands_never_show_a_secret() {
+    let initial = ehlo::Secret::from(PASSWORD);
+    let typed = ehlo::Command::auth("PLAIN", Some(initial.clone())).unwrap();
+    let line = format!("AUTH PLAIN {}", STANDARD.encode(PASSWORD));
+    let raw = ehlo::Command::raw(&line).unwrap();
+    let texts: Vec<_> = [&typed, &raw]
+        .iter()
+        .map(|command| format!("{command} {command:?}"))
+        .collect();
+    assert_eq!(leak(&texts, &needles(line.as_bytes())), None);
+    assert_eq!(format!("{initial:?}"), "<secret>");
+}
