@@ -130,7 +130,7 @@ impl Client {
         envelope: &Envelope,
         content: impl AsRef<[u8]> + Send,
     ) -> Result<Delivery, Error> {
-        self.settle().await?;
+        self.settle(Stage::Mail).await?;
         let content = content.as_ref();
         let scan = Scan::of(content);
         let params = self.params(envelope, content, &scan)?;
@@ -171,7 +171,7 @@ impl Client {
     {
         let sender = sender.try_into().map_err(Into::into)?;
         let mut params: Vec<Param> = params.into_iter().map(Into::into).collect();
-        self.settle().await?;
+        self.settle(Stage::Mail).await?;
         let offered = self.conversation.capabilities();
         let given = |params: &[Param], keyword| params.iter().any(|param| param.is(keyword));
         if offered.has(EightBitMime::KEYWORD) && !given(&params, "BODY") {
@@ -181,6 +181,12 @@ impl Client {
             params.push(MailParam::smtputf8().into());
         }
         self.clear_way()?;
+        let driver = &mut self.conversation.driver;
+        // Without PIPELINING nothing may follow the RSET before its reply.
+        while !driver.session.has_room() {
+            driver.next().await?;
+            driver.check_reset()?;
+        }
         Transaction::begin(self, sender, params).await
     }
 
@@ -188,7 +194,7 @@ impl Client {
     /// are still awaited.
     pub async fn take_delivery(&mut self) -> Option<Delivery> {
         // A session that is over has nothing to add; what is known is known.
-        let _ = self.settle().await;
+        let _ = self.settle(Stage::EndOfData).await;
         self.delivery.take()
     }
 
@@ -198,7 +204,7 @@ impl Client {
     /// # Errors
     /// There was no reply to QUIT. The connection is closed all the same.
     pub async fn quit(mut self) -> Result<(), Error> {
-        self.settle().await?;
+        self.settle(Stage::Quit).await?;
         self.conversation.quit().await
     }
 
@@ -214,8 +220,8 @@ impl Client {
         self.conversation
     }
 
-    /// Reads off what belongs to a call that was dropped.
-    async fn settle(&mut self) -> Result<(), Error> {
+    /// A call begins, with this stage: what belongs to one that was dropped is read off.
+    async fn settle(&mut self, stage: Stage) -> Result<(), Error> {
         let Self {
             conversation,
             dispatch,
@@ -223,14 +229,21 @@ impl Client {
         } = self;
         let settled = conversation
             .driver
-            .settle(|session, event| {
+            .settle(stage, |session, event| {
                 if let Some(dispatch) = dispatch {
                     dispatch.note(session, event);
                 }
             })
             .await;
         self.conclude();
-        settled
+        // Where the mail before is in doubt, this one is not.
+        settled.map_err(|error| match error.stage() {
+            Stage::EndOfData => self
+                .conversation
+                .driver
+                .error(stage, ErrorKind::Closed(None)),
+            _ => error,
+        })
     }
 
     /// Nothing more will be known of the mail on its way.
@@ -278,6 +291,7 @@ impl Client {
             match due {
                 Due::Nothing => return Ok(()),
                 Due::Content => {
+                    driver.enter(Stage::Content);
                     driver.session.scanned(scan);
                     driver
                         .session
@@ -287,6 +301,7 @@ impl Client {
                 }
                 Due::Reply => {
                     if let Arrival::Event(event) = driver.carry(&mut rest).await? {
+                        driver.check_reset()?;
                         dispatch.note(&driver.session, event);
                         if event == crate::protocol::Event::ContentRefused {
                             return Ok(());
