@@ -4,11 +4,14 @@
 #![cfg(feature = "net")]
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
-use std::task::Poll;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use ehlo::{Client, Connector, Envelope, ErrorKind, Retry, Security, Stage};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+    ReadBuf,
 };
 
 const GREETING: &[(&str, &str)] = &[("", "220 mx.example.test\r\n")];
@@ -245,6 +248,86 @@ async fn a_thousand_recipients_do_not_deadlock() {
     assert!(delivery.is_complete());
     client.quit().await.unwrap();
     server.await.unwrap();
+}
+
+/// A link that breaks when content is written, on which a last reply has come just before.
+struct Breaking {
+    inner: tokio::io::DuplexStream,
+    is_broken: bool,
+    last: &'static [u8],
+}
+
+impl AsyncRead for Breaking {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_broken {
+            buf.put_slice(std::mem::take(&mut self.last));
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Breaking {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.is_broken |= buf.starts_with(b"hello");
+        if self.is_broken {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// A server that refuses in the middle of the content and closes at once resets the connection:
+/// what it said before is worth more than how the stream broke.
+#[tokio::test]
+async fn an_early_refusal_is_heard_although_the_connection_breaks() {
+    for (last, expected) in [
+        (
+            &b"552 5.3.4 too much\r\n"[..],
+            Ok("refused: 552 5.3.4 too much (in reply to content)"),
+        ),
+        (
+            b"421 4.3.2 going down\r\n",
+            Err("mx.example.test ended the session at content: 421 4.3.2 going down"),
+        ),
+        (b"", Err("mx.example.test closed the connection at content")),
+    ] {
+        let (near, far) = tokio::io::duplex(1024);
+        let link = Breaking {
+            inner: near,
+            is_broken: false,
+            last,
+        };
+        // It stays there: this is no end of the input.
+        tokio::spawn(serve(far, vec![PLAIN, MAIL, RCPT, DATA, END]));
+        let connector = Connector::new("mx.example.test").security(Security::None);
+        let mut client = connector.connect_over(link).await.unwrap();
+        let sent = client.send(&envelope(&[BOB]), "hello").await;
+        match expected {
+            Ok(outcome) => assert_eq!(outcomes(&sent.unwrap()), [outcome]),
+            Err(words) => {
+                assert_eq!(sent.unwrap_err().to_string(), words);
+                let delivery = client.take_delivery().await.unwrap();
+                assert_eq!(outcomes(&delivery), ["not sent"]);
+            }
+        }
+    }
 }
 
 /// What became of the mail before is in doubt, and nothing else.

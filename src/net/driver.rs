@@ -16,6 +16,9 @@ use crate::error::{Error, ErrorKind};
 use crate::protocol::{Event, Misuse, Phase, Session, Stage, Step, Ticket};
 use crate::wire::Reply;
 
+/// Reads at most from a stream that takes nothing more: one reply, in as many pieces.
+const LAST_WORDS: usize = 16;
+
 /// Slices for one vectored write: a flight of commands takes one, content a few more.
 const SLICES: usize = 64;
 
@@ -257,13 +260,21 @@ impl Driver {
                 let consumed = self.session.wrote(octets);
                 *content = content.get(consumed..).unwrap_or_default();
             }
-            Err(error) => self.broke(error),
+            Err(error) => {
+                // A server that refuses often closes at once: what it said before is worth more
+                // than how the stream broke, and can still be read.
+                for _ in 0..LAST_WORDS {
+                    if self.session.is_input_ended() || self.poll_read(cx).is_pending() {
+                        break;
+                    }
+                }
+                self.broke(error);
+            }
         }
         Poll::Ready(Ok(()))
     }
 
-    /// The stream failed. A server that refuses often closes at once: what it said before is
-    /// worth more than how the stream broke.
+    /// The stream failed; whole replies that came before still count.
     fn broke(&mut self, error: io::Error) {
         self.broken.get_or_insert(error);
         self.session.end_of_input();

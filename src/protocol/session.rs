@@ -483,6 +483,11 @@ impl Session {
         self.input_ended = true;
     }
 
+    /// Whether the peer has closed its side.
+    pub(crate) const fn is_input_ended(&self) -> bool {
+        self.input_ended
+    }
+
     /// The handshake is done, after [`Step::StartTls`] or before the greeting. All that the
     /// server said in clear is forgotten (RFC 3207 §4.2).
     pub fn tls_started(&mut self, protection: Protection) {
