@@ -144,7 +144,7 @@ impl Client {
         content: impl AsRef<[u8]> + Send,
         progress: impl FnMut(u64) + Send,
     ) -> Result<Delivery, Error> {
-        self.settle().await?;
+        self.settle(Stage::Mail).await?;
         let content = content.as_ref();
         let scan = Scan::of(content);
         let params = self.params(envelope, content, &scan)?;
@@ -187,7 +187,7 @@ impl Client {
     {
         let sender = sender.try_into().map_err(Into::into)?;
         let mut params: Vec<Param> = params.into_iter().map(Into::into).collect();
-        self.settle().await?;
+        self.settle(Stage::Mail).await?;
         let offered = self.conversation.capabilities();
         let given = |params: &[Param], keyword| params.iter().any(|param| param.is(keyword));
         if offered.has(EightBitMime::KEYWORD) && !given(&params, "BODY") {
@@ -197,7 +197,12 @@ impl Client {
             params.push(MailParam::smtputf8().into());
         }
         self.clear_way()?;
-        self.conversation.driver.make_room().await?;
+        let driver = &mut self.conversation.driver;
+        // Without PIPELINING nothing may follow the RSET before its reply.
+        while !driver.session.has_room() {
+            driver.next().await?;
+            driver.check_reset()?;
+        }
         Transaction::begin(self, sender, params).await
     }
 
@@ -205,7 +210,7 @@ impl Client {
     /// are still awaited.
     pub async fn take_delivery(&mut self) -> Option<Delivery> {
         // A session that is over has nothing to add; what is known is known.
-        let _ = self.settle().await;
+        let _ = self.settle(Stage::EndOfData).await;
         self.delivery.take()
     }
 
@@ -215,7 +220,7 @@ impl Client {
     /// # Errors
     /// There was no reply to QUIT. The connection is closed all the same.
     pub async fn quit(mut self) -> Result<(), Error> {
-        self.settle().await?;
+        self.settle(Stage::Quit).await?;
         self.conversation.quit().await
     }
 
@@ -231,8 +236,8 @@ impl Client {
         self.conversation
     }
 
-    /// Reads off what belongs to a call that was dropped.
-    async fn settle(&mut self) -> Result<(), Error> {
+    /// A call begins, with this stage: what belongs to one that was dropped is read off.
+    async fn settle(&mut self, stage: Stage) -> Result<(), Error> {
         let Self {
             conversation,
             dispatch,
@@ -240,14 +245,21 @@ impl Client {
         } = self;
         let settled = conversation
             .driver
-            .settle(|session, event| {
+            .settle(stage, |session, event| {
                 if let Some(dispatch) = dispatch {
                     dispatch.note(session, event);
                 }
             })
             .await;
         self.conclude();
-        settled
+        // Where the mail before is in doubt, this one is not.
+        settled.map_err(|error| match error.stage() {
+            Stage::EndOfData => self
+                .conversation
+                .driver
+                .error(stage, ErrorKind::Closed(None)),
+            _ => error,
+        })
     }
 
     /// Nothing more will be known of the mail on its way.
@@ -305,6 +317,7 @@ impl Client {
                 Due::Nothing if dispatch.is_decided() => return Ok(()),
                 Due::Nothing => return Err(driver.closed()),
                 Due::Content => {
+                    driver.enter(Stage::Content);
                     driver.session.scanned(scan);
                     driver
                         .session
@@ -316,6 +329,7 @@ impl Client {
                     if let Arrival::Event(event) =
                         driver.carry_telling(&mut rest, &mut tell).await?
                     {
+                        driver.check_reset()?;
                         dispatch.note(&driver.session, event);
                         if event == crate::protocol::Event::ContentRefused {
                             return Ok(());

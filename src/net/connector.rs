@@ -315,7 +315,7 @@ impl Connector {
         });
         let peer = self.host.clone();
         let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
-        driver.begin();
+        driver.begin(Stage::Greeting);
         driver.began(began);
         match self.greeting(&mut driver).await {
             Ok(greeting) => Ok(Conversation {

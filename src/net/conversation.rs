@@ -69,8 +69,8 @@ impl Conversation {
     /// There is no reply: the command may not be said here (nothing was sent), or the session is
     /// over.
     pub async fn say(&mut self, command: &Command<'_>) -> Result<Reply, Error> {
-        self.settle().await?;
         let verb = command.verb();
+        self.settle(Stage::of(verb)).await?;
         if verb == Verb::StartTls && !self.can_secure() {
             let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
             return Err(self.driver.misuse(misuse));
@@ -88,7 +88,7 @@ impl Conversation {
     /// # Errors
     /// There is no reply, as for [`say`](Self::say).
     pub async fn respond(&mut self, response: &[u8]) -> Result<Reply, Error> {
-        self.driver.begin();
+        self.driver.begin(Stage::Auth);
         self.driver.ask(|session| session.respond(response)).await?;
         self.reply()
     }
@@ -98,7 +98,7 @@ impl Conversation {
     /// # Errors
     /// There is no reply, as for [`say`](Self::say).
     pub async fn cancel_auth(&mut self) -> Result<Reply, Error> {
-        self.driver.begin();
+        self.driver.begin(Stage::Auth);
         self.driver.ask(Session::cancel_auth).await?;
         self.reply()
     }
@@ -110,7 +110,7 @@ impl Conversation {
     /// There is no reply, as for [`say`](Self::say), or the content cannot be sent. The session
     /// is over then: DATA has no other way out.
     pub async fn content(&mut self, content: &[u8]) -> Result<Vec<Reply>, Error> {
-        self.driver.begin();
+        self.driver.begin(Stage::Content);
         let session = &mut self.driver.session;
         let begun = session
             .content(content.len())
@@ -135,7 +135,7 @@ impl Conversation {
     /// The server refuses, offers nothing usable, or the secret would be exposed; see
     /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext).
     pub async fn authenticate(&mut self, credentials: &Credentials) -> Result<Reply, Error> {
-        self.settle().await?;
+        self.settle(Stage::Auth).await?;
         let Some(offered) = self.capabilities().get::<Auth>() else {
             let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
             return Err(self
@@ -171,7 +171,7 @@ impl Conversation {
     /// # Errors
     /// There was no reply to QUIT. The connection is closed all the same.
     pub async fn quit(mut self) -> Result<(), Error> {
-        self.settle().await?;
+        self.settle(Stage::Quit).await?;
         self.driver.quit().await.map_or(Ok(()), Err)
     }
 
@@ -228,13 +228,13 @@ impl Conversation {
 
     /// A call begins: what belongs to one that was dropped is read off. An AUTH dialogue and
     /// content belong to the caller who speaks command by command, and are left to him.
-    async fn settle(&mut self) -> Result<(), Error> {
+    async fn settle(&mut self, stage: Stage) -> Result<(), Error> {
         match self.driver.session.phase() {
             Phase::Auth | Phase::Content if self.driver.session.in_flight() == 0 => {
-                self.driver.begin();
+                self.driver.begin(stage);
                 Ok(())
             }
-            _ => self.driver.settle(|_, _| ()).await,
+            _ => self.driver.settle(stage, |_, _| ()).await,
         }
     }
 

@@ -14,6 +14,10 @@ use super::Timeouts;
 use super::stream::Stream;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Event, Misuse, Phase, Session, Stage, Step, Ticket};
+use crate::wire::Reply;
+
+/// Reads at most from a stream that takes nothing more: one reply, in as many pieces.
+const LAST_WORDS: usize = 16;
 
 /// Slices for one vectored write: a flight of commands takes one, content a few more.
 const SLICES: usize = 64;
@@ -30,6 +34,8 @@ pub(crate) struct Driver {
     flush_due: bool,
     /// The stream failed; whole replies that came before are still read.
     broken: Option<io::Error>,
+    /// The 421 with which the server ended the session: why whatever is tried later fails.
+    farewell: Option<Reply>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<super::secure::Secured>,
     #[cfg(feature = "tracing")]
@@ -59,6 +65,7 @@ impl Driver {
             clock: Clock::new(),
             flush_due: false,
             broken: None,
+            farewell: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -73,9 +80,15 @@ impl Driver {
         &self.timeouts
     }
 
-    /// A call begins: its time runs from now.
-    pub(crate) fn begin(&mut self) {
-        self.clock.begin(self.timeouts.whole());
+    /// A call begins, with this stage: its time runs from now.
+    pub(crate) fn begin(&mut self, stage: Stage) {
+        self.clock.begin(stage, self.timeouts.whole());
+    }
+
+    /// The call has come to this stage: what is heard from now on belongs to it.
+    pub(crate) const fn enter(&mut self, stage: Stage) {
+        self.clock.stop();
+        self.clock.stage = Some(stage);
     }
 
     /// The call began before this driver was made.
@@ -83,17 +96,18 @@ impl Driver {
         self.clock.began = at;
     }
 
-    /// A call begins: what is in flight belongs to one that was dropped, and is read off. Each
-    /// event of it is handed to `note`.
+    /// A call begins, with this stage: what is in flight belongs to one that was dropped, and is
+    /// read off. Each event of it is handed to `note`.
     ///
     /// # Errors
     /// The session is over; it is ended here where going on could deliver half a mail, or one
     /// that nobody asked for any more.
     pub(crate) async fn settle(
         &mut self,
+        stage: Stage,
         mut note: impl FnMut(&Session, Event) + Send,
     ) -> Result<(), Error> {
-        self.begin();
+        self.begin(stage);
         loop {
             let half_a_mail = match self.session.phase() {
                 Phase::Content => true,
@@ -131,8 +145,10 @@ impl Driver {
             if let Arrival::Event(event) = self.next().await? {
                 match event {
                     Event::Reply(ticket) | Event::GoAhead(ticket) | Event::Challenge(ticket)
-                        if ticket != asked => {}
-                    Event::Closing => return Err(self.closed()),
+                        if ticket != asked =>
+                    {
+                        self.check_reset()?;
+                    }
                     event => return Ok(event),
                 }
             } else {
@@ -140,14 +156,6 @@ impl Driver {
                 return Err(self.closed());
             }
         }
-    }
-
-    /// Waits until another command has room.
-    pub(crate) async fn make_room(&mut self) -> Result<(), Error> {
-        while !self.session.has_room() {
-            self.next().await?;
-        }
-        Ok(())
     }
 
     /// Carries octets until something was said or nothing is in flight.
@@ -178,18 +186,25 @@ impl Driver {
         loop {
             let stage = match self.session.poll() {
                 Ok(Step::Event(event)) => {
-                    self.clock.stop();
+                    match event {
+                        Event::Closing | Event::ContentRefused => self.clock.stop(),
+                        _ => self.enter(self.session.answered_stage()),
+                    }
                     self.trace(event);
+                    let reply = self.session.reply();
+                    if let Some(reply) = reply.filter(|reply| reply.code().number() == 421) {
+                        self.farewell = Some(reply.to_reply());
+                    }
+                    if event == Event::Closing {
+                        return Poll::Ready(Err(self.closed()));
+                    }
                     return Poll::Ready(Ok(Arrival::Event(event)));
                 }
                 Ok(Step::Idle) => return Poll::Ready(Ok(Arrival::Idle)),
                 Ok(Step::StartTls) => return Poll::Ready(Ok(Arrival::StartTls)),
                 Ok(Step::Closed) => return Poll::Ready(Err(self.closed())),
                 Err(violation) => {
-                    let stage = violation
-                        .stage()
-                        .or(self.clock.stage)
-                        .unwrap_or(Stage::Query);
+                    let stage = violation.stage().unwrap_or(self.session.answered_stage());
                     return Poll::Ready(Err(self.error(stage, violation)));
                 }
                 Ok(Step::Write(stage)) => {
@@ -262,13 +277,21 @@ impl Driver {
                 let consumed = self.session.wrote(octets);
                 *content = content.get(consumed..).unwrap_or_default();
             }
-            Err(error) => self.broke(error),
+            Err(error) => {
+                // A server that refuses often closes at once: what it said before is worth more
+                // than how the stream broke, and can still be read.
+                for _ in 0..LAST_WORDS {
+                    if self.session.is_input_ended() || self.poll_read(cx).is_pending() {
+                        break;
+                    }
+                }
+                self.broke(error);
+            }
         }
         Poll::Ready(Ok(()))
     }
 
-    /// The stream failed. A server that refuses often closes at once: what it said before is
-    /// worth more than how the stream broke.
+    /// The stream failed; whole replies that came before still count.
     fn broke(&mut self, error: io::Error) {
         self.broken.get_or_insert(error);
         self.session.end_of_input();
@@ -283,11 +306,10 @@ impl Driver {
     /// The session is over, by the server or by the network.
     pub(crate) fn closed(&mut self) -> Error {
         let stage = self.clock.stage.unwrap_or(Stage::Query);
-        let reply = self.session.reply().map(|reply| reply.to_reply());
         let unfinished = self.session.unfinished().to_vec();
-        let kind = match (self.broken.take(), reply) {
+        let kind = match (self.broken.take(), &self.farewell) {
             (Some(error), None) if !is_close(&error) => ErrorKind::Io(error),
-            (_, reply) => ErrorKind::Closed(reply),
+            _ => ErrorKind::Closed(None),
         };
         self.session.close();
         self.error(stage, kind).with_unfinished(&unfinished)
@@ -315,7 +337,22 @@ impl Driver {
     }
 
     pub(crate) fn error(&self, stage: Stage, kind: impl Into<ErrorKind>) -> Error {
+        let kind = match kind.into() {
+            ErrorKind::Closed(None) => ErrorKind::Closed(self.farewell.clone()),
+            kind => kind,
+        };
         Error::new(stage, kind).with_peer(&self.peer, self.clock.began.elapsed())
+    }
+
+    /// Behind a refused RSET the transaction that it was to end is open still: the session is
+    /// over, and that is why.
+    pub(crate) fn check_reset(&self) -> Result<(), Error> {
+        let is_refused =
+            self.session.phase() == Phase::Closed && self.session.answered() == b"RSET";
+        if is_refused {
+            return Err(self.refused(Stage::Rset));
+        }
+        Ok(())
     }
 
     /// There is no TLS to go over to.
@@ -402,7 +439,8 @@ impl Clock {
         }
     }
 
-    fn begin(&mut self, whole: Option<Duration>) {
+    fn begin(&mut self, stage: Stage, whole: Option<Duration>) {
+        self.stage = Some(stage);
         self.began = Instant::now();
         self.whole = whole.map(|limit| (self.began + limit, limit));
         self.is_running = false;

@@ -34,7 +34,9 @@ impl<'a> Transaction<'a> {
             busy: false,
         };
         let reply = mail
-            .ask(|dispatch, session| dispatch.mail(session, &sender, &params))
+            .ask(Stage::Mail, |dispatch, session| {
+                dispatch.mail(session, &sender, &params)
+            })
             .await
             .and_then(|event| mail.positive(event, Stage::Mail));
         match reply {
@@ -71,8 +73,10 @@ impl<'a> Transaction<'a> {
     {
         let recipient = recipient.try_into().map_err(Into::into)?;
         let params: Vec<Param> = params.into_iter().map(Into::into).collect();
-        self.ask(|dispatch, session| dispatch.rcpt(session, &recipient, &params))
-            .await?;
+        self.ask(Stage::Rcpt, |dispatch, session| {
+            dispatch.rcpt(session, &recipient, &params)
+        })
+        .await?;
         match self.driver().session.reply() {
             Some(reply) => Ok(reply.to_reply()),
             None => Err(self.driver().closed()),
@@ -84,7 +88,7 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// The server refuses, no recipient was accepted, or the session is over.
     pub async fn data(mut self) -> Result<Body<'a>, Error> {
-        let event = self.ask(Dispatch::data).await?;
+        let event = self.ask(Stage::Data, Dispatch::data).await?;
         match event {
             Event::GoAhead(_) => Ok(Body {
                 client: self.client,
@@ -99,7 +103,7 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// The session is over.
     pub async fn reset(mut self) -> Result<(), Error> {
-        self.driver().settle(|_, _| ()).await?;
+        self.driver().settle(Stage::Rset, |_, _| ()).await?;
         self.client.dispatch = None;
         self.driver()
             .ask(|session| session.send(&Command::rset()))
@@ -118,6 +122,7 @@ impl<'a> Transaction<'a> {
 
     async fn ask(
         &mut self,
+        stage: Stage,
         send: impl FnOnce(&mut Dispatch, &mut Session) -> Result<Ticket, Misuse> + Send,
     ) -> Result<Event, Error> {
         let Client {
@@ -125,10 +130,10 @@ impl<'a> Transaction<'a> {
             dispatch,
             ..
         } = &mut *self.client;
+        driver.begin(stage);
         if std::mem::replace(&mut self.busy, true) {
             return Err(driver.misuse(interrupted()));
         }
-        driver.begin();
         let Some(dispatch) = dispatch else {
             return Err(driver.misuse(interrupted()));
         };
@@ -243,7 +248,7 @@ impl Body<'_> {
             driver.session.close();
             return Err(driver.error(Stage::Content, ErrorKind::Closed(None)));
         }
-        driver.begin();
+        driver.begin(Stage::Content);
         Ok(())
     }
 }

@@ -85,6 +85,9 @@ impl Dispatch {
             }
             self.mail(session, envelope.sender(), params)?;
         }
+        if session.phase() == Phase::Closed {
+            return Ok(Due::Nothing);
+        }
         while !self.is_mail_refused() && self.rcpts.len() < envelope.recipients().len() {
             if !session.has_room() {
                 return Ok(Due::Reply);

@@ -212,8 +212,9 @@ pub struct Session {
     output: Output,
     flight: Flight,
     here: Phase,
-    /// The line that the last event answers.
+    /// The line that the last event answers, and its stage.
     answered: Vec<u8>,
+    answered_stage: Stage,
     next_ticket: u64,
     capabilities: Capabilities,
     protection: Protection,
@@ -248,6 +249,7 @@ impl Session {
             flight: Flight::new(),
             here: Phase::Greeting,
             answered: Vec::new(),
+            answered_stage: Stage::Greeting,
             next_ticket: 1,
             capabilities: Capabilities::default(),
             protection: Protection::None,
@@ -511,6 +513,11 @@ impl Session {
         self.input_ended = true;
     }
 
+    /// Whether the peer has closed its side.
+    pub(crate) const fn is_input_ended(&self) -> bool {
+        self.input_ended
+    }
+
     /// The handshake is done, after [`Step::StartTls`] or before anything was received. All that
     /// the server said in clear is forgotten (RFC 3207 §4.2). At any other time nothing is
     /// believed and nothing changes; octets in clear behind the 220 are a violation at the next
@@ -678,6 +685,13 @@ impl Session {
         if self.lent { b"" } else { self.input.pending() }
     }
 
+    /// The stage that the last reply belongs to: that of what it answers, or where it answers
+    /// nothing, of what was answered before it.
+    #[must_use]
+    pub const fn answered_stage(&self) -> Stage {
+        self.answered_stage
+    }
+
     /// What the content of the open transaction is, by the scan that chose its parameters: it
     /// need not be looked at again where nothing has to change.
     pub(crate) fn scanned(&mut self, scan: &Scan) {
@@ -795,6 +809,9 @@ impl Session {
                 transcript.server(self.input.pending());
             }
         }
+        if !self.lent && !self.flight.is_empty() {
+            self.answered_stage = self.stage();
+        }
         self.close();
         violation
     }
@@ -821,6 +838,7 @@ impl Session {
         else {
             return self.unawaited().map(Some);
         };
+        self.answered_stage = rule(awaited.act).stage;
 
         let event = match awaited.act {
             Act::Connect => Event::Greeting,

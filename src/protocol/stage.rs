@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use super::rules::{Act, rule};
+use crate::wire::Verb;
+
 /// A step of a conversation, from finding the server to QUIT.
 ///
 /// Errors say at which stage they struck, and each stage has a deadline of its own.
@@ -65,6 +68,12 @@ impl Stage {
         Self::Query,
         Self::Quit,
     ];
+
+    /// The stage of a command: until its reply, or until the content it announces.
+    #[must_use]
+    pub const fn of(verb: Verb) -> Self {
+        rule(Act::Command(verb)).stage
+    }
 
     /// The stage in `snake_case`, for machines.
     #[must_use]
