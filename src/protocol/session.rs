@@ -472,7 +472,9 @@ impl Session {
     /// the caller's content are done with.
     pub fn wrote(&mut self, octets: usize) -> usize {
         let consumed = self.output.wrote(octets);
-        let received = self.taken + self.input.pending().len() as u64;
+        // A reply that is lent counts once: it is taken, and not consumed yet.
+        let lent = self.reply().map_or(0, |reply| reply.octets().len());
+        let received = self.taken + (self.input.pending().len() - lent) as u64;
         let (transcript, content) = (&mut self.transcript, self.output.content_octets());
         let mut ended = false;
         self.flight
@@ -594,7 +596,10 @@ impl Session {
             Verb::Data if self.declared.binary => Err(Misuse::BinaryOverData),
             // A refused chunk is run as commands by some servers: none goes out before a
             // recipient is known to be accepted.
-            Verb::Bdat if !rule.from.contains(self.here) => {
+            Verb::Bdat
+                if !rule.from.contains(self.here)
+                    || self.flight.holds(Act::Command(Verb::Mail)) =>
+            {
                 Err(Misuse::NoRoom(verb, self.flight.len()))
             }
             _ => match rule.keyword {
@@ -889,7 +894,9 @@ impl Session {
                     awaited.act,
                     Act::Command(Verb::Rcpt | Verb::Data | Verb::Bdat) | Act::LastChunk
                 );
-                if needs_transaction && !lawful && !open {
+                // DATA has an answer to that: the lone dot.
+                let has_answer = open && awaited.act == Act::Command(Verb::Data);
+                if needs_transaction && !lawful && !has_answer {
                     let (stage, reply) = (rule.stage, reply.to_reply());
                     return Err(Violation::NoTransaction { stage, reply });
                 }
