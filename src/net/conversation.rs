@@ -75,6 +75,10 @@ impl Conversation {
             let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
             return Err(self.driver.misuse(misuse));
         }
+        if verb == Verb::Bdat {
+            let misuse = Misuse::Setting("BDAT cannot be said without its chunk".to_owned());
+            return Err(self.driver.misuse(misuse));
+        }
         self.driver.ask(|session| session.send(command)).await?;
         let reply = self.reply()?;
         if self.driver.session.phase() == Phase::Handshake {
@@ -274,3 +278,40 @@ const _: () = {
     const fn assert<T: Send>() {}
     assert::<Conversation>();
 };
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bdat_is_not_said_without_its_chunk() {
+        let (stream, mut server) = tokio::io::duplex(1024);
+        let served = async move {
+            for reply in [
+                "220 mx\r\n",
+                "250-mx\r\n250 CHUNKING\r\n",
+                "250 ok\r\n",
+                "250 ok\r\n",
+            ] {
+                server.write_all(reply.as_bytes()).await.unwrap();
+                while server.read_u8().await.unwrap_or(b'\n') != b'\n' {}
+            }
+        };
+        let spoken = async {
+            let mut smtp = Conversation::open(stream).await.unwrap();
+            smtp.say(&Command::ehlo("c.example").unwrap())
+                .await
+                .unwrap();
+            for line in ["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>"] {
+                let command = Command::parse(line.as_bytes()).unwrap();
+                smtp.say(&command).await.unwrap();
+            }
+            let refused = smtp.say(&Command::bdat(5, true)).await.unwrap_err();
+            assert_eq!(refused.to_string(), "BDAT cannot be said without its chunk");
+            assert_eq!(smtp.phase(), Phase::Recipients);
+        };
+        tokio::join!(spoken, served);
+    }
+}

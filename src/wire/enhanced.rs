@@ -90,14 +90,16 @@ impl EnhancedCode {
     /// its subject means, a subject that it does not have what its class means (RFC 3463 §2).
     #[must_use]
     pub const fn meaning(self) -> &'static str {
-        match self.status.meaning() {
-            Some(meaning) => meaning,
-            None => match (Status(self.status.0, 0).meaning(), self.class) {
-                (Some(meaning), _) => meaning,
-                (None, 2) => "success",
-                (None, 4) => "a failure that may pass",
-                (None, _) => "a lasting failure",
-            },
+        let of_class = match self.class {
+            2 => "success",
+            4 => "a failure that may pass",
+            _ => "a lasting failure",
+        };
+        match (self.status.meaning(), Status(self.status.0, 0).meaning()) {
+            // What the registry has for it says less than the class.
+            _ if matches!(self.status, Status::UNDEFINED) => of_class,
+            (Some(meaning), _) | (None, Some(meaning)) => meaning,
+            (None, None) => of_class,
         }
     }
 }
@@ -193,7 +195,7 @@ macro_rules! registry {
 
 registry! {
     UNDEFINED = (0, 0): "only the class is known",
-    ADDRESS = (1, 0): "some problem with an address",
+    ADDRESS = (1, 0): "a matter of an address",
     NO_SUCH_MAILBOX = (1, 1): "no such mailbox",
     BAD_DESTINATION = (1, 2): "no such destination host",
     BAD_RECIPIENT_SYNTAX = (1, 3): "recipient's address malformed",
@@ -204,19 +206,19 @@ registry! {
     BAD_SENDER = (1, 8): "sender's host does not exist",
     RELAYED_WITHOUT_REPORT = (1, 9): "relayed to a system that sends no reports",
     RECIPIENT_NULL_MX = (1, 10): "recipient's domain accepts no mail",
-    MAILBOX = (2, 0): "some problem with a mailbox",
+    MAILBOX = (2, 0): "a matter of a mailbox",
     MAILBOX_DISABLED = (2, 1): "mailbox disabled",
     MAILBOX_FULL = (2, 2): "mailbox full",
     OVER_MAILBOX_LIMIT = (2, 3): "message over the mailbox's limit",
     LIST_EXPANSION = (2, 4): "mailing list cannot be expanded",
-    SYSTEM = (3, 0): "some problem of the mail system",
+    SYSTEM = (3, 0): "a matter of the mail system",
     SYSTEM_FULL = (3, 1): "mail system full",
     NOT_ACCEPTING = (3, 2): "system accepts no mail",
     UNABLE = (3, 3): "feature not available",
     OVER_SYSTEM_LIMIT = (3, 4): "message over the system's limit",
     MISCONFIGURED = (3, 5): "system configured wrongly",
     PRIORITY_CHANGED = (3, 6): "requested priority changed",
-    NETWORK = (4, 0): "some problem of network or routing",
+    NETWORK = (4, 0): "a matter of network or routing",
     HOST_SILENT = (4, 1): "host does not answer",
     BAD_CONNECTION = (4, 2): "connection broke",
     DIRECTORY_FAILED = (4, 3): "directory server failed",
@@ -224,14 +226,14 @@ registry! {
     CONGESTED = (4, 5): "system congested",
     ROUTING_LOOP = (4, 6): "routing loop",
     EXPIRED = (4, 7): "time for delivery expired",
-    PROTOCOL = (5, 0): "some problem of the protocol",
+    PROTOCOL = (5, 0): "a matter of the protocol",
     BAD_COMMAND = (5, 1): "command out of order, or unknown",
     BAD_SYNTAX = (5, 2): "malformed command",
     TOO_MANY_RECIPIENTS = (5, 3): "too many recipients",
     BAD_ARGUMENTS = (5, 4): "bad arguments",
     WRONG_VERSION = (5, 5): "another version of the protocol",
     AUTH_LINE_TOO_LONG = (5, 6): "line of the authentication too long",
-    CONTENT = (6, 0): "some problem with the content",
+    CONTENT = (6, 0): "a matter of the content",
     MEDIA_UNSUPPORTED = (6, 1): "media type not supported",
     CONVERSION_PROHIBITED = (6, 2): "conversion needed but prohibited",
     CONVERSION_UNSUPPORTED = (6, 3): "conversion needed but not supported",
@@ -242,7 +244,7 @@ registry! {
     UTF8_REPLY_NEEDED = (6, 8): "UTF-8 reply needed but not permitted",
     UTF8_NOT_TRANSFERABLE = (6, 9): "UTF-8 header cannot be passed on",
     UTF8_REPLY_NEEDED_TOO = (6, 10): "UTF-8 reply needed but not permitted",
-    POLICY = (7, 0): "some matter of security or policy",
+    POLICY = (7, 0): "a matter of security or policy",
     NOT_AUTHORISED = (7, 1): "refused by policy",
     LIST_POSTING_FORBIDDEN = (7, 2): "not allowed to post to the list",
     SECURE_CONVERSION_IMPOSSIBLE = (7, 3): "secure conversion not possible",
@@ -344,9 +346,9 @@ mod tests {
     fn c_030_an_unknown_detail_means_its_subject_and_an_unknown_subject_its_class() {
         let meaning = |text: &str| text.parse::<EnhancedCode>().unwrap().meaning();
         assert_eq!(meaning("5.1.10"), "recipient's domain accepts no mail");
-        assert_eq!(meaning("5.1.64"), "some problem with an address");
-        assert_eq!(meaning("4.7.999"), "some matter of security or policy");
-        assert_eq!(meaning("2.0.0"), "only the class is known");
+        assert_eq!(meaning("5.1.64"), "a matter of an address");
+        assert_eq!(meaning("4.7.999"), "a matter of security or policy");
+        assert_eq!(meaning("2.0.0"), "success");
         assert_eq!(meaning("2.8.1"), "success");
         assert_eq!(meaning("4.8.1"), "a failure that may pass");
         assert_eq!(meaning("5.999.999"), "a lasting failure");
