@@ -869,7 +869,7 @@ impl Session {
             Verdict::Success => {
                 let needs_transaction = matches!(
                     awaited.act,
-                    Act::Command(Verb::Rcpt | Verb::Data | Verb::Bdat)
+                    Act::Command(Verb::Rcpt | Verb::Data | Verb::Bdat) | Act::LastChunk
                 );
                 if needs_transaction && !lawful && !open {
                     let (stage, reply) = (rule.stage, reply.to_reply());
