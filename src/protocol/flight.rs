@@ -86,6 +86,10 @@ impl Flight {
         self.awaited.front()
     }
 
+    pub(super) fn holds(&self, act: Act) -> bool {
+        self.awaited.iter().any(|awaited| awaited.act == act)
+    }
+
     /// Whether one more command fits behind what is in flight.
     pub(super) fn has_room(&self, pipelining: bool) -> bool {
         let Some(back) = self.awaited.back() else {

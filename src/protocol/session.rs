@@ -587,7 +587,10 @@ impl Session {
             Verb::Data if self.declared.binary => Err(Misuse::BinaryOverData),
             // A refused chunk is run as commands by some servers: none goes out before a
             // recipient is known to be accepted.
-            Verb::Bdat if !rule.from.contains(self.here) => {
+            Verb::Bdat
+                if !rule.from.contains(self.here)
+                    || self.flight.holds(Act::Command(Verb::Mail)) =>
+            {
                 Err(Misuse::NoRoom(verb, self.flight.len()))
             }
             _ => match rule.keyword {
@@ -871,7 +874,9 @@ impl Session {
                     awaited.act,
                     Act::Command(Verb::Rcpt | Verb::Data | Verb::Bdat) | Act::LastChunk
                 );
-                if needs_transaction && !lawful && !open {
+                // DATA has an answer to that: the lone dot.
+                let has_answer = open && awaited.act == Act::Command(Verb::Data);
+                if needs_transaction && !lawful && !has_answer {
                     let (stage, reply) = (rule.stage, reply.to_reply());
                     return Err(Violation::NoTransaction { stage, reply });
                 }
