@@ -470,7 +470,9 @@ impl Session {
     /// the caller's content are done with.
     pub fn wrote(&mut self, octets: usize) -> usize {
         let consumed = self.output.wrote(octets);
-        let received = self.taken + self.input.pending().len() as u64;
+        // A reply that is lent counts once: it is taken, and not consumed yet.
+        let lent = self.reply().map_or(0, |reply| reply.octets().len());
+        let received = self.taken + (self.input.pending().len() - lent) as u64;
         let (transcript, content) = (&mut self.transcript, self.output.content_octets());
         let mut ended = false;
         self.flight
