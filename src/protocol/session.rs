@@ -795,10 +795,8 @@ impl Session {
     }
 
     fn break_off(&mut self, violation: Violation) -> Violation {
-        if let Some(transcript) = &mut self.transcript {
-            if !self.lent {
-                transcript.server(self.input.pending());
-            }
+        if let Some(transcript) = self.transcript.as_mut().filter(|_| !self.lent) {
+            transcript.server(self.input.pending());
         }
         self.close();
         violation
