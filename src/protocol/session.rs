@@ -287,6 +287,9 @@ impl Session {
     /// Lays out what is to be written next as slices for one vectored write, and says how many
     /// are used. `content` is what was promised and has not been consumed, from its first octet.
     ///
+    /// None may be used although there is something to write: a lone CR at the end of what is lent
+    /// goes out later, in another form. `wrote(0)` then says that it is done with.
+    ///
     /// # Errors
     /// The content has an octet that cannot be sent. The session is over, and the mail was not
     /// sent: there is no other way out of DATA.
