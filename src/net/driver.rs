@@ -204,7 +204,9 @@ impl Driver {
                 Ok(Step::StartTls) => return Poll::Ready(Ok(Arrival::StartTls)),
                 Ok(Step::Closed) => return Poll::Ready(Err(self.closed())),
                 Err(violation) => {
-                    let stage = violation.stage().unwrap_or(self.session.answered_stage());
+                    let stage = violation
+                        .stage()
+                        .unwrap_or_else(|| self.session.answered_stage());
                     return Poll::Ready(Err(self.error(stage, violation)));
                 }
                 Ok(Step::Write(stage)) => {

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, BytesMut};
 
+use super::event::Ticket;
 use super::rules::{Act, Phase, rule};
-use super::session::Ticket;
 
 /// Commands in flight at most, where the server offers PIPELINING. Replies are read while
 /// commands wait to be written, so no buffer can deadlock; the bound is for memory alone, and

@@ -4,6 +4,10 @@
 //! |---|---|
 //! | `rules` | THE TABLE: which verb is lawful when, and where its reply leads |
 //! | `session` | the state machine: commands in, octets out; octets in, events out |
+//! | `session/check` | whether a command may be sent now |
+//! | `session/answer` | what a reply means |
+//! | `config` | what a session is told before it begins |
+//! | `event` | what it says to its driver |
 //! | `flight` | what has been sent and not answered, and where it leads |
 //! | `output` | what is to be written: the session's octets and the caller's, in order |
 //! | `fault` | what goes wrong: `Violation` (theirs), `Misuse` (ours) |
@@ -14,9 +18,11 @@
 //! | `transcript` | what was said, masked by position |
 //! | `stage` | the steps of a conversation, for errors and deadlines |
 
+mod config;
 mod delivery;
 mod dispatch;
 mod envelope;
+mod event;
 mod exchange;
 mod fault;
 mod flight;
@@ -26,12 +32,14 @@ mod session;
 mod stage;
 mod transcript;
 
+pub use config::{Protection, Protocol, SessionConfig};
 pub use delivery::{Delivery, Outcome, Recipient, Refusal};
 pub use dispatch::{Dispatch, Due};
 pub use envelope::{Envelope, InvalidEnvelope};
+pub use event::{Event, Step, Ticket};
 pub use exchange::Exchange;
 pub use fault::{Misuse, Violation};
 pub use rules::Phase;
-pub use session::{Event, Protection, Protocol, Session, SessionConfig, Step, Ticket};
+pub use session::Session;
 pub use stage::Stage;
 pub use transcript::Transcript;

@@ -1,175 +1,23 @@
 //! The state machine: commands go in and octets come out, octets go in and events come out. It
 //! has no socket and no clock. The order it enforces stands in `rules` alone.
 
+mod answer;
+mod check;
+
 use std::io::IoSlice;
 
 use bytes::BytesMut;
 
+use self::check::{Declared, declared, is_secret, masked};
+use super::config::{Protection, Protocol, SessionConfig};
+use super::event::{Step, Ticket};
 use super::fault::{Misuse, Violation};
 use super::flight::Flight;
 use super::output::Output;
-use super::rules::{Act, Expects, Phase, rule};
+use super::rules::{Act, Phase, rule};
 use super::{Stage, Transcript};
-use crate::extension::{self, BodyType, Capabilities, Extension, SmtpUtf8};
-use crate::wire::{
-    Command, ContentFault, Limits, LineEndings, ReplyBuffer, ReplyKind, ReplyRef, Scan, Severity,
-    Sink, Strictness, Verb,
-};
-
-/// SMTP, or LMTP: the same conversation, with LHLO and one final reply per recipient (RFC 2033).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Protocol {
-    /// SMTP (RFC 5321).
-    #[default]
-    Smtp,
-    /// LMTP (RFC 2033).
-    Lmtp,
-}
-
-/// How far the channel can be trusted with a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Protection {
-    /// In clear.
-    #[default]
-    None,
-    /// TLS to a server whose certificate was not verified.
-    Unverified,
-    /// TLS to a server whose certificate was verified for its name.
-    Verified,
-}
-
-/// What a session is told before it begins.
-///
-/// ```
-/// use ehlo::{Protocol, Session, SessionConfig};
-///
-/// let session = Session::new(SessionConfig::default().protocol(Protocol::Lmtp).transcript(65_536));
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct SessionConfig {
-    protocol: Protocol,
-    strictness: Strictness,
-    limits: Limits,
-    line_endings: LineEndings,
-    transcript: usize,
-    require_tls: bool,
-    allow_cleartext: bool,
-}
-
-impl SessionConfig {
-    /// SMTP (default) or LMTP.
-    #[must_use]
-    pub const fn protocol(mut self, protocol: Protocol) -> Self {
-        self.protocol = protocol;
-        self
-    }
-
-    /// How much of what real servers do wrong is accepted; [`Strictness::Tolerant`] by default.
-    #[must_use]
-    pub const fn strictness(mut self, strictness: Strictness) -> Self {
-        self.strictness = strictness;
-        self
-    }
-
-    /// Bounds for what a server may send.
-    #[must_use]
-    pub const fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// What is done with line ends that are not CRLF; [`LineEndings::Normalize`] by default.
-    /// [`LineEndings::Raw`] is for BDAT alone and is read as [`LineEndings::Reject`] over DATA.
-    #[must_use]
-    pub const fn line_endings(mut self, line_endings: LineEndings) -> Self {
-        self.line_endings = line_endings;
-        self
-    }
-
-    /// Keeps a transcript of at most so many octets; 0 (default) keeps none.
-    #[must_use]
-    pub const fn transcript(mut self, octets: usize) -> Self {
-        self.transcript = octets;
-        self
-    }
-
-    /// Refuses MAIL and AUTH in clear.
-    #[must_use]
-    pub const fn require_tls(mut self) -> Self {
-        self.require_tls = true;
-        self
-    }
-
-    /// Lets AUTH send a secret in clear or to a server whose certificate was not verified.
-    #[must_use]
-    pub const fn allow_cleartext(mut self) -> Self {
-        self.allow_cleartext = true;
-        self
-    }
-}
-
-/// Names one command; the event that answers it carries the same ticket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
-
-impl Ticket {
-    pub(super) const GREETING: Self = Self(0);
-
-    /// The ticket so many behind this one: over LMTP, [`Session::finish`] draws one for each
-    /// accepted recipient, in order.
-    #[must_use]
-    pub const fn plus(self, n: u64) -> Self {
-        Self(self.0.saturating_add(n))
-    }
-
-    /// How many tickets behind that one this is.
-    pub(super) fn since(self, first: Self) -> Option<usize> {
-        self.0
-            .checked_sub(first.0)
-            .and_then(|n| usize::try_from(n).ok())
-    }
-}
-
-/// Something the server said. Its reply is lent by [`Session::reply`] until the next poll.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The greeting; only 220 opens the session.
-    Greeting,
-    /// The reply to a command, to the end of the content, or to an AUTH response.
-    Reply(Ticket),
-    /// A 334: [`Session::respond`] or [`Session::cancel_auth`] is next.
-    Challenge(Ticket),
-    /// A 3yz to DATA with at least one accepted recipient: [`Session::content`] and
-    /// [`Session::finish`] are next. There is no way back but closing the connection.
-    GoAhead(Ticket),
-    /// A refusal that came before the content had ended: nothing more is sent, the mail was not
-    /// taken, and the session is over.
-    ContentRefused,
-    /// A 421 that answers nothing the caller sent: the session is over.
-    Closing,
-}
-
-/// What has to happen next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Step {
-    /// Something was said.
-    Event(Event),
-    /// There are octets to write ([`Session::gather`]); the stage says whose deadline runs.
-    /// Whatever can be read should be read meanwhile.
-    Write(Stage),
-    /// Octets have to be read; the stage says whose deadline runs.
-    Read(Stage),
-    /// The TLS handshake is next, then [`Session::tls_started`].
-    StartTls,
-    /// Nothing is in flight: the next command is the caller's.
-    Idle,
-    /// The session is over.
-    Closed,
-}
+use crate::extension::Capabilities;
+use crate::wire::{Command, ContentFault, ReplyBuffer, ReplyKind, ReplyRef, Scan, Sink, Verb};
 
 /// A conversation with a server, over bytes.
 ///
@@ -212,8 +60,9 @@ pub struct Session {
     output: Output,
     flight: Flight,
     here: Phase,
-    /// The line that the last event answers, and its stage.
+    /// The line that the last event answers.
     answered: Vec<u8>,
+    /// The stage of it.
     answered_stage: Stage,
     next_ticket: u64,
     capabilities: Capabilities,
@@ -226,14 +75,6 @@ pub struct Session {
     /// The last octet of the last content's terminator has been written.
     content_written: bool,
     transcript: Option<Transcript>,
-}
-
-/// What MAIL declares about what follows it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Declared {
-    utf8: bool,
-    eight_bit: bool,
-    binary: bool,
 }
 
 impl Session {
@@ -449,6 +290,9 @@ impl Session {
     /// Lays out what is to be written next as slices for one vectored write, and says how many
     /// are used. `content` is what was promised and has not been consumed, from its first octet.
     ///
+    /// None may be used although there is something to write: a lone CR at the end of what is lent
+    /// goes out later, in another form. `wrote(0)` then says that it is done with.
+    ///
     /// # Errors
     /// The content has an octet that cannot be sent. The session is over, and the mail was not
     /// sent: there is no other way out of DATA.
@@ -515,11 +359,6 @@ impl Session {
         self.input_ended = true;
     }
 
-    /// Whether the peer has closed its side.
-    pub(crate) const fn is_input_ended(&self) -> bool {
-        self.input_ended
-    }
-
     /// The handshake is done, after [`Step::StartTls`] or before anything was received. All that
     /// the server said in clear is forgotten (RFC 3207 §4.2). At any other time nothing is
     /// believed and nothing changes; octets in clear behind the 220 are a violation at the next
@@ -548,69 +387,6 @@ impl Session {
         self.here = Phase::Closed;
         self.output.clear();
         self.flight.clear();
-    }
-
-    /// Whether a verb may be sent now.
-    ///
-    /// # Errors
-    /// Why it may not.
-    pub fn allows(&self, verb: Verb) -> Result<(), Misuse> {
-        let rule = rule(Act::Command(verb));
-        let ahead = self.ahead();
-        if self.here == Phase::Closed {
-            return Err(Misuse::Closed);
-        }
-        if self.here == Phase::Greeting {
-            return Err(Misuse::OutOfOrder {
-                verb,
-                when: rule.when,
-                phase: self.here,
-            });
-        }
-        if (verb == Verb::Lhlo) != (self.config.protocol == Protocol::Lmtp)
-            && matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
-        {
-            return Err(Misuse::WrongProtocol(verb));
-        }
-        if !rule.from.contains(ahead) {
-            return Err(Misuse::OutOfOrder {
-                verb,
-                when: rule.when,
-                phase: ahead,
-            });
-        }
-        if self.output.is_content_open() {
-            return Err(Misuse::ContentPending(self.output.promised()));
-        }
-        if !self.flight.has_room(self.is_pipelining()) {
-            return Err(Misuse::NoRoom(verb, self.flight.len()));
-        }
-        match verb {
-            Verb::StartTls if self.protection != Protection::None => Err(Misuse::Again(verb)),
-            Verb::Auth if self.authenticated => Err(Misuse::Again(verb)),
-            Verb::Auth | Verb::Mail
-                if self.config.require_tls && self.protection == Protection::None =>
-            {
-                Err(Misuse::TlsRequired(verb))
-            }
-            Verb::Data if self.declared.binary => Err(Misuse::BinaryOverData),
-            // A refused chunk is run as commands by some servers: none goes out before a
-            // recipient is known to be accepted.
-            Verb::Bdat
-                if !rule.from.contains(self.here)
-                    || self.flight.holds(Act::Command(Verb::Mail)) =>
-            {
-                Err(Misuse::NoRoom(verb, self.flight.len()))
-            }
-            _ => match rule.keyword {
-                Some(keyword) if !self.capabilities.has(keyword) => Err(Misuse::Unsupported {
-                    keyword: keyword.to_owned(),
-                    needs: verb.to_string(),
-                }),
-                _ if verb == Verb::Auth => self.may_expose_secret(),
-                _ => Ok(()),
-            },
-        }
     }
 
     /// Whether one more command can be sent before a reply is read.
@@ -697,6 +473,11 @@ impl Session {
         self.answered_stage
     }
 
+    /// Whether the peer has closed its side.
+    pub(crate) const fn is_input_ended(&self) -> bool {
+        self.input_ended
+    }
+
     /// What the content of the open transaction is, by the scan that chose its parameters: it
     /// need not be looked at again where nothing has to change.
     pub(crate) fn scanned(&mut self, scan: &Scan) {
@@ -708,55 +489,6 @@ impl Session {
 
     fn is_pipelining(&self) -> bool {
         self.capabilities.is_pipelining()
-    }
-
-    fn may_expose_secret(&self) -> Result<(), Misuse> {
-        match self.protection {
-            Protection::Verified => Ok(()),
-            _ if self.config.allow_cleartext => Ok(()),
-            Protection::Unverified => Err(Misuse::SecretExposed("to an unverified server")),
-            Protection::None => Err(Misuse::SecretExposed("in clear")),
-        }
-    }
-
-    /// What is wrong with a command beside its place in the order.
-    fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
-        let verb = command.verb();
-        for param in command.params() {
-            let keyword = extension::needed_by(verb, param);
-            if let Some(keyword) = keyword
-                .iter()
-                .find(|keyword| !self.capabilities.has(keyword))
-            {
-                return Err(Misuse::Unsupported {
-                    keyword: (*keyword).to_owned(),
-                    needs: param.to_string(),
-                });
-            }
-        }
-        if let Command::Raw(_) = command {
-            if verb == Verb::Bdat {
-                return Err(self.not_awaited("a raw BDAT", "never: its octets are not counted"));
-            }
-            return Ok(());
-        }
-        let utf8 = match verb {
-            Verb::Mail => declared(command).utf8,
-            Verb::Rcpt => self.declared.utf8,
-            _ => self.capabilities.has(SmtpUtf8::KEYWORD),
-        };
-        if !utf8 && !command.is_ascii() {
-            return Err(Misuse::NeedsSmtpUtf8(command_argument(command)));
-        }
-        let (length, limit) = (command.encoded_len(), self.capabilities.line_limit(verb));
-        if length > limit {
-            return Err(Misuse::LineTooLong {
-                verb,
-                length,
-                limit,
-            });
-        }
-        Ok(())
     }
 
     const fn not_awaited(&self, what: &'static str, when: &'static str) -> Misuse {
@@ -809,10 +541,8 @@ impl Session {
     }
 
     fn break_off(&mut self, violation: Violation) -> Violation {
-        if let Some(transcript) = &mut self.transcript {
-            if !self.lent {
-                transcript.server(self.input.pending());
-            }
+        if let Some(transcript) = self.transcript.as_mut().filter(|_| !self.lent) {
+            transcript.server(self.input.pending());
         }
         if !self.lent && !self.flight.is_empty() {
             self.answered_stage = self.stage();
@@ -820,264 +550,4 @@ impl Session {
         self.close();
         violation
     }
-
-    /// A whole reply is there: finds what it answers and moves the session.
-    fn take_reply(&mut self) -> Result<Option<Event>, Violation> {
-        self.record_cut_content();
-        let Some(reply) = self.input.reply() else {
-            return Ok(None);
-        };
-        if let Some(transcript) = &mut self.transcript {
-            transcript.server(reply.octets());
-        }
-        let start = self.taken;
-        self.taken += reply.octets().len() as u64;
-        let code = reply.code().number();
-        let answers = self
-            .flight
-            .front()
-            .is_some_and(|front| front.is_answered_from(start));
-        let Some(awaited) = answers
-            .then(|| self.flight.pop(&mut self.answered))
-            .flatten()
-        else {
-            return self.unawaited().map(Some);
-        };
-        self.answered_stage = rule(awaited.act).stage;
-
-        let event = match awaited.act {
-            Act::Connect => Event::Greeting,
-            // Nobody asked for what it answers.
-            _ if awaited.orphan => Event::Closing,
-            _ => Event::Reply(awaited.ticket),
-        };
-        if code == 421 {
-            self.close();
-            return Ok(Some(event));
-        }
-        let rule = rule(awaited.act);
-        let severity = reply.severity();
-        let verdict = match (rule.expects, severity) {
-            (Expects::Anything, _) => Verdict::Success,
-            (Expects::Greeting | Expects::Tls, Severity::Completed) if code == 220 => {
-                Verdict::Success
-            }
-            (Expects::Greeting, _) => Verdict::Refusal,
-            (_, Severity::Transient | Severity::Permanent) => Verdict::Refusal,
-            (Expects::Completed | Expects::Challenge, Severity::Completed)
-            | (Expects::GoAhead, Severity::Intermediate) => Verdict::Success,
-            (Expects::Challenge, Severity::Intermediate) if code == 334 => Verdict::Challenge,
-            _ => {
-                return Err(Violation::WrongClass {
-                    stage: rule.stage,
-                    reply: reply.to_reply(),
-                });
-            }
-        };
-        let lawful = rule.from.contains(self.here);
-        let open = matches!(self.here, Phase::Envelope | Phase::Recipients);
-        match verdict {
-            Verdict::Challenge => {
-                self.go(Phase::Auth);
-                return Ok(Some(Event::Challenge(awaited.ticket)));
-            }
-            Verdict::Refusal => {
-                // Behind a refused MAIL everything is refused, and nothing is open.
-                if lawful || (open && awaited.act == Act::Command(Verb::Data)) {
-                    self.go(rule.refusal.from(self.here));
-                } else {
-                    self.go(self.here);
-                }
-            }
-            Verdict::Success => {
-                let needs_transaction = matches!(
-                    awaited.act,
-                    Act::Command(Verb::Rcpt | Verb::Data | Verb::Bdat) | Act::LastChunk
-                );
-                // DATA has an answer to that: the lone dot.
-                let has_answer = open && awaited.act == Act::Command(Verb::Data);
-                if needs_transaction && !lawful && !has_answer {
-                    let (stage, reply) = (rule.stage, reply.to_reply());
-                    return Err(Violation::NoTransaction { stage, reply });
-                }
-                let next = rule.success.from(self.here);
-                return self.succeeded(awaited.act, awaited.ticket, awaited.orphan, next);
-            }
-        }
-        if awaited.orphan {
-            return Ok(self.lone_dot_answered());
-        }
-        self.still_awaiting_ends();
-        Ok(Some(event))
-    }
-
-    /// What a positive reply changes beside the phase.
-    fn succeeded(
-        &mut self,
-        act: Act,
-        ticket: Ticket,
-        orphan: bool,
-        next: Phase,
-    ) -> Result<Option<Event>, Violation> {
-        self.go(next);
-        match act {
-            Act::Connect => return Ok(Some(Event::Greeting)),
-            Act::Command(Verb::Ehlo | Verb::Lhlo) => {
-                if let Some(reply) = self.input.reply() {
-                    self.capabilities = Capabilities::parse(reply);
-                }
-            }
-            Act::Command(Verb::Helo) => {
-                if let Some(reply) = self.input.reply() {
-                    self.capabilities = Capabilities::of_helo(reply);
-                }
-            }
-            Act::Command(Verb::Auth) | Act::Response => self.authenticated = true,
-            // Counted from the reply to MAIL on: MAIL may be sent while those of an older
-            // transaction are still being answered.
-            Act::Command(Verb::Mail) => self.accepted = 0,
-            Act::Command(Verb::Rcpt) => self.accepted += 1,
-            Act::Command(Verb::StartTls) => {
-                let reply = self.input.reply().map_or(0, |reply| reply.octets().len());
-                let behind = self.input.pending().get(reply..).unwrap_or_default();
-                if !behind.is_empty() {
-                    return Err(Violation::BehindStartTls(behind.into()));
-                }
-            }
-            Act::Command(Verb::Data) => return Ok(Some(self.go_ahead(ticket))),
-            Act::EndOfData if orphan => return Ok(self.lone_dot_answered()),
-            Act::EndOfData => self.still_awaiting_ends(),
-            _ => {}
-        }
-        Ok(Some(Event::Reply(ticket)))
-    }
-
-    /// The server waits for the content.
-    fn go_ahead(&mut self, data: Ticket) -> Event {
-        // Not before: when DATA was sent, the end of the content before may have been unanswered.
-        self.content_written = false;
-        if self.accepted > 0 {
-            let line_endings = match self.config.line_endings {
-                LineEndings::Raw => LineEndings::Reject,
-                text => text,
-            };
-            self.output
-                .begin_stuffed(line_endings, self.declared.eight_bit);
-            return Event::GoAhead(data);
-        }
-        // RFC 2920 §3.1: the server should have refused. A lone dot takes it back to commands
-        // without giving it any content.
-        self.output.begin_stuffed(LineEndings::Reject, false);
-        self.output.end();
-        let dot = self.draw(1);
-        self.here = Phase::EndOfData;
-        self.flight.push_end(dot, true);
-        Event::Reply(data)
-    }
-
-    /// The verdict on a mail without recipients means nothing; over LMTP nobody can say whom it
-    /// answers (RFC 2033 §4.2).
-    fn lone_dot_answered(&mut self) -> Option<Event> {
-        match self.config.protocol {
-            Protocol::Smtp => self.go(Phase::Spoiled),
-            Protocol::Lmtp => self.close(),
-        }
-        None
-    }
-
-    /// Over LMTP the content is answered once for each recipient.
-    fn still_awaiting_ends(&mut self) {
-        if self
-            .flight
-            .front()
-            .is_some_and(|next| next.act == Act::EndOfData)
-        {
-            self.go(Phase::EndOfData);
-        }
-    }
-
-    /// A reply that answers nothing that was sent.
-    fn unawaited(&mut self) -> Result<Event, Violation> {
-        let Some(reply) = self.input.reply() else {
-            return Ok(Event::Closing);
-        };
-        let in_content = match self.here {
-            Phase::Content => true,
-            Phase::EndOfData => !self.is_content_written(),
-            _ => false,
-        };
-        let event = match reply.severity() {
-            _ if reply.code().number() == 421 => Event::Closing,
-            Severity::Transient | Severity::Permanent if in_content => Event::ContentRefused,
-            _ if in_content => return Err(Violation::BeforeEnd(reply.to_reply())),
-            _ => return Err(Violation::Unexpected(reply.to_reply())),
-        };
-        self.close();
-        Ok(event)
-    }
-
-    fn go(&mut self, here: Phase) {
-        self.here = here;
-        if matches!(here, Phase::Closed) {
-            self.close();
-        } else {
-            self.flight.start_from(here);
-        }
-    }
-}
-
-enum Verdict {
-    Success,
-    Refusal,
-    Challenge,
-}
-
-/// What MAIL declares about what follows it. A raw one that cannot be read declares nothing.
-fn declared(mail: &Command<'_>) -> Declared {
-    let mut declared = Declared::default();
-    let read;
-    let params = match mail {
-        Command::Raw(raw) => {
-            read = Command::parse(raw.as_octets());
-            read.as_ref().map_or(&[][..], Command::params)
-        }
-        mail => mail.params(),
-    };
-    for param in params {
-        declared.utf8 |= param.is(SmtpUtf8::KEYWORD);
-        match BodyType::of(param) {
-            Some(BodyType::EightBitMime) => declared.eight_bit = true,
-            Some(BodyType::BinaryMime) => {
-                declared.eight_bit = true;
-                declared.binary = true;
-            }
-            Some(BodyType::SevenBit) | None => {}
-        }
-    }
-    declared
-}
-
-/// Whether a line is not to be shown as it is. A raw one is judged by its first letters: `AUTH=`
-/// and the like may hold a secret too.
-fn is_secret(command: &Command<'_>) -> bool {
-    match command {
-        Command::Raw(raw) => {
-            let line = raw.as_octets().trim_ascii_start();
-            let word = line.get(..4).unwrap_or_default();
-            word.eq_ignore_ascii_case(b"AUTH")
-        }
-        command => command.verb() == Verb::Auth,
-    }
-}
-
-/// An AUTH line as it may be shown.
-fn masked(command: &Command<'_>) -> Vec<u8> {
-    format!("{command}\r\n").into_bytes()
-}
-
-fn command_argument(command: &Command<'_>) -> String {
-    let mut line = BytesMut::new();
-    command.encode(&mut line);
-    let line = line.strip_suffix(b"\r\n").unwrap_or(&line);
-    format!("\"{}\"", crate::wire::Escaped::new(line))
 }

@@ -340,7 +340,7 @@ proptest! {
 
     /// Content goes out whole and in order, however it is handed over, laid out and written.
     #[test]
-    fn t1_t2_content_is_what_it_would_be_in_one_piece(
+    fn t1_t2_c_068_c_069_c_070_c_071_c_072_c_073_content_is_what_it_would_be_in_one_piece(
         chunks in proptest::collection::vec("[a.\r\n]{0,9}|[b.]{400,1300}\r?\n?", 0..8),
         writes in proptest::collection::vec((1..6usize, 0..700usize), 1..20),
         late_end: bool,

@@ -3,9 +3,9 @@
 use ehlo::{Misuse, Param, Phase, Reply, ReplyKind, ReplyRef, Stage, Strictness, Verb, Violation};
 
 fn reply() -> Reply {
-    "550-5.7.1 not\r\n550 5.7.1 \x1b[2J you\r\n"
-        .parse()
-        .unwrap()
+    let octets = b"550-5.7.1 not\r\n550 5.7.1 \x1b[2J you\r\n";
+    let parsed = ReplyRef::parse(octets, ReplyKind::Other, Strictness::Tolerant);
+    parsed.unwrap().unwrap().0.to_reply()
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn the_diagram_begins_and_ends() {
         "stateDiagram-v2\n    [*] --> Greeting\n    Greeting --> Hello: greeting 220\n"
     ));
     assert!(diagram.ends_with("    Closed --> [*]\n"));
-    assert!(diagram.contains("    Auth --> Ready: * 4yz/5yz\n"));
+    assert!(diagram.contains("    Auth --> Ready: response, * 4yz/5yz\n"));
     let mut lines: Vec<_> = diagram.lines().collect();
     let all = lines.len();
     lines.sort_unstable();

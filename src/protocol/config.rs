@@ -1,0 +1,97 @@
+//! What a session is told before it begins. What it makes of that is not here.
+
+use crate::wire::{Limits, LineEndings, Strictness};
+
+/// SMTP, or LMTP: the same conversation, with LHLO and one final reply per recipient (RFC 2033).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// SMTP (RFC 5321).
+    #[default]
+    Smtp,
+    /// LMTP (RFC 2033).
+    Lmtp,
+}
+
+/// How far the channel can be trusted with a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Protection {
+    /// In clear.
+    #[default]
+    None,
+    /// TLS to a server whose certificate was not verified.
+    Unverified,
+    /// TLS to a server whose certificate was verified for its name.
+    Verified,
+}
+
+/// What a session is told before it begins.
+///
+/// ```
+/// use ehlo::{Protocol, Session, SessionConfig};
+///
+/// let session = Session::new(SessionConfig::default().protocol(Protocol::Lmtp).transcript(65_536));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct SessionConfig {
+    pub(super) protocol: Protocol,
+    pub(super) strictness: Strictness,
+    pub(super) limits: Limits,
+    pub(super) line_endings: LineEndings,
+    pub(super) transcript: usize,
+    pub(super) require_tls: bool,
+    pub(super) allow_cleartext: bool,
+}
+
+impl SessionConfig {
+    /// SMTP (default) or LMTP.
+    #[must_use]
+    pub const fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// How much of what real servers do wrong is accepted; [`Strictness::Tolerant`] by default.
+    #[must_use]
+    pub const fn strictness(mut self, strictness: Strictness) -> Self {
+        self.strictness = strictness;
+        self
+    }
+
+    /// Bounds for what a server may send.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What is done with line ends that are not CRLF; [`LineEndings::Normalize`] by default.
+    /// [`LineEndings::Raw`] is for BDAT alone and is read as [`LineEndings::Reject`] over DATA.
+    #[must_use]
+    pub const fn line_endings(mut self, line_endings: LineEndings) -> Self {
+        self.line_endings = line_endings;
+        self
+    }
+
+    /// Keeps a transcript of at most so many octets; 0 (default) keeps none.
+    #[must_use]
+    pub const fn transcript(mut self, octets: usize) -> Self {
+        self.transcript = octets;
+        self
+    }
+
+    /// Refuses MAIL and AUTH in clear.
+    #[must_use]
+    pub const fn require_tls(mut self) -> Self {
+        self.require_tls = true;
+        self
+    }
+
+    /// Lets AUTH send a secret in clear or to a server whose certificate was not verified.
+    #[must_use]
+    pub const fn allow_cleartext(mut self) -> Self {
+        self.allow_cleartext = true;
+        self
+    }
+}

@@ -1,0 +1,222 @@
+//! What a reply means to the session: what it answers, where it leads, and when it breaks the
+//! protocol.
+
+use super::Session;
+use crate::extension::Capabilities;
+use crate::protocol::config::Protocol;
+use crate::protocol::event::{Event, Ticket};
+use crate::protocol::fault::Violation;
+use crate::protocol::rules::{Act, Expects, Phase, rule};
+use crate::wire::{LineEndings, Severity, Verb};
+
+impl Session {
+    /// A whole reply is there: finds what it answers and moves the session.
+    pub(super) fn take_reply(&mut self) -> Result<Option<Event>, Violation> {
+        self.record_cut_content();
+        let Some(reply) = self.input.reply() else {
+            return Ok(None);
+        };
+        if let Some(transcript) = &mut self.transcript {
+            transcript.server(reply.octets());
+        }
+        let start = self.taken;
+        self.taken += reply.octets().len() as u64;
+        let code = reply.code().number();
+        let answers = self
+            .flight
+            .front()
+            .is_some_and(|front| front.is_answered_from(start));
+        let Some(awaited) = answers
+            .then(|| self.flight.pop(&mut self.answered))
+            .flatten()
+        else {
+            return self.unawaited().map(Some);
+        };
+        self.answered_stage = rule(awaited.act).stage;
+
+        let event = match awaited.act {
+            Act::Connect => Event::Greeting,
+            // Nobody asked for what it answers.
+            _ if awaited.orphan => Event::Closing,
+            _ => Event::Reply(awaited.ticket),
+        };
+        if code == 421 {
+            self.close();
+            return Ok(Some(event));
+        }
+        let rule = rule(awaited.act);
+        let severity = reply.severity();
+        let verdict = match (rule.expects, severity) {
+            (Expects::Anything, _) => Verdict::Success,
+            (Expects::Greeting | Expects::Tls, Severity::Completed) if code == 220 => {
+                Verdict::Success
+            }
+            (Expects::Greeting, _) => Verdict::Refusal,
+            (_, Severity::Transient | Severity::Permanent) => Verdict::Refusal,
+            (Expects::Completed | Expects::Challenge, Severity::Completed)
+            | (Expects::GoAhead, Severity::Intermediate) => Verdict::Success,
+            (Expects::Challenge, Severity::Intermediate) if code == 334 => Verdict::Challenge,
+            _ => {
+                return Err(Violation::WrongClass {
+                    stage: rule.stage,
+                    reply: reply.to_reply(),
+                });
+            }
+        };
+        let lawful = rule.from.contains(self.here);
+        let open = matches!(self.here, Phase::Envelope | Phase::Recipients);
+        match verdict {
+            Verdict::Challenge => {
+                self.go(Phase::Auth);
+                return Ok(Some(Event::Challenge(awaited.ticket)));
+            }
+            Verdict::Refusal => {
+                // Behind a refused MAIL everything is refused, and nothing is open.
+                if lawful || (open && awaited.act == Act::Command(Verb::Data)) {
+                    self.go(rule.refusal.from(self.here));
+                } else {
+                    self.go(self.here);
+                }
+            }
+            Verdict::Success => {
+                let needs_transaction = matches!(
+                    awaited.act,
+                    Act::Command(Verb::Rcpt | Verb::Data | Verb::Bdat) | Act::LastChunk
+                );
+                // DATA has an answer to that: the lone dot.
+                let has_answer = open && awaited.act == Act::Command(Verb::Data);
+                if needs_transaction && !lawful && !has_answer {
+                    let (stage, reply) = (rule.stage, reply.to_reply());
+                    return Err(Violation::NoTransaction { stage, reply });
+                }
+                let next = rule.success.from(self.here);
+                return self.succeeded(awaited.act, awaited.ticket, awaited.orphan, next);
+            }
+        }
+        if awaited.orphan {
+            return Ok(self.lone_dot_answered());
+        }
+        self.still_awaiting_ends();
+        Ok(Some(event))
+    }
+
+    /// What a positive reply changes beside the phase.
+    fn succeeded(
+        &mut self,
+        act: Act,
+        ticket: Ticket,
+        orphan: bool,
+        next: Phase,
+    ) -> Result<Option<Event>, Violation> {
+        self.go(next);
+        match act {
+            Act::Connect => return Ok(Some(Event::Greeting)),
+            Act::Command(Verb::Ehlo | Verb::Lhlo) => {
+                if let Some(reply) = self.input.reply() {
+                    self.capabilities = Capabilities::parse(reply);
+                }
+            }
+            Act::Command(Verb::Helo) => {
+                if let Some(reply) = self.input.reply() {
+                    self.capabilities = Capabilities::of_helo(reply);
+                }
+            }
+            Act::Command(Verb::Auth) | Act::Response => self.authenticated = true,
+            // Counted from the reply to MAIL on: MAIL may be sent while those of an older
+            // transaction are still being answered.
+            Act::Command(Verb::Mail) => self.accepted = 0,
+            Act::Command(Verb::Rcpt) => self.accepted += 1,
+            Act::Command(Verb::StartTls) => {
+                let reply = self.input.reply().map_or(0, |reply| reply.octets().len());
+                let behind = self.input.pending().get(reply..).unwrap_or_default();
+                if !behind.is_empty() {
+                    return Err(Violation::BehindStartTls(behind.into()));
+                }
+            }
+            Act::Command(Verb::Data) => return Ok(Some(self.go_ahead(ticket))),
+            Act::EndOfData if orphan => return Ok(self.lone_dot_answered()),
+            Act::EndOfData => self.still_awaiting_ends(),
+            _ => {}
+        }
+        Ok(Some(Event::Reply(ticket)))
+    }
+
+    /// The server waits for the content.
+    fn go_ahead(&mut self, data: Ticket) -> Event {
+        // Not before: when DATA was sent, the end of the content before may have been unanswered.
+        self.content_written = false;
+        if self.accepted > 0 {
+            let line_endings = match self.config.line_endings {
+                LineEndings::Raw => LineEndings::Reject,
+                text => text,
+            };
+            self.output
+                .begin_stuffed(line_endings, self.declared.eight_bit);
+            return Event::GoAhead(data);
+        }
+        // RFC 2920 §3.1: the server should have refused. A lone dot takes it back to commands
+        // without giving it any content.
+        self.output.begin_stuffed(LineEndings::Reject, false);
+        self.output.end();
+        let dot = self.draw(1);
+        self.here = Phase::EndOfData;
+        self.flight.push_end(dot, true);
+        Event::Reply(data)
+    }
+
+    /// The verdict on a mail without recipients means nothing; over LMTP nobody can say whom it
+    /// answers (RFC 2033 §4.2).
+    fn lone_dot_answered(&mut self) -> Option<Event> {
+        match self.config.protocol {
+            Protocol::Smtp => self.go(Phase::Spoiled),
+            Protocol::Lmtp => self.close(),
+        }
+        None
+    }
+
+    /// Over LMTP the content is answered once for each recipient.
+    fn still_awaiting_ends(&mut self) {
+        if self
+            .flight
+            .front()
+            .is_some_and(|next| next.act == Act::EndOfData)
+        {
+            self.go(Phase::EndOfData);
+        }
+    }
+
+    /// A reply that answers nothing that was sent.
+    fn unawaited(&mut self) -> Result<Event, Violation> {
+        let Some(reply) = self.input.reply() else {
+            return Ok(Event::Closing);
+        };
+        let in_content = match self.here {
+            Phase::Content => true,
+            Phase::EndOfData => !self.is_content_written(),
+            _ => false,
+        };
+        let event = match reply.severity() {
+            _ if reply.code().number() == 421 => Event::Closing,
+            Severity::Transient | Severity::Permanent if in_content => Event::ContentRefused,
+            _ if in_content => return Err(Violation::BeforeEnd(reply.to_reply())),
+            _ => return Err(Violation::Unexpected(reply.to_reply())),
+        };
+        self.close();
+        Ok(event)
+    }
+
+    pub(super) fn go(&mut self, here: Phase) {
+        self.here = here;
+        if matches!(here, Phase::Closed) {
+            self.close();
+        } else {
+            self.flight.start_from(here);
+        }
+    }
+}
+
+enum Verdict {
+    Success,
+    Refusal,
+    Challenge,
+}

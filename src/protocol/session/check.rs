@@ -1,0 +1,183 @@
+//! Whether a command may be sent now. The order stands in the table; here is the rest: what the
+//! server offers, what protects the channel, what fits.
+
+use bytes::BytesMut;
+
+use super::Session;
+use crate::extension::{self, BodyType, Extension, SmtpUtf8};
+use crate::protocol::config::{Protection, Protocol};
+use crate::protocol::fault::Misuse;
+use crate::protocol::rules::{Act, Phase, rule};
+use crate::wire::{Command, Verb};
+
+impl Session {
+    /// Whether a verb may be sent now.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn allows(&self, verb: Verb) -> Result<(), Misuse> {
+        let rule = rule(Act::Command(verb));
+        let ahead = self.ahead();
+        if self.here == Phase::Closed {
+            return Err(Misuse::Closed);
+        }
+        if self.here == Phase::Greeting {
+            return Err(Misuse::OutOfOrder {
+                verb,
+                when: rule.when,
+                phase: self.here,
+            });
+        }
+        if (verb == Verb::Lhlo) != (self.config.protocol == Protocol::Lmtp)
+            && matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
+        {
+            return Err(Misuse::WrongProtocol(verb));
+        }
+        if !rule.from.contains(ahead) {
+            return Err(Misuse::OutOfOrder {
+                verb,
+                when: rule.when,
+                phase: ahead,
+            });
+        }
+        if self.output.is_content_open() {
+            return Err(Misuse::ContentPending(self.output.promised()));
+        }
+        if !self.flight.has_room(self.is_pipelining()) {
+            return Err(Misuse::NoRoom(verb, self.flight.len()));
+        }
+        match verb {
+            Verb::StartTls if self.protection != Protection::None => Err(Misuse::Again(verb)),
+            Verb::Auth if self.authenticated => Err(Misuse::Again(verb)),
+            Verb::Auth | Verb::Mail
+                if self.config.require_tls && self.protection == Protection::None =>
+            {
+                Err(Misuse::TlsRequired(verb))
+            }
+            Verb::Data if self.declared.binary => Err(Misuse::BinaryOverData),
+            // A refused chunk is run as commands by some servers: none goes out before a
+            // recipient is known to be accepted.
+            Verb::Bdat
+                if !rule.from.contains(self.here)
+                    || self.flight.holds(Act::Command(Verb::Mail)) =>
+            {
+                Err(Misuse::NoRoom(verb, self.flight.len()))
+            }
+            _ => match rule.keyword {
+                Some(keyword) if !self.capabilities.has(keyword) => Err(Misuse::Unsupported {
+                    keyword: keyword.to_owned(),
+                    needs: verb.to_string(),
+                }),
+                _ if verb == Verb::Auth => self.may_expose_secret(),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn may_expose_secret(&self) -> Result<(), Misuse> {
+        match self.protection {
+            Protection::Verified => Ok(()),
+            _ if self.config.allow_cleartext => Ok(()),
+            Protection::Unverified => Err(Misuse::SecretExposed("to an unverified server")),
+            Protection::None => Err(Misuse::SecretExposed("in clear")),
+        }
+    }
+
+    /// What is wrong with a command beside its place in the order.
+    pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
+        let verb = command.verb();
+        for param in command.params() {
+            let keyword = extension::needed_by(verb, param);
+            if let Some(keyword) = keyword
+                .iter()
+                .find(|keyword| !self.capabilities.has(keyword))
+            {
+                return Err(Misuse::Unsupported {
+                    keyword: (*keyword).to_owned(),
+                    needs: param.to_string(),
+                });
+            }
+        }
+        if let Command::Raw(_) = command {
+            if verb == Verb::Bdat {
+                return Err(self.not_awaited("a raw BDAT", "never: its octets are not counted"));
+            }
+            return Ok(());
+        }
+        let utf8 = match verb {
+            Verb::Mail => declared(command).utf8,
+            Verb::Rcpt => self.declared.utf8,
+            _ => self.capabilities.has(SmtpUtf8::KEYWORD),
+        };
+        if !utf8 && !command.is_ascii() {
+            return Err(Misuse::NeedsSmtpUtf8(command_argument(command)));
+        }
+        let (length, limit) = (command.encoded_len(), self.capabilities.line_limit(verb));
+        if length > limit {
+            return Err(Misuse::LineTooLong {
+                verb,
+                length,
+                limit,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What MAIL declares about what follows it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Declared {
+    pub(super) utf8: bool,
+    pub(super) eight_bit: bool,
+    pub(super) binary: bool,
+}
+
+/// What MAIL declares about what follows it. A raw one that cannot be read declares nothing.
+pub(super) fn declared(mail: &Command<'_>) -> Declared {
+    let mut declared = Declared::default();
+    let read;
+    let params = match mail {
+        Command::Raw(raw) => {
+            read = Command::parse(raw.as_octets());
+            read.as_ref().map_or(&[][..], Command::params)
+        }
+        mail => mail.params(),
+    };
+    for param in params {
+        declared.utf8 |= param.is(SmtpUtf8::KEYWORD);
+        match BodyType::of(param) {
+            Some(BodyType::EightBitMime) => declared.eight_bit = true,
+            Some(BodyType::BinaryMime) => {
+                declared.eight_bit = true;
+                declared.binary = true;
+            }
+            Some(BodyType::SevenBit) | None => {}
+        }
+    }
+    declared
+}
+
+/// Whether a line is not to be shown as it is. A raw one is judged by its first letters: `AUTH=`
+/// and the like may hold a secret too.
+pub(super) fn is_secret(command: &Command<'_>) -> bool {
+    match command {
+        Command::Raw(raw) => {
+            let line = raw.as_octets().trim_ascii_start();
+            let word = line.get(..4).unwrap_or_default();
+            word.eq_ignore_ascii_case(b"AUTH")
+        }
+        command => command.verb() == Verb::Auth,
+    }
+}
+
+/// An AUTH line as it may be shown.
+pub(super) fn masked(command: &Command<'_>) -> Vec<u8> {
+    format!("{command}\r\n").into_bytes()
+}
+
+pub(super) fn command_argument(command: &Command<'_>) -> String {
+    let mut line = BytesMut::new();
+    command.encode(&mut line);
+    let line = line.strip_suffix(b"\r\n").unwrap_or(&line);
+    format!("\"{}\"", crate::wire::Escaped::new(line))
+}
