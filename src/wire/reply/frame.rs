@@ -280,12 +280,17 @@ fn trim_cr(line: &[u8]) -> &[u8] {
 
 /// NUL, CR and what is not ASCII, in one pass over eight octets at a time: nearly no line has any.
 fn odd_octets(line: &[u8]) -> Quirks {
-    let (words, rest) = line.as_chunks::<8>();
-    let words = words.iter().map(|word| u64::from_ne_bytes(*word));
     // The top bit is set for each octet over 127 and for each under 16. An octet behind one of
     // those may be hit by its borrow, which does no harm: the exact look follows.
-    let hit = words.fold(0, |hit, word| hit | word | word.wrapping_sub(SIXTEENS));
-    let hit = rest.iter().any(|octet| !(16..128).contains(octet)) || hit & TOP_BITS != 0;
+    let look = |hit: u64, word: &[u8; 8]| {
+        let word = u64::from_ne_bytes(*word);
+        hit | word | word.wrapping_sub(SIXTEENS)
+    };
+    let hit = match line.last_chunk() {
+        // The octets behind the last whole word are looked at with some before them once more.
+        Some(last) => line.as_chunks().0.iter().fold(look(0, last), look) & TOP_BITS != 0,
+        None => line.iter().any(|octet| !(16..128).contains(octet)),
+    };
     if !hit {
         return Quirks::NONE;
     }
@@ -314,3 +319,31 @@ const TOP_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
 const LINE: usize = 512;
 /// No banner consists of so many asterisks by itself.
 const PIX_STARS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines are looked at in words of eight octets: an odd one counts wherever it stands.
+    #[test]
+    fn odd_octets_are_found_in_every_place() {
+        for len in 1..40 {
+            let mut line = vec![b'a'; len];
+            assert_eq!(odd_octets(&line), Quirks::NONE);
+            for at in 0..len {
+                for (octet, expected) in [
+                    (0, Quirks::from(Quirk::Nul)),
+                    (b'\r', Quirks::from(Quirk::BareCr)),
+                    (0x80, Quirks::from(Quirk::NonAscii)),
+                    (0xff, Quirks::from(Quirk::NonAscii)),
+                    (b'\t', Quirks::NONE),
+                    (0x7f, Quirks::NONE),
+                ] {
+                    line[at] = octet;
+                    assert_eq!(odd_octets(&line), expected, "{octet} at {at} of {len}");
+                }
+                line[at] = b'a';
+            }
+        }
+    }
+}
