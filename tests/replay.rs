@@ -40,7 +40,7 @@ async fn a_session_in_clear_with_auth_replays() {
     server.finish().await.unwrap();
     assert_eq!(first, second);
     assert!(first.contains("C: AUTH PLAIN <secret>\n"), "{first}");
-    assert!(first.contains("C: <content 22>\nC: .\n"), "{first}");
+    assert!(first.contains("C: <content 23>\nC: .\n"), "{first}");
 }
 
 #[tokio::test]
