@@ -383,7 +383,7 @@ impl Connector {
         }
         let reply = smtp.say(&Command::helo(name)?).await?;
         if reply.is_negative() {
-            return Err(smtp.driver.refused(Stage::Ehlo).after(Some(refusal)));
+            return Err(smtp.driver.refused(Stage::Ehlo).after([refusal]));
         }
         Ok(())
     }

@@ -112,7 +112,8 @@ impl Conversation {
     ///
     /// # Errors
     /// There is no reply, as for [`say`](Self::say), or the content cannot be sent. The session
-    /// is over then: DATA has no other way out.
+    /// is over then: DATA has no other way out. Replies that came before stand in
+    /// [`Error::earlier`].
     pub async fn content(&mut self, content: &[u8]) -> Result<Vec<Reply>, Error> {
         self.driver.begin(Stage::Content);
         let session = &mut self.driver.session;
@@ -123,9 +124,10 @@ impl Conversation {
         let mut replies = Vec::new();
         let mut rest = content;
         loop {
-            match self.driver.carry(&mut rest).await? {
-                Arrival::Event(_) => replies.push(self.reply()?),
-                Arrival::Idle | Arrival::StartTls => return Ok(replies),
+            match self.driver.carry(&mut rest).await {
+                Ok(Arrival::Event(_)) => replies.push(self.reply()?),
+                Ok(Arrival::Idle | Arrival::StartTls) => return Ok(replies),
+                Err(error) => return Err(error.after(replies)),
             }
             if self.driver.session.phase() == Phase::Closed {
                 return Ok(replies);
@@ -170,11 +172,12 @@ impl Conversation {
     }
 
     /// Says QUIT, waits for its reply, and closes. What became of mails before does not depend
-    /// on it.
+    /// on it. What is left is to look at the transcript: any other call says that the session is
+    /// over.
     ///
     /// # Errors
     /// There was no reply to QUIT. The connection is closed all the same.
-    pub async fn quit(mut self) -> Result<(), Error> {
+    pub async fn quit(&mut self) -> Result<(), Error> {
         self.settle(Stage::Quit).await?;
         self.driver.quit().await.map_or(Ok(()), Err)
     }
