@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ehlo::testing::{Running, Script, Server};
 use ehlo::{
-    Client, Connector, Delivery, Envelope, Error, ErrorKind, LineEndings, Outcome, Retry, Security,
-    Stage, Timeouts,
+    Client, Connector, Delivery, Envelope, Error, ErrorKind, HeloPolicy, LineEndings, Outcome,
+    Retry, Security, Stage, Timeouts,
 };
 use tokio::io::DuplexStream;
 
@@ -230,6 +230,54 @@ mod hello {
         assert_eq!(client.conversation().capabilities().keywords().count(), 0);
         client.quit().await.unwrap();
         server.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn c_081_dialect_53_any_refusal_of_ehlo_leads_to_helo_on_request() {
+        for refusal in ["501 no", "503 no", "504 no", "550 no"] {
+            let (stream, server) = serve(&format!(
+                "S: 220 mx\nC: EHLO [127.0.0.1]\nS: {refusal}\nC: HELO [127.0.0.1]\nS: 250 mx\n"
+            ));
+            let connector = in_clear().helo(HeloPolicy::WhereRefused);
+            drop(connector.connect_over(stream).await.unwrap());
+            server.finish().await.unwrap();
+        }
+        let (stream, server) = serve("S: 220 mx\nC: HELO [127.0.0.1]\nS: 250 mx\n");
+        let connector = in_clear().helo(HeloPolicy::Always);
+        drop(connector.connect_over(stream).await.unwrap());
+        server.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn dialect_54_a_close_on_ehlo_leads_to_helo_on_a_new_connection_on_request() {
+        use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            for reply in [None, Some("250 mx\r\n")] {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut stream = BufReader::new(stream);
+                stream.write_all(b"220 mx\r\n").await.unwrap();
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                heard.push(line);
+                if let Some(reply) = reply {
+                    stream.write_all(reply.as_bytes()).await.unwrap();
+                }
+            }
+            heard
+        });
+        let connector = Connector::new(address.to_string()).security(Security::None);
+        drop(
+            connector
+                .helo(HeloPolicy::WhereRefused)
+                .connect()
+                .await
+                .unwrap(),
+        );
+        let heard = server.await.unwrap();
+        assert_eq!(heard, ["EHLO [127.0.0.1]\r\n", "HELO [127.0.0.1]\r\n"]);
     }
 
     #[tokio::test]

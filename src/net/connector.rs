@@ -3,13 +3,13 @@
 
 use std::net::IpAddr;
 #[cfg(feature = "tls")]
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::ClientConfig;
 
 #[cfg(feature = "tls")]
-use super::tls::{Anchor, Crypto, RootCertificates, TlsOptions};
+use super::tls::{Anchor, Crypto, RootCertificates, TlsOptions, TlsSetup};
 use super::{Security, Timeouts};
 use crate::auth::Credentials;
 use crate::protocol::{Misuse, Protocol, SessionConfig};
@@ -39,6 +39,7 @@ pub struct Connector {
     pub(super) protocol: Protocol,
     pub(super) security: Security,
     pub(super) client_name: Option<ClientName>,
+    pub(super) helo: HeloPolicy,
     pub(super) credentials: Option<Credentials>,
     pub(super) sources: Vec<IpAddr>,
     pub(super) timeouts: Timeouts,
@@ -48,7 +49,24 @@ pub struct Connector {
     pub(super) tls: TlsOptions,
     #[cfg(feature = "tls")]
     pub(super) tls_name: Option<String>,
+    /// Made ready at the first connection, and shared by all that follow.
+    #[cfg(feature = "tls")]
+    pub(super) tls_setup: Arc<OnceLock<TlsSetup>>,
     pub(super) invalid: Option<Misuse>,
+}
+
+/// When HELO is said in place of EHLO. It offers no extension, so that it is never said where TLS or
+/// AUTH is asked for, nor over LMTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum HeloPolicy {
+    /// Where the server says that it does not know EHLO: 500 or 502 (RFC 5321 §3.2).
+    #[default]
+    WhereUnknown,
+    /// Where the server refuses EHLO with any 5yz, or closes on it: then over a new connection.
+    WhereRefused,
+    /// At once.
+    Always,
 }
 
 /// Why an opportunistic connection stayed in clear.
@@ -76,6 +94,7 @@ impl Connector {
             protocol: Protocol::Smtp,
             security: Security::default(),
             client_name: None,
+            helo: HeloPolicy::default(),
             credentials: None,
             sources: Vec::new(),
             timeouts: Timeouts::default(),
@@ -85,6 +104,8 @@ impl Connector {
             tls: TlsOptions::default(),
             #[cfg(feature = "tls")]
             tls_name: None,
+            #[cfg(feature = "tls")]
+            tls_setup: Arc::default(),
             invalid,
         }
     }
@@ -99,8 +120,10 @@ impl Connector {
 
     /// How the connection is protected; [`Security::StartTls`] by default.
     #[must_use]
-    pub const fn security(mut self, security: Security) -> Self {
+    pub fn security(mut self, security: Security) -> Self {
         self.security = security;
+        #[cfg(feature = "tls")]
+        self.forget_tls_setup();
         self
     }
 
@@ -118,6 +141,13 @@ impl Connector {
         self
     }
 
+    /// The same with credentials that were made before, such as those that act as another.
+    #[must_use]
+    pub fn login(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
     /// The name to give in EHLO. By default the address literal of the local end, such as
     /// `[192.0.2.1]`; `[127.0.0.1]` over a stream that is not TCP. The host's own name is never
     /// taken: it is often wrong, and always somebody's business.
@@ -130,6 +160,13 @@ impl Connector {
             Ok(name) => self.client_name = Some(name),
             Err(invalid) => self.invalid = Some(Misuse::Value(invalid.into())),
         }
+        self
+    }
+
+    /// When HELO is said in place of EHLO; [`HeloPolicy::WhereUnknown`] by default.
+    #[must_use]
+    pub const fn helo(mut self, policy: HeloPolicy) -> Self {
+        self.helo = policy;
         self
     }
 
@@ -190,6 +227,7 @@ impl Connector {
     #[must_use]
     pub fn roots(mut self, roots: RootCertificates) -> Self {
         self.tls.anchor = Anchor::Roots(roots);
+        self.forget_tls_setup();
         self
     }
 
@@ -198,14 +236,16 @@ impl Connector {
     #[must_use]
     pub fn client_config(mut self, config: Arc<ClientConfig>) -> Self {
         self.tls.anchor = Anchor::Config(config);
+        self.forget_tls_setup();
         self
     }
 
     /// The crypto provider; by default aws-lc-rs where it is compiled in, else ring.
     #[cfg(feature = "tls")]
     #[must_use]
-    pub const fn crypto(mut self, crypto: Crypto) -> Self {
+    pub fn crypto(mut self, crypto: Crypto) -> Self {
         self.tls.crypto = Some(crypto);
+        self.forget_tls_setup();
         self
     }
 
@@ -226,6 +266,14 @@ impl Connector {
     }
 }
 
+#[cfg(feature = "tls")]
+impl Connector {
+    /// What TLS is made of has changed. Clones that were made before keep theirs.
+    fn forget_tls_setup(&mut self) {
+        self.tls_setup = Arc::default();
+    }
+}
+
 /// A [`Connector`] about to be told to trust what it should not.
 #[cfg(feature = "tls")]
 #[derive(Debug)]
@@ -240,6 +288,7 @@ impl DangerousConnector {
     #[must_use]
     pub fn accept_any_certificate(mut self) -> Connector {
         self.connector.tls.anchor = Anchor::Anything;
+        self.connector.forget_tls_setup();
         self.connector
     }
 }

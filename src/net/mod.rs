@@ -35,7 +35,7 @@ pub use client::Client;
 pub use connect::{ConnectAttempt, ConnectFailure, ConnectFault, ResolveFault};
 #[cfg(feature = "tls")]
 pub use connector::DangerousConnector;
-pub use connector::{Connector, InClear};
+pub use connector::{Connector, HeloPolicy, InClear};
 pub use conversation::Conversation;
 pub use security::{InvalidSecurity, Security};
 pub use timeouts::Timeouts;

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::connect::{connect, resolve};
-use super::connector::{Connector, InClear};
+use super::connector::{Connector, HeloPolicy, InClear};
 use super::driver::{Arrival, Driver};
 #[cfg(feature = "tls")]
 use super::secure::Secured;
@@ -18,7 +18,7 @@ use super::{Client, Conversation, Security};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Extension, StartTls};
 use crate::protocol::{Event, Misuse, Phase, Protocol, Session, Stage};
-use crate::wire::{ClientName, Command, Reply, Verb};
+use crate::wire::{ClientName, Command, Reply, Severity, Verb};
 
 impl Connector {
     /// Connects, over TLS as [`security`](Self::security) says, says EHLO, and authenticates where
@@ -27,7 +27,17 @@ impl Connector {
     /// # Errors
     /// A step failed: the error names its stage. Behind the greeting, QUIT has been said.
     pub async fn connect(&self) -> Result<Client, Error> {
-        self.introduce(self.open().await?).await
+        let error = match self.introduce(self.open().await?).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        let closed_on_ehlo =
+            error.stage() == Stage::Ehlo && matches!(error.kind(), ErrorKind::Closed(None));
+        if self.helo != HeloPolicy::WhereRefused || !closed_on_ehlo || !self.helo_will_do() {
+            return Err(error);
+        }
+        let with_helo = self.clone().helo(HeloPolicy::Always);
+        with_helo.introduce(with_helo.open().await?).await
     }
 
     /// The same over a stream that is given: any `AsyncRead + AsyncWrite`.
@@ -148,20 +158,24 @@ impl Connector {
 
     async fn hello(&self, smtp: &mut Conversation) -> Result<(), Error> {
         let name = smtp.client_name.clone();
-        let first = match self.protocol {
-            Protocol::Smtp => Command::ehlo(name.clone())?,
-            Protocol::Lmtp => Command::lhlo(name.clone())?,
+        let first = match (self.protocol, self.helo) {
+            (Protocol::Lmtp, _) => Command::lhlo(name.clone())?,
+            (Protocol::Smtp, HeloPolicy::Always) if self.helo_will_do() => {
+                Command::helo(name.clone())?
+            }
+            (Protocol::Smtp, _) => Command::ehlo(name.clone())?,
         };
         let refusal = smtp.say(&first).await?;
         if !refusal.is_negative() {
             return Ok(());
         }
         let error = smtp.driver.refused(Stage::Ehlo);
-        // RFC 5321 §3.2, for hosts from before ESMTP. They have no extension, so that whoever
-        // needs one is better served by the refusal.
-        let is_unknown = matches!(refusal.code().number(), 500 | 502);
-        let needs_more = self.security.requires_tls() || self.credentials.is_some();
-        if !is_unknown || needs_more || self.protocol == Protocol::Lmtp {
+        let fall_back = match self.helo {
+            HeloPolicy::WhereUnknown => matches!(refusal.code().number(), 500 | 502),
+            HeloPolicy::WhereRefused => refusal.severity() == Severity::Permanent,
+            HeloPolicy::Always => false,
+        };
+        if !fall_back || !self.helo_will_do() {
             return Err(error);
         }
         let reply = smtp.say(&Command::helo(name)?).await?;
@@ -169,6 +183,14 @@ impl Connector {
             return Err(smtp.driver.refused(Stage::Ehlo).after([refusal]));
         }
         Ok(())
+    }
+
+    /// Hosts from before ESMTP have no extension: whoever needs one is better served by their
+    /// refusal of EHLO.
+    fn helo_will_do(&self) -> bool {
+        !self.security.requires_tls()
+            && self.credentials.is_none()
+            && self.protocol == Protocol::Smtp
     }
 
     async fn start_tls(&self, smtp: &mut Conversation) -> Result<(), Error> {
@@ -203,9 +225,12 @@ impl Connector {
             Security::Opportunistic => Check::Recorded,
             _ => Check::Required,
         };
-        let made = server_name(name)
-            .and_then(|name| Ok(Secured::new(TlsSetup::new(&self.tls, check)?, name)));
-        match made {
+        let setup = match self.tls_setup.get() {
+            Some(setup) => Ok(setup.clone()),
+            None => TlsSetup::new(&self.tls, check)
+                .map(|setup| self.tls_setup.get_or_init(|| setup).clone()),
+        };
+        match server_name(name).and_then(|name| Ok(Secured::new(setup?, name))) {
             Ok(secured) => driver.tls = Some(secured),
             // In clear nobody asked for TLS: whoever says STARTTLS later is told then.
             Err(_) if self.security == Security::None => {}
