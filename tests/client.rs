@@ -1110,6 +1110,37 @@ mod deadlines {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn connecting_is_one_call_however_many_steps_it_has() {
+        let (near, far) = tokio::io::duplex(256);
+        tokio::spawn(async move {
+            let (reader, mut writer) = tokio::io::split(far);
+            let mut lines = BufReader::new(reader).lines();
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            writer.write_all(b"220 mx\r\n").await.unwrap();
+            while lines.next_line().await.unwrap().is_some() {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                let reply = b"250-mx\r\n250 AUTH LOGIN\r\n";
+                writer.write_all(reply).await.unwrap();
+            }
+        });
+        let timeouts = Timeouts::default().with_whole(Some(Duration::from_secs(7)));
+        let began = tokio::time::Instant::now();
+        let error = in_clear()
+            .timeouts(timeouts)
+            .connect_over(near)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no reply from mx.example.org to EHLO within 7s"
+        );
+        assert_eq!(
+            (began.elapsed().as_secs(), error.elapsed().as_secs()),
+            (7, 7)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_server_that_stops_reading_ends_at_the_deadline_of_a_block() {
         let (near, far) = tokio::io::duplex(256);
         tokio::spawn(async move {
