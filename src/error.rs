@@ -137,7 +137,7 @@ impl Error {
         self
     }
 
-    pub(crate) fn after(mut self, earlier: Option<Reply>) -> Self {
+    pub(crate) fn after(mut self, earlier: impl IntoIterator<Item = Reply>) -> Self {
         self.0.earlier.extend(earlier);
         self
     }
@@ -179,8 +179,8 @@ impl Error {
         }
     }
 
-    /// Refusals that came before and were passed over, such as that of EHLO where HELO failed
-    /// too.
+    /// Replies that came before in the same call, such as the refusal of EHLO where HELO failed
+    /// too, or those to the first commands of a group.
     #[must_use]
     pub fn earlier(&self) -> &[Reply] {
         &self.0.earlier
@@ -299,7 +299,9 @@ impl fmt::Display for Error {
             write!(f, "; reply not finished, {lines} lines so far: ")?;
             write!(f, "\"{}\"", Escaped::new(unfinished))?;
         }
-        for reply in earlier {
+        // Those that were positive do not explain anything.
+        let refusals = earlier.iter().filter(|reply| reply.is_negative());
+        for reply in refusals.filter(|reply| self.reply() != Some(reply)) {
             write!(f, "; before that: {reply}")?;
         }
         Ok(())
