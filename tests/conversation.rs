@@ -280,3 +280,42 @@ async fn the_replies_to_a_dropped_group_are_read_off() {
     drop(smtp);
     server.finish().await.unwrap();
 }
+
+/// The mail was delivered: what comes behind its reply is the next call's to find.
+#[tokio::test]
+async fn t17_the_reply_to_a_content_outlasts_what_follows_it() {
+    let script = format!(
+        "C: {MAIL}\nC: {RCPT}\nC: DATA\nS: 250 a\nS: 250 b\nS: 354 c\nC: <content 3>\nC: .\n\
+         S! 250 d\\x0d\\x0a250 e\\x0d\\x0a\n"
+    );
+    let (mut smtp, _server) = pipelined(&script).await;
+    smtp.say_all(commands(&[MAIL, RCPT, "DATA"])).await.unwrap();
+    assert_eq!(words(&smtp.content(b"x\r\n").await.unwrap()), ["250 d"]);
+    let error = smtp.say(&Command::quit()).await.unwrap_err();
+    failed(
+        &error,
+        Stage::EndOfData,
+        &[],
+        "mx.example.org broke the protocol at end of data: a reply came that answers no command: \
+         250 e",
+    );
+}
+
+#[tokio::test]
+async fn c_120_over_lmtp_the_replies_that_came_are_kept() {
+    let script = format!(
+        "C: {MAIL}\nS: 250 a\nC: {RCPT}\nS: 250 b\nC: {RCPT}\nS: 250 c\nC: DATA\nS: 354 d\n\
+         C: <content 3>\nC: .\nS: 452 4.2.2 full\n-- close\n"
+    );
+    let (mut smtp, _server) = introduced(in_clear().lmtp(), LMTP, &script).await;
+    smtp.say_all(commands(&[MAIL, RCPT, RCPT, "DATA"]))
+        .await
+        .unwrap();
+    let error = smtp.content(b"x\r\n").await.unwrap_err();
+    failed(
+        &error,
+        Stage::EndOfData,
+        &["452 4.2.2 full"],
+        "mx.example.org closed the connection at end of data; before that: 452 4.2.2 full",
+    );
+}

@@ -142,7 +142,8 @@ impl Conversation {
     ///
     /// # Errors
     /// There is no reply, as for [`say`](Self::say), or the content cannot be sent. The session
-    /// is over then: DATA has no other way out.
+    /// is over then: DATA has no other way out. Over LMTP the replies that came are in
+    /// [`Error::earlier`].
     pub async fn content(&mut self, content: &[u8]) -> Result<Vec<Reply>, Error> {
         self.driver.begin(Stage::Content);
         let session = &mut self.driver.session;
@@ -152,15 +153,14 @@ impl Conversation {
         begun.map_err(|misuse| self.driver.misuse(misuse))?;
         let mut replies = Vec::new();
         let mut rest = content;
-        loop {
-            match self.driver.carry(&mut rest).await? {
-                Arrival::Event(_) => replies.push(self.reply()?),
-                Arrival::Idle | Arrival::StartTls => return Ok(replies),
-            }
-            if self.driver.session.phase() == Phase::Closed {
-                return Ok(replies);
+        // Not until nothing is left to hear: what comes behind the last reply is the next call's.
+        while self.driver.session.in_flight() > 0 {
+            match self.driver.carry(&mut rest).await {
+                Ok(_) => replies.push(self.reply()?),
+                Err(error) => return Err(error.after(replies)),
             }
         }
+        Ok(replies)
     }
 
     /// Authenticates by the strongest mechanism that the server offers and the credentials fit.
