@@ -5,6 +5,7 @@
 use ehlo::testing::{Running, Script, Server};
 use ehlo::{
     Command, Connector, Conversation, Error, ErrorKind, ForwardPath, Phase, Reply, Security, Stage,
+    Verb,
 };
 
 /// A conversation with a server that greets, is asked for what it offers, and goes on by this
@@ -318,4 +319,25 @@ async fn c_120_over_lmtp_the_replies_that_came_are_kept() {
         &["452 4.2.2 full"],
         "mx.example.org closed the connection at end of data; before that: 452 4.2.2 full",
     );
+}
+
+/// The dot is the session's own, and cuts no mail.
+#[tokio::test]
+async fn c_097_the_conversation_goes_on_behind_a_lone_dot() {
+    let nobody = format!(
+        "C: {MAIL}\nC: {RCPT}\nC: DATA\nS: 250 a\nS: 550 b\nS: 354 c\nC: .\nS: 250 d\nC: RSET\nS: 250 e\n"
+    );
+    for in_one_group in [true, false] {
+        let (mut smtp, server) = pipelined(&nobody).await;
+        let mut group = commands(&[MAIL, RCPT, "DATA", "RSET"]);
+        let rest = group.split_off(if in_one_group { 4 } else { 3 });
+        let mut replies = smtp.say_all(group).await.unwrap();
+        for command in &rest {
+            replies.push(smtp.say(command).await.unwrap());
+        }
+        assert_eq!(words(&replies), ["250 a", "550 b", "354 c", "250 e"]);
+        assert_eq!(smtp.allows(Verb::Mail), Ok(()));
+        drop(smtp);
+        server.finish().await.unwrap();
+    }
 }
