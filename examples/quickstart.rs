@@ -10,9 +10,9 @@ mod common;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ehlo::{Connector, Envelope, Error, ForwardPath, ReversePath, RootCertificates};
+use ehlo::{Connector, Envelope, Error};
 
-use common::{Access, FAILED, USAGE, arguments, fail};
+use common::{Access, Addresses, USAGE, arguments, fail, failed};
 
 /// Hold a whole conversation with a server, and show it: TLS, AUTH, a mail to two recipients.
 #[derive(Parser)]
@@ -22,13 +22,8 @@ struct Arguments {
     /// The server [default: an embedded one, which knows alice]
     #[arg(value_name = "HOST[:PORT]")]
     server: Option<String>,
-    /// Who sends the mail
-    #[arg(long, value_name = "MAILBOX", default_value = "alice@example.test")]
-    from: ReversePath,
-    /// Who is to have it; may be repeated
-    #[arg(long, value_name = "MAILBOX",
-          default_values = ["bob@example.test", "nobody-here@example.test"])]
-    to: Vec<ForwardPath>,
+    #[command(flatten)]
+    addresses: Addresses,
     #[command(flatten)]
     access: Access,
 }
@@ -44,39 +39,36 @@ This is a whole mail.
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments: Arguments = match arguments() {
-        Ok(arguments) => arguments,
-        Err(status) => return status,
-    };
-    let envelope = match Envelope::new(arguments.from, arguments.to) {
-        Ok(envelope) => envelope,
-        Err(invalid) => return fail(USAGE, invalid),
-    };
-    // The embedded server lives as long as this.
-    let (connector, _server) = match arguments.access.reach(arguments.server.as_deref()).await {
-        Ok(reached) => reached,
-        Err(why) => return fail(USAGE, why),
-    };
-    match converse(&connector, &envelope).await {
+    match run(arguments()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if let Some(transcript) = error.transcript() {
-                print!("{transcript}");
-            }
-            common::failed(&error)
-        }
+        Err(status) => status,
     }
+}
+
+async fn run(arguments: Arguments) -> Result<(), ExitCode> {
+    let envelope = Envelope::new(arguments.addresses.from, arguments.addresses.to);
+    let envelope = envelope.map_err(|invalid| fail(USAGE, invalid))?;
+    // The embedded server lives as long as this.
+    let (connector, _, _server) = arguments.access.reach(arguments.server.as_deref()).await?;
+    converse(&connector, &envelope).await.map_err(|error| {
+        if let Some(transcript) = error.transcript() {
+            println!("{transcript}");
+        }
+        failed(&error)
+    })
 }
 
 /// All that it takes to send a mail.
 async fn converse(connector: &Connector, envelope: &Envelope) -> Result<(), Error> {
     let mut client = connector.connect().await?;
-    let delivery = client.send(envelope, MESSAGE).await?;
+    let sent = client.send(envelope, MESSAGE).await;
+    let ended = client.quit().await;
     if let Some(transcript) = client.conversation().transcript() {
         println!("{transcript}");
     }
+    let delivery = sent?;
     for recipient in delivery.recipients() {
         println!("{}: {}", recipient.mailbox(), recipient.outcome());
     }
-    client.quit().await
+    ended
 }

@@ -8,14 +8,14 @@
 mod common;
 
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
 use ehlo::{
-    Connector, Delivery, Envelope, Error, ErrorKind, ForwardPath, Outcome, Reply, ReversePath,
-    Stage,
+    Connector, Delivery, Envelope, Error, ForwardPath, Outcome, Recipient, Reply, ReversePath,
+    Stage, Transcript,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -54,24 +54,26 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments: Arguments = match arguments() {
-        Ok(arguments) => arguments,
+    let arguments: Arguments = arguments();
+    let (connector, envelope, content) = match prepare(&arguments).await {
+        Ok(prepared) => prepared,
         Err(status) => return status,
     };
-    let (connector, envelope, content) = match prepare(&arguments) {
-        Ok(prepared) => prepared,
-        Err(why) => return fail(USAGE, why),
-    };
     let began = Instant::now();
-    let (delivery, error) = send(&connector, &envelope, &content, arguments.transcript).await;
-    if let Some(error) = error.as_ref().filter(|error| is_usage(error)) {
+    let transcript = |transcript: Option<&Transcript>| {
+        if let Some(transcript) = transcript.filter(|_| arguments.transcript) {
+            eprint!("{transcript}");
+        }
+    };
+    let (delivery, error) = send(&connector, &envelope, &content, transcript).await;
+    if let Some(error) = error.as_ref().filter(|error| common::is_usage(error)) {
         return fail(USAGE, error);
     }
     let report = Report {
         server: &arguments.server,
         elapsed_ms: began.elapsed().as_millis(),
-        recipients: rows(&envelope, delivery.as_ref()),
-        error: error.as_ref().map(Failure::from),
+        recipients: delivery.recipients().map(row).collect(),
+        error: error.as_ref().map(failure),
     };
     if arguments.json {
         match serde_json::to_string(&report) {
@@ -79,69 +81,71 @@ async fn main() -> ExitCode {
             Err(why) => return fail(FAILED, why),
         }
     } else {
-        report.print();
+        for row in &report.recipients {
+            println!("{}: {}", row.mailbox, row.words);
+        }
+        if let Some(error) = &report.error {
+            eprintln!("error: {}", error.message);
+        }
     }
-    ExitCode::from(report.status())
+    ExitCode::from(status(&report))
 }
 
 /// All that can be wrong with the arguments is found before a server is bothered.
-fn prepare(arguments: &Arguments) -> Result<(Connector, Envelope, Vec<u8>), String> {
-    let mut connector = arguments.access.connector(&arguments.server)?;
-    if let Some((user, password)) = arguments.access.credentials()? {
-        connector = connector.credentials(user, password);
-    }
+async fn prepare(arguments: &Arguments) -> Result<(Connector, Envelope, Vec<u8>), ExitCode> {
+    let (mut connector, ..) = arguments.access.reach(Some(&arguments.server)).await?;
     if arguments.lmtp {
         connector = connector.lmtp();
     }
-    let envelope = Envelope::new(arguments.from.clone(), arguments.to.clone())
-        .map_err(|invalid| invalid.to_string())?;
+    let envelope = Envelope::new(arguments.from.clone(), arguments.to.clone());
+    let envelope = envelope.map_err(|invalid| fail(USAGE, invalid))?;
     let mut content = Vec::new();
-    match &arguments.file {
-        Some(file) => std::fs::File::open(file)
-            .and_then(|mut file| file.read_to_end(&mut content))
-            .map_err(|why| format!("{}: {why}", file.display()))?,
-        None => std::io::stdin()
-            .read_to_end(&mut content)
-            .map_err(|why| format!("standard input: {why}"))?,
+    let (read, source) = match &arguments.file {
+        Some(file) => (
+            std::fs::read(file).map(|read| content = read),
+            file.as_path(),
+        ),
+        None => {
+            let read = std::io::stdin().read_to_end(&mut content);
+            (read.map(drop), Path::new("standard input"))
+        }
     };
+    read.map_err(|why| fail(USAGE, format!("{}: {why}", source.display())))?;
     Ok((connector, envelope, content))
 }
 
-/// One mail over one connection. What became of the recipients is known in part where the session
-/// fails.
+/// One mail over one connection. Where the session fails, something may be known all the same.
 async fn send(
     connector: &Connector,
     envelope: &Envelope,
     content: &[u8],
-    show_transcript: bool,
-) -> (Option<Delivery>, Option<Error>) {
+    transcript: impl Fn(Option<&Transcript>),
+) -> (Delivery, Option<Error>) {
     let mut client = match connector.connect().await {
         Ok(client) => client,
         Err(error) => {
-            if let Some(transcript) = error.transcript().filter(|_| show_transcript) {
-                eprint!("{transcript}");
-            }
-            return (None, Some(error));
+            transcript(error.transcript());
+            return (Delivery::not_sent(envelope), Some(error));
         }
     };
     let bar = progress_bar(content.len());
     let progress = |octets| bar.set_position(octets);
     let sent = client.send_with_progress(envelope, content, progress).await;
     bar.finish_and_clear();
-    let outcome = match sent {
-        Ok(delivery) => (Some(delivery), None),
-        Err(error) => (client.take_delivery().await, Some(error)),
+    let known = match sent {
+        Ok(delivery) => (delivery, None),
+        Err(error) => {
+            let known = client.take_delivery().await;
+            (
+                known.unwrap_or_else(|| Delivery::not_sent(envelope)),
+                Some(error),
+            )
+        }
     };
-    if let Some(transcript) = client
-        .conversation()
-        .transcript()
-        .filter(|_| show_transcript)
-    {
-        eprint!("{transcript}");
-    }
     // The mail is delivered or not, whatever becomes of the farewell.
     let _ = client.quit().await;
-    outcome
+    transcript(client.conversation().transcript());
+    known
 }
 
 /// A bar for what takes a while, where somebody looks.
@@ -150,17 +154,9 @@ fn progress_bar(octets: usize) -> ProgressBar {
     if octets <= LARGE || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-    let bar = ProgressBar::new(octets as u64);
-    match ProgressStyle::with_template(style) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
-/// What was wrong before anything was done, such as LMTP without a port.
-fn is_usage(error: &Error) -> bool {
-    error.stage() == Stage::Connect && matches!(error.kind(), ErrorKind::Misuse(_))
+    let style = ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta} left");
+    ProgressBar::new(octets as u64)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// What `--json` prints.
@@ -211,29 +207,8 @@ impl From<Option<&Reply>> for Said {
     }
 }
 
-impl From<&Error> for Failure {
-    fn from(error: &Error) -> Self {
-        Self {
-            stage: error.stage().name(),
-            kind: error.kind().name(),
-            message: error.to_string(),
-            reply: error.reply().into(),
-        }
-    }
-}
-
-/// A row for each recipient; where there is no delivery, nothing was sent.
-fn rows(envelope: &Envelope, delivery: Option<&Delivery>) -> Vec<Row> {
-    let known = delivery.into_iter().flat_map(Delivery::recipients);
-    let mut rows: Vec<_> = known
-        .map(|recipient| row(recipient.mailbox(), recipient.outcome()))
-        .collect();
-    let rest = envelope.recipients().iter().skip(rows.len());
-    rows.extend(rest.map(|mailbox| row(mailbox, Outcome::NotSent)));
-    rows
-}
-
-fn row(mailbox: &ForwardPath, outcome: Outcome<'_>) -> Row {
+fn row(recipient: Recipient<'_>) -> Row {
+    let outcome = recipient.outcome();
     let (name, reply, stage) = match outcome {
         Outcome::Accepted(reply) => ("accepted", Some(reply), Some(Stage::EndOfData)),
         Outcome::Refused(refusal) => ("refused", Some(refusal.reply()), Some(refusal.stage())),
@@ -241,7 +216,7 @@ fn row(mailbox: &ForwardPath, outcome: Outcome<'_>) -> Row {
         _ => ("unknown", None, Some(Stage::EndOfData)),
     };
     Row {
-        mailbox: mailbox.as_str().to_owned(),
+        mailbox: recipient.mailbox().as_str().to_owned(),
         outcome: name,
         reply: reply.into(),
         stage: stage.map(Stage::name),
@@ -249,29 +224,23 @@ fn row(mailbox: &ForwardPath, outcome: Outcome<'_>) -> Row {
     }
 }
 
-impl Report<'_> {
-    fn print(&self) {
-        for row in &self.recipients {
-            println!("{}: {}", row.mailbox, row.words);
-        }
-        if let Some(error) = &self.error {
-            eprintln!("error: {}", error.message);
-        }
+fn failure(error: &Error) -> Failure {
+    Failure {
+        stage: error.stage().name(),
+        kind: error.kind().name(),
+        message: error.to_string(),
+        reply: error.reply().into(),
     }
+}
 
-    fn status(&self) -> u8 {
-        let count = |outcome| {
-            self.recipients
-                .iter()
-                .filter(|row| row.outcome == outcome)
-                .count()
-        };
-        match count("accepted") {
-            _ if count("unknown") > 0 => 4,
-            _ if self.error.is_some() || count("not_sent") > 0 => FAILED,
-            0 => 2,
-            accepted if accepted < self.recipients.len() => 1,
-            _ => 0,
-        }
+fn status(report: &Report<'_>) -> u8 {
+    let rows = &report.recipients;
+    let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
+    match count("accepted") {
+        _ if count("unknown") > 0 => 4,
+        _ if report.error.is_some() || count("not_sent") > 0 => FAILED,
+        0 => 2,
+        accepted if accepted < rows.len() => 1,
+        _ => 0,
     }
 }

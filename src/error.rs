@@ -35,6 +35,8 @@ struct Inner {
     command: Box<[u8]>,
     earlier: Vec<Reply>,
     unfinished: Box<[u8]>,
+    /// This side closed: a call that was dropped had left what could not be gone on with.
+    is_given_up: bool,
     elapsed: Duration,
     transcript: Option<Transcript>,
 }
@@ -121,6 +123,7 @@ impl Error {
             command: Box::default(),
             earlier: Vec::new(),
             unfinished: Box::default(),
+            is_given_up: false,
             elapsed: Duration::ZERO,
             transcript: None,
         }))
@@ -134,6 +137,11 @@ impl Error {
 
     pub(crate) fn answering(mut self, command: &[u8]) -> Self {
         self.0.command = command.into();
+        self
+    }
+
+    pub(crate) fn given_up(mut self) -> Self {
+        self.0.is_given_up = true;
         self
     }
 
@@ -236,6 +244,7 @@ impl fmt::Display for Error {
             command,
             earlier,
             unfinished,
+            is_given_up,
             elapsed: _,
             transcript: _,
         } = &*self.0;
@@ -256,6 +265,11 @@ impl fmt::Display for Error {
             ErrorKind::Closed(Some(reply)) => {
                 write!(f, "{peer} ended the session at {stage}: {reply}")?;
             }
+            ErrorKind::Closed(None) if *is_given_up => write!(
+                f,
+                "the connection to {peer} was closed from this side: a call that was dropped at \
+                 {stage} left half a mail"
+            )?,
             ErrorKind::Closed(None) => write!(f, "{peer} closed the connection at {stage}")?,
             ErrorKind::Timeout(after) => match stage {
                 Stage::Greeting => write!(f, "no greeting from {peer} within {after:?}")?,
@@ -312,9 +326,10 @@ impl Error {
     /// What the evidence suggests beside what it says.
     fn hint(&self) -> Option<&'static str> {
         match (&self.0.kind, self.0.stage) {
-            (ErrorKind::Timeout(_), Stage::Greeting) if self.0.unfinished.is_empty() => {
-                Some("the port may speak TLS from the start, or the server delays its greeting")
-            }
+            (ErrorKind::Timeout(_), Stage::Greeting) if self.0.unfinished.is_empty() => Some(
+                "the port may speak TLS from the start, it may not be an SMTP port, or the \
+                     server delays its greeting",
+            ),
             (ErrorKind::Closed(None), Stage::Greeting) if self.0.unfinished.is_empty() => Some(
                 "it closed before a greeting: the port may speak TLS from the start, or the \
                  server turns this client away",

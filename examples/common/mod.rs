@@ -7,7 +7,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser};
-use ehlo::{ClientName, Connector, RootCertificates, Security, Timeouts};
+use ehlo::testing::{Running, Server};
+use ehlo::{
+    ClientName, Connector, Error, ErrorKind, ForwardPath, ReversePath, RootCertificates, Security,
+    Stage, Timeouts,
+};
 
 /// The session failed.
 pub(crate) const FAILED: u8 = 3;
@@ -16,6 +20,21 @@ pub(crate) const USAGE: u8 = 64;
 
 /// Enough for what a person reads; what is longer is left out in the middle.
 const TRANSCRIPT: usize = 256 * 1024;
+
+/// Who writes to whom, in examples of which that is not the point.
+#[derive(Args)]
+pub(crate) struct Addresses {
+    /// Who sends; '' is the null path of notifications
+    #[arg(long, value_name = "MAILBOX", default_value = "alice@example.test")]
+    pub(crate) from: ReversePath,
+    /// A recipient; may be repeated
+    #[arg(long, value_name = "MAILBOX",
+          default_values = ["bob@example.test", "nobody-here@example.test"])]
+    pub(crate) to: Vec<ForwardPath>,
+}
+
+/// The last is an embedded server, where there is one.
+pub(crate) type Reached = (Connector, Option<(String, String)>, Option<Running>);
 
 /// How to reach a server.
 #[derive(Args)]
@@ -41,8 +60,34 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// A connector to `server`, without credentials.
-    pub(crate) fn connector(&self, server: &str) -> Result<Connector, String> {
+    /// A connector to this server, and the credentials, which it has too; without a server, to an
+    /// embedded one that knows alice and runs until it is dropped.
+    pub(crate) async fn reach(&self, server: Option<&str>) -> Result<Reached, ExitCode> {
+        self.prepare(server).await.map_err(|why| fail(USAGE, why))
+    }
+
+    async fn prepare(&self, server: Option<&str>) -> Result<Reached, String> {
+        let mut credentials = self.credentials()?;
+        let (mut connector, embedded) = match server {
+            Some(server) => (self.connector(server)?, None),
+            None => {
+                let server = embedded(self.tls).await.map_err(|why| why.to_string())?;
+                credentials.get_or_insert_with(|| ("alice".to_owned(), "wonderland".to_owned()));
+                let roots = RootCertificates::from_pem(server.ca_pem().as_bytes());
+                let connector = self
+                    .connector(&server.addr().to_string())?
+                    .roots(roots.map_err(|why| why.to_string())?)
+                    .tls_name("mx.example.test");
+                (connector, Some(server))
+            }
+        };
+        if let Some((user, password)) = credentials.clone() {
+            connector = connector.credentials(user, password);
+        }
+        Ok((connector, credentials, embedded))
+    }
+
+    fn connector(&self, server: &str) -> Result<Connector, String> {
         let mut connector = Connector::new(server)
             .security(self.tls)
             .transcript(TRANSCRIPT);
@@ -66,7 +111,7 @@ impl Access {
 
     /// The user given, and the password from the environment: among the arguments of a process
     /// anybody on the machine could see it.
-    pub(crate) fn credentials(&self) -> Result<Option<(String, String)>, String> {
+    fn credentials(&self) -> Result<Option<(String, String)>, String> {
         let Some(user) = self.user.clone() else {
             return Ok(None);
         };
@@ -77,16 +122,26 @@ impl Access {
     }
 }
 
-/// The arguments, or the exit status where there is nothing more to do.
-pub(crate) fn arguments<A: Parser>() -> Result<A, ExitCode> {
-    A::try_parse().map_err(|error| {
+/// The server to speak with where none is given.
+async fn embedded(tls: Security) -> std::io::Result<Running> {
+    let server = Server::new().user("alice", "wonderland").refuse(
+        "nobody-here@example.test",
+        "550 5.1.1 nobody here has that name",
+    );
+    let server = match tls {
+        Security::Implicit => server.implicit_tls(),
+        Security::None => server.allow_cleartext(),
+        _ => server,
+    };
+    server.start().await
+}
+
+/// The arguments. Where they are bad, or help is all that is wanted, the program ends here.
+pub(crate) fn arguments<A: Parser>() -> A {
+    A::try_parse().unwrap_or_else(|error| {
         // Where even that cannot be printed, the exit status has to do.
         let _ = error.print();
-        if error.use_stderr() {
-            ExitCode::from(USAGE)
-        } else {
-            ExitCode::SUCCESS
-        }
+        std::process::exit(if error.use_stderr() { USAGE.into() } else { 0 })
     })
 }
 
@@ -94,4 +149,14 @@ pub(crate) fn arguments<A: Parser>() -> Result<A, ExitCode> {
 pub(crate) fn fail(status: u8, why: impl std::fmt::Display) -> ExitCode {
     eprintln!("error: {why}");
     ExitCode::from(status)
+}
+
+/// The same for an error of the session. One that struck before anything was done, such as a server
+/// that is none, is an error of the arguments.
+pub(crate) fn failed(error: &Error) -> ExitCode {
+    fail(if is_usage(error) { USAGE } else { FAILED }, error)
+}
+
+pub(crate) fn is_usage(error: &Error) -> bool {
+    error.stage() == Stage::Connect && matches!(error.kind(), ErrorKind::Misuse(_))
 }

@@ -142,7 +142,7 @@ impl Conversation {
     ///
     /// # Errors
     /// There is no reply, as for [`say`](Self::say), or the content cannot be sent. The session
-    /// is over then: DATA has no other way out. Over LMTP the replies that came are in
+    /// is over then: DATA has no other way out. Replies that came before stand in
     /// [`Error::earlier`].
     pub async fn content(&mut self, content: &[u8]) -> Result<Vec<Reply>, Error> {
         self.driver.begin(Stage::Content);
@@ -200,11 +200,12 @@ impl Conversation {
     }
 
     /// Says QUIT, waits for its reply, and closes. What became of mails before does not depend
-    /// on it.
+    /// on it. What is left is to look at the transcript: any other call says that the session is
+    /// over.
     ///
     /// # Errors
     /// There was no reply to QUIT. The connection is closed all the same.
-    pub async fn quit(mut self) -> Result<(), Error> {
+    pub async fn quit(&mut self) -> Result<(), Error> {
         self.settle(Stage::Quit).await?;
         self.driver.quit().await.map_or(Ok(()), Err)
     }

@@ -19,6 +19,9 @@ use crate::wire::Reply;
 /// Reads at most from a stream that takes nothing more: one reply, in as many pieces.
 const LAST_WORDS: usize = 16;
 
+/// Longer than any conversation.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// Slices for one vectored write: a flight of commands takes one, content a few more.
 const SLICES: usize = 64;
 
@@ -297,7 +300,7 @@ impl Driver {
     /// Ends the session from this side.
     pub(crate) fn give_up(&mut self, stage: Stage) -> Error {
         self.session.close();
-        self.error(stage, ErrorKind::Closed(None))
+        self.error(stage, ErrorKind::Closed(None)).given_up()
     }
 
     /// The session is over, by the server or by the network.
@@ -439,7 +442,7 @@ impl Clock {
     fn begin(&mut self, stage: Stage, whole: Option<Duration>) {
         self.stage = Some(stage);
         self.began = Instant::now();
-        self.whole = whole.map(|limit| (self.began + limit, limit));
+        self.whole = whole.and_then(|limit| Some((self.began.checked_add(limit)?, limit)));
         self.is_running = false;
     }
 
@@ -450,7 +453,9 @@ impl Clock {
         self.stage = Some(stage);
         self.is_running = true;
         self.allowed = timeouts.of(stage);
-        self.deadline = Instant::now() + self.allowed;
+        let now = Instant::now();
+        // A limit beyond what a clock can say is none.
+        self.deadline = now.checked_add(self.allowed).unwrap_or(now + NEVER);
         if let Some((end, limit)) = self.whole.filter(|(end, _)| *end < self.deadline) {
             (self.deadline, self.allowed) = (end, limit);
         }

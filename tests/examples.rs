@@ -1,0 +1,635 @@
+//! The examples as a user runs them: what they print, and their exit statuses.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail in any line")]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ehlo::testing::{Running, Script, Server};
+use serde_json::{Value, json};
+
+/// A run that has ended.
+struct Ran {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|why| panic!("{why}: {}", self.out))
+    }
+}
+
+/// Beside this test: cargo builds examples before it runs tests, but not for `--test examples`.
+fn binary(example: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let binary = profile.join("examples").join(example);
+    if !binary.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args(["build", "--examples", "--target-dir"]);
+        let built = cargo.arg(profile.parent().unwrap()).status().unwrap();
+        assert!(built.success());
+    }
+    binary
+}
+
+/// Runs an example with these arguments, words parted by spaces (`''` is empty), while the servers
+/// of the test go on.
+async fn run(example: &str, arguments: &str, stdin: impl Into<Vec<u8>>) -> Ran {
+    run_as("wonderland", example, arguments, stdin).await
+}
+
+async fn run_as(password: &str, example: &str, arguments: &str, stdin: impl Into<Vec<u8>>) -> Ran {
+    let mut command = Command::new(binary(example));
+    let words = arguments.split_whitespace();
+    command
+        .args(words.map(|word| if word == "''" { "" } else { word }))
+        .env("EHLO_PASSWORD", password)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let stdin = stdin.into();
+    let run = move || {
+        let mut child = command.spawn().unwrap();
+        // A program that refuses its arguments does not read.
+        let _ = child.stdin.take().unwrap().write_all(&stdin);
+        child.wait_with_output().unwrap()
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    Ran {
+        status: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// What `--ca` takes; gone with the test.
+struct CaFile(PathBuf);
+
+impl CaFile {
+    fn of(server: &Running) -> Self {
+        let name = format!("ehlo-{}-{}.pem", std::process::id(), server.port());
+        let file = Self(std::env::temp_dir().join(name));
+        std::fs::write(&file.0, server.ca_pem()).unwrap();
+        file
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for CaFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+async fn server() -> (Running, CaFile) {
+    let server = Server::new()
+        .user("alice", "wonderland")
+        .refuse("eve@example.test", "550 5.1.1 no eve")
+        .refuse("mallory@example.test", "550-5.7.1 not\n550 5.7.1 you")
+        .start()
+        .await
+        .unwrap();
+    let ca = CaFile::of(&server);
+    (server, ca)
+}
+
+/// A server that plays a script, in clear.
+async fn scripted(script: &str) -> Running {
+    let script: Script = script.parse().unwrap();
+    Server::script(script).start().await.unwrap()
+}
+
+/// A port where nobody listens.
+fn dead_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+const MAIL: &str = "Subject: hi\n\n.hello\n";
+const TRANSACTION: &str = "
+    S: 220 mx
+    C: EHLO c.example
+    S: 250 mx
+    C: MAIL FROM:<alice@example.test>
+    S: 250 ok
+    C: RCPT TO:<bob@example.test>
+    S: 250 ok
+    C: DATA
+    S: 354 go
+    C: <content 24>
+    C: .
+";
+
+mod quickstart {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_arguments_it_shows_a_conversation_and_each_outcome() {
+        let ran = run("quickstart", "", "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        for line in [
+            "C: STARTTLS",
+            "-- TLS",
+            "C: AUTH PLAIN <secret>",
+            "C: RCPT TO:<bob@example.test>",
+            "<bob@example.test>: accepted: 250 2.0.0 mail accepted",
+            "<nobody-here@example.test>: refused: 550 5.1.1 nobody here has that name (in reply to RCPT TO)",
+        ] {
+            assert!(
+                ran.out.lines().any(|said| said == line),
+                "{line}: {}",
+                ran.out
+            );
+        }
+        let pipelined = "SIZE=162\nC: RCPT TO:<bob@example.test>\nC: RCPT TO:<nobody-here@example.test>\nC: DATA\n";
+        assert!(ran.out.contains(pipelined), "{}", ran.out);
+    }
+
+    #[tokio::test]
+    async fn it_sends_through_another_server() {
+        let (server, ca) = server().await;
+        let arguments = format!(
+            "localhost:{} --ca {} --user alice --helo me.example --from '' --to bob@example.test",
+            server.port(),
+            ca.path()
+        );
+        let ran = run("quickstart", &arguments, "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        let mails = server.mails();
+        let [mail] = mails.as_slice() else {
+            panic!("{mails:?}");
+        };
+        assert_eq!(mail.sender().to_string(), "<>");
+        assert_eq!(mail.client().as_str(), "me.example");
+        assert_eq!(mail.user(), Some("alice"));
+        assert!(mail.is_tls());
+    }
+
+    #[tokio::test]
+    async fn it_fails_in_words() {
+        let ran = run_as("wrong", "quickstart", "--user alice", "").await;
+        assert_eq!(ran.status, 3);
+        assert!(
+            ran.err.starts_with("error: 127.0.0.1 said: 535 "),
+            "{}",
+            ran.err
+        );
+        assert!(
+            ran.out.contains("\nC: AUTH PLAIN <secret>\nS: 535 "),
+            "{}",
+            ran.out
+        );
+
+        let ran = run("quickstart", &format!("127.0.0.1:{}", dead_port()), "").await;
+        assert_eq!(ran.status, 3);
+        assert!(
+            ran.err.starts_with("error: no connection: 127.0.0.1:"),
+            "{}",
+            ran.err
+        );
+
+        for arguments in [
+            "a:b:c",
+            "--from alice",
+            "--tls maybe",
+            "--nope",
+            "--ca /nonexistent",
+        ] {
+            assert_eq!(
+                run("quickstart", arguments, "").await.status,
+                64,
+                "{arguments}"
+            );
+        }
+        assert_eq!(run("quickstart", "--help", "").await.status, 0);
+    }
+}
+
+mod send {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_accepted_is_0() {
+        let (server, ca) = server().await;
+        let arguments = format!(
+            "--server localhost:{} --ca {} --user alice --from '' --to bob@example.test --json",
+            server.port(),
+            ca.path()
+        );
+        let ran = run("send", &arguments, MAIL).await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        let mut report = ran.json();
+        assert!(report["elapsed_ms"].is_u64());
+        report["elapsed_ms"] = json!(0);
+        assert_eq!(
+            report,
+            json!({
+                "server": format!("localhost:{}", server.port()),
+                "elapsed_ms": 0,
+                "recipients": [{
+                    "mailbox": "bob@example.test",
+                    "outcome": "accepted",
+                    "code": 250,
+                    "enhanced": "2.0.0",
+                    "text": "mail accepted",
+                    "stage": "end_of_data",
+                }],
+                "error": null,
+            })
+        );
+        assert_eq!(
+            server.mails()[0].content(),
+            b"Subject: hi\r\n\r\n.hello\r\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn some_accepted_is_1_and_none_is_2() {
+        let (server, ca) = server().await;
+        let access = format!(
+            "--server localhost:{} --ca {} --user alice --from alice@example.test",
+            server.port(),
+            ca.path()
+        );
+        let both = format!("{access} --to eve@example.test --to bob@example.test");
+        let ran = run("send", &both, MAIL).await;
+        assert_eq!(ran.status, 1);
+        assert_eq!(
+            ran.out,
+            "eve@example.test: refused: 550 5.1.1 no eve (in reply to RCPT TO)\n\
+             bob@example.test: accepted: 250 2.0.0 mail accepted\n"
+        );
+        let none = format!("{access} --to eve@example.test --to mallory@example.test --json");
+        let ran = run("send", &none, MAIL).await;
+        assert_eq!(ran.status, 2);
+        let report = ran.json();
+        assert_eq!(report["error"], Value::Null);
+        assert_eq!(
+            report["recipients"][1],
+            json!({
+                "mailbox": "mallory@example.test",
+                "outcome": "refused",
+                "code": 550,
+                "enhanced": "5.7.1",
+                "text": "not\nyou",
+                "stage": "rcpt",
+            })
+        );
+    }
+
+    /// Where, of what kind; and no recipient has the mail.
+    #[track_caller]
+    fn assert_failed(ran: &Ran, stage: &str, kind: &str) -> Value {
+        assert_eq!(ran.status, 3, "{} {}", ran.out, ran.err);
+        let report = ran.json();
+        let unsent = json!({
+            "mailbox": "bob@example.test",
+            "outcome": "not_sent",
+            "code": null,
+            "enhanced": null,
+            "text": null,
+            "stage": null,
+        });
+        assert_eq!(report["recipients"], json!([unsent]));
+        let error = &report["error"];
+        assert_eq!(
+            (&error["stage"], &error["kind"]),
+            (&json!(stage), &json!(kind)),
+            "{error}"
+        );
+        error.clone()
+    }
+
+    const TO_BOB: &str = "--from alice@example.test --to bob@example.test --json";
+
+    #[tokio::test]
+    async fn a_session_that_fails_is_3() {
+        let (server, ca) = server().await;
+        let (port, ca) = (server.port(), ca.path());
+        let dead = format!("--server localhost:{} {TO_BOB}", dead_port());
+        let error = assert_failed(&run("send", &dead, MAIL).await, "connect", "connect");
+        assert_eq!(error["code"], Value::Null);
+
+        let nowhere = format!("--server no-such-host.invalid:25 {TO_BOB}");
+        assert_failed(&run("send", &nowhere, MAIL).await, "resolve", "resolve");
+
+        let (_other, other_ca) = super::server().await;
+        let other_ca = other_ca.path();
+        let distrusted = format!("--server localhost:{port} --ca {other_ca} {TO_BOB}");
+        assert_failed(&run("send", &distrusted, MAIL).await, "handshake", "tls");
+
+        let wrong =
+            format!("--server localhost:{port} --ca {ca} --user alice {TO_BOB} --transcript");
+        let ran = run_as("wrong", "send", &wrong, MAIL).await;
+        let error = assert_failed(&ran, "auth", "refused");
+        assert_eq!(
+            (&error["code"], &error["enhanced"]),
+            (&json!(535), &json!("5.7.8"))
+        );
+        assert!(
+            ran.err.contains("\nC: AUTH PLAIN <secret>\nS: 535 5.7.8 "),
+            "{}",
+            ran.err
+        );
+
+        let in_clear = format!("--server localhost:{port} --tls none --user alice {TO_BOB}");
+        assert_failed(&run("send", &in_clear, MAIL).await, "auth", "unsupported");
+
+        let implicit = format!("--server localhost:{port} --tls implicit --ca {ca} {TO_BOB}");
+        assert_failed(&run("send", &implicit, MAIL).await, "handshake", "tls");
+        assert!(server.mails().is_empty());
+    }
+
+    #[tokio::test]
+    async fn servers_that_are_none_are_3() {
+        let http = scripted("S: HTTP/1.1 400 Bad Request\n-- close").await;
+        let arguments = format!("--server 127.0.0.1:{} {TO_BOB}", http.port());
+        let ran = run("send", &arguments, MAIL).await;
+        let error = assert_failed(&ran, "greeting", "violation");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("HTTP"), "{message}");
+
+        let silent = scripted("-- stall").await;
+        let arguments = format!("--server 127.0.0.1:{} --timeout 1 {TO_BOB}", silent.port());
+        assert_failed(&run("send", &arguments, MAIL).await, "greeting", "timeout");
+    }
+
+    #[tokio::test]
+    async fn a_mail_without_an_answer_is_4() {
+        let server = scripted(&format!("{TRANSACTION} -- close")).await;
+        let arguments = format!(
+            "--server 127.0.0.1:{} --tls none --helo c.example {TO_BOB}",
+            server.port()
+        );
+        let ran = run("send", &arguments, MAIL).await;
+        assert_eq!(ran.status, 4, "{}", ran.err);
+        let report = ran.json();
+        assert_eq!(report["recipients"][0]["outcome"], "unknown");
+        assert_eq!(report["recipients"][0]["stage"], "end_of_data");
+        assert_eq!(report["error"]["stage"], "end_of_data");
+        assert_eq!(report["error"]["kind"], "closed");
+        server.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn over_lmtp_each_recipient_has_an_answer() {
+        let server = Server::new()
+            .lmtp()
+            .refuse_at_end("eve@example.test", "452 4.2.2 eve is full")
+            .start()
+            .await
+            .unwrap();
+        let arguments = format!(
+            "--server 127.0.0.1:{} --lmtp --tls none {TO_BOB} --to eve@example.test",
+            server.port()
+        );
+        let ran = run("send", &arguments, MAIL).await;
+        assert_eq!(ran.status, 1);
+        let report = ran.json();
+        assert_eq!(report["recipients"][0]["outcome"], "accepted");
+        assert_eq!(report["recipients"][1]["outcome"], "refused");
+        assert_eq!(report["recipients"][1]["stage"], "end_of_data");
+    }
+
+    #[tokio::test]
+    async fn a_large_mail_arrives_without_a_bar_where_nobody_looks() {
+        let server = Server::new().start().await.unwrap();
+        let arguments = format!("--server 127.0.0.1:{} --tls none {TO_BOB}", server.port());
+        let mail = "0123456789\r\n".repeat(200_000);
+        let ran = run("send", &arguments, mail.clone()).await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert_eq!(server.mails()[0].content(), mail.as_bytes());
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_are_64() {
+        for (arguments, words) in [
+            ("", "--server <HOST:PORT>"),
+            ("--nope", "unexpected argument"),
+            ("--server a --from b@c.test", "--to <MAILBOX>"),
+            (
+                "--server a --from b --to c@d.test",
+                "mailbox \"b\": it has no `@`",
+            ),
+            ("--server a --from b@c.test --to ''", "--to <MAILBOX>"),
+            (
+                "--server a --from b@c.test --to d@e.test --tls ssl",
+                "security is one of",
+            ),
+            (
+                "--server a --from b@c.test --to d@e.test --timeout 0",
+                "--timeout <SECONDS>",
+            ),
+            (
+                "--server a --from b@c.test --to d@e.test --helo ü",
+                "--helo <NAME>",
+            ),
+            (
+                "--server a --from b@c.test --to d@e.test --ca /nonexistent",
+                "/nonexistent: ",
+            ),
+            (
+                "--server a --from b@c.test --to d@e.test /nonexistent",
+                "/nonexistent: ",
+            ),
+            (
+                "--server a --from b@c.test --to d@e.test --lmtp",
+                "LMTP has no port",
+            ),
+            (
+                "--server a:b --from b@c.test --to d@e.test --json",
+                "\"a:b\" is not a server",
+            ),
+        ] {
+            let ran = run("send", arguments, "").await;
+            assert_eq!(ran.status, 64, "{arguments}: {}", ran.err);
+            assert!(ran.err.contains(words), "{arguments}: {}", ran.err);
+            assert_eq!(ran.out, "", "{arguments}");
+        }
+        let ran = run("send", "--help", "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert!(ran.out.contains("Exit status: "), "{}", ran.out);
+    }
+}
+
+mod conversation {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_script_is_played_to_its_end() {
+        let script = "\
+MAIL FROM:<a@b.test>
+ehlo
+STARTTLS
+EHLO me.example
+AUTH LOGIN
+nonsense!
+YWxpY2U=
+d29uZGVybGFuZA==
+MAIL
+RCPT
+RCPT
+XYZZY
+DATA
+Subject: hi
+
+.dot
+.
+";
+        let ran = run("conversation", "", script).await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+        let mut rest = ran.out.as_str();
+        for words in [
+            "S: 220 ",
+            "   not sent: MAIL is lawful after EHLO and outside a transaction, and the session is before EHLO\n",
+            "   lawful: EHLO HELO ",
+            "> EHLO [127.0.0.1]\n",
+            "   TLS 1.3, ",
+            "> EHLO me.example\n",
+            "it asks \"Username:\"",
+            "   not sent: an answer is base64",
+            "> <secret>\n",
+            "S: 235 2.7.0 ",
+            "> MAIL FROM:<alice@example.test>\n",
+            "> RCPT TO:<bob@example.test>\n",
+            "> RCPT TO:<nobody-here@example.test>\n",
+            "   550: mailbox not available; 5.1.1: no such mailbox\n",
+            "   sent as it is, though: command \"XYZZY\": not a verb\n",
+            "S: 500 ",
+            "S: 354 ",
+            "> <content 21>\n",
+            "S: 250 2.0.0 mail accepted\n",
+            "> QUIT\n",
+            "   221: closing the connection",
+        ] {
+            let Some(at) = rest.find(words) else {
+                panic!("no {words:?} in what is left: {rest}");
+            };
+            rest = &rest[at + words.len()..];
+        }
+        assert!(!ran.out.contains("d29uZGVy"), "{}", ran.out);
+    }
+
+    #[tokio::test]
+    async fn what_a_console_knows_beside_smtp() {
+        let script = "EHLO\nSTARTTLS\nEHLO\n?\n:capabilities\nAUTH\nNOOP a\x07b\n:raw NOOP x\n:transcript\n:quit\nNOOP\n";
+        let ran = run("conversation", "", script).await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+        for words in [
+            "   RCPT is lawful after MAIL and before the content, and the session is outside a transaction\n",
+            "   SIZE 10485760\n",
+            "   as alice, by the strongest mechanism there is\nS: 235 ",
+            "   not sent: command \"NOOP a\\x07b\": a control character can not be sent\n",
+            "C: AUTH PLAIN <secret>\nS: 235 ",
+            "C: NOOP x\nS: 250 2.0.0 ok\n> QUIT\n",
+        ] {
+            assert!(ran.out.contains(words), "{words}: {}", ran.out);
+        }
+        assert!(
+            ran.out
+                .ends_with("S: 221 2.0.0 bye\n   221: closing the connection; 2.0.0: success\n")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_mail_goes_to_another_server() {
+        let (server, ca) = server().await;
+        let arguments = format!(
+            "localhost:{} --ca {} --user alice --from '' --to bob@example.test",
+            server.port(),
+            ca.path()
+        );
+        let script =
+            "EHLO\r\nSTARTTLS\r\nEHLO\r\nAUTH\r\nMAIL\r\nRCPT\r\nDATA\r\n..\r\n.\r\nQUIT\r\n";
+        let ran = run("conversation", &arguments, script).await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+        let mails = server.mails();
+        assert_eq!(mails[0].content(), b"..\r\n");
+        assert_eq!(mails[0].sender().to_string(), "<>");
+    }
+
+    #[tokio::test]
+    async fn a_session_that_fails_is_3() {
+        let dead = format!("127.0.0.1:{}", dead_port());
+        assert_eq!(run("conversation", &dead, "").await.status, 3);
+
+        let leaving = scripted("S: 220 mx\nC: NOOP\nS: 421 4.3.2 leaving\n-- close").await;
+        let arguments = format!("127.0.0.1:{} --tls none", leaving.port());
+        let ran = run("conversation", &arguments, "NOOP\nNOOP\n").await;
+        assert_eq!(ran.status, 3);
+        assert!(ran.out.contains("S: 421 4.3.2 leaving\n"), "{}", ran.out);
+        assert_eq!(ran.err, "error: the server has ended the session\n");
+
+        let gone = scripted("S: 220 mx\nC: NOOP\n-- close").await;
+        let arguments = format!("127.0.0.1:{} --tls none", gone.port());
+        let ran = run("conversation", &arguments, "NOOP\n").await;
+        assert_eq!(ran.status, 3);
+        assert_eq!(ran.err, "error: 127.0.0.1 closed the connection at query\n");
+
+        let script = "EHLO\nMAIL\nRCPT\nDATA\nhalf a mail";
+        let ran = run(
+            "conversation",
+            "--tls none --user alice --allow-cleartext",
+            "",
+        )
+        .await;
+        assert_eq!(ran.status, 0);
+        let script = script.replace("MAIL", "AUTH\nMAIL");
+        let ran = run("conversation", "--tls none --allow-cleartext", script).await;
+        assert_eq!(ran.status, 3);
+        assert_eq!(
+            ran.err,
+            "error: no dot ended the content: the mail was not sent\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_dialogue_that_is_left_open_is_given_up() {
+        let ran = run("conversation", "", "EHLO\nSTARTTLS\nEHLO\nAUTH LOGIN\n").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert!(
+            ran.out.contains("S: 501 5.7.0 authentication cancelled\n"),
+            "{}",
+            ran.out
+        );
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_are_64() {
+        for arguments in [
+            "a:b:c",
+            "--to bob",
+            "--nope",
+            "--ca /nonexistent",
+            "one two",
+        ] {
+            assert_eq!(
+                run("conversation", arguments, "").await.status,
+                64,
+                "{arguments}"
+            );
+        }
+        assert_eq!(run("conversation", "--help", "").await.status, 0);
+    }
+}
+
+#[test]
+fn each_can_be_read_in_one_sitting() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for example in ["quickstart.rs", "send.rs", "conversation.rs"] {
+        let lines = std::fs::read_to_string(examples.join(example))
+            .unwrap()
+            .lines()
+            .count();
+        assert!(lines < 250, "{example}: {lines} lines");
+    }
+}
