@@ -187,7 +187,8 @@ impl Error {
         }
     }
 
-    /// Replies that came before and were passed over, such as that to EHLO where HELO failed too.
+    /// Replies that came before in the same call, such as the refusal of EHLO where HELO failed
+    /// too, or those to the first commands of a group.
     #[must_use]
     pub fn earlier(&self) -> &[Reply] {
         &self.0.earlier
@@ -312,7 +313,9 @@ impl fmt::Display for Error {
             write!(f, "; reply not finished, {lines} lines so far: ")?;
             write!(f, "\"{}\"", Escaped::new(unfinished))?;
         }
-        for reply in earlier {
+        // Those that were positive do not explain anything.
+        let refusals = earlier.iter().filter(|reply| reply.is_negative());
+        for reply in refusals.filter(|reply| self.reply() != Some(reply)) {
             write!(f, "; before that: {reply}")?;
         }
         Ok(())

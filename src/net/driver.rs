@@ -111,12 +111,7 @@ impl Driver {
     ) -> Result<(), Error> {
         self.begin(stage);
         loop {
-            let half_a_mail = match self.session.phase() {
-                Phase::Content => true,
-                Phase::EndOfData => !self.session.is_content_written(),
-                _ => self.session.promised() > 0,
-            };
-            if half_a_mail {
+            if self.session.is_half_sent() {
                 return Err(self.give_up(Stage::Content));
             }
             match self.next().await? {
