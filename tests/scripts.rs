@@ -2,6 +2,7 @@
 //! speaks whole, by line and by octet. A conversation shows less than a session does: what holds
 //! only while a call is under way (`= ahead`, and whatever stands before the last line of the
 //! server) is left to `tests/sans-io`.
+#![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 #[path = "support/script.rs"]
@@ -16,9 +17,10 @@ mod script;
 mod turns;
 
 use std::panic::catch_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ehlo::testing::{self, ScriptStep};
 use ehlo::{
     Command, Connector, Conversation, Error, ErrorKind, Escaped, Misuse, Phase, Reply, Secret,
     Security, Severity, Stage, Verb,
@@ -82,8 +84,45 @@ fn what_is_not_played_cannot_be() {
     assert_eq!(cannot, named);
 }
 
+/// The server of feature `testing` has a grammar of its own: it has no claims, and can do more. It
+/// reads the lines that both have alike. (Two parsers, because the tests that do without that
+/// feature need one too, and because each is held against the other here.)
+#[test]
+fn without_its_claims_every_script_is_one_for_the_testing_server() {
+    for script in scripts() {
+        let text = std::fs::read_to_string(folder().join(format!("{}.smtp", script.name))).unwrap();
+        // A claim leaves an empty line: lines keep their numbers.
+        let lines = text.lines().map(|line| match line {
+            // Whether a certificate is verified is the client's to say there.
+            "-- TLS unverified" => "-- TLS",
+            claim if claim.starts_with("= ") => "",
+            line => line,
+        });
+        let played: testing::Script = lines.collect::<Vec<_>>().join("\n").parse().unwrap();
+        let played = played.lines().iter();
+        let expected = script.lines.iter().filter_map(|line| {
+            let shown = match &line.does {
+                Does::Server(octets) => ScriptStep::Say(octets.as_slice().into()).to_string(),
+                Does::Client(said) => format!("C: {said}"),
+                Does::Tls { .. } => "-- TLS".to_owned(),
+                Does::Close => "-- close".to_owned(),
+                Does::Claim(_) => return None,
+            };
+            Some((line.number, shown))
+        });
+        let played: Vec<_> = played
+            .map(|line| (line.number(), line.to_string()))
+            .collect();
+        assert_eq!(played, expected.collect::<Vec<_>>(), "{}", script.name);
+    }
+}
+
 fn scripts() -> Vec<Script> {
-    Script::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts"))
+    Script::all(&folder())
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts")
 }
 
 fn cannot_be_said(script: &Script) -> Option<&'static str> {
@@ -441,6 +480,11 @@ impl<'a> Player<'a> {
             let expected = self.script.as_transcript();
             let expected = expected.strip_prefix("-- TLS\n").unwrap_or(&expected);
             let transcript = smtp.transcript().expect("it was asked for").to_string();
+            if let Err(invalid) = transcript.parse::<testing::Script>() {
+                self.fail(format!(
+                    "the transcript is no script: {invalid}\n{transcript}"
+                ));
+            }
             if is_clean && transcript != *expected {
                 self.fail(format!("the transcript is not the script:\n{transcript}"));
             }
