@@ -351,7 +351,7 @@ mod tls {
     }
 
     #[tokio::test]
-    async fn t7_dialect_48_a_refused_starttls_ends_the_session() {
+    async fn t7_c_126_dialect_48_a_refused_starttls_ends_the_session() {
         fails(
             secure(),
             &format!(
@@ -436,8 +436,37 @@ mod tls {
         client.quit().await.unwrap();
     }
 
+    /// RFC 8314 §3.3: a server in clear would hear EHLO, or be heard to greet.
     #[tokio::test]
-    async fn t9_an_unknown_issuer_is_an_error_and_nothing_is_said_after_it() {
+    async fn c_127_implicit_tls_comes_before_the_greeting() {
+        let server = Server::new().implicit_tls().start().await.unwrap();
+        let roots = RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
+        let connector = Connector::new("127.0.0.1")
+            .port(server.port())
+            .security(Security::Implicit)
+            .roots(roots.clone())
+            .timeouts(Timeouts::all(Duration::from_secs(10)))
+            .transcript(65_536);
+        let client = connector.connect().await.unwrap();
+        assert!(client.conversation().tls().unwrap().is_verified());
+        let transcript = client.conversation().transcript().unwrap().to_string();
+        assert!(transcript.starts_with("-- TLS\nS: 220 "), "{transcript}");
+        client.quit().await.unwrap();
+
+        let (stream, server) = serve("S: 220 mx ESMTP\n-- close\n");
+        let connector = Connector::new("mx.example.org")
+            .security(Security::Implicit)
+            .roots(roots);
+        let error = connector.connect_over(stream).await.unwrap_err();
+        assert_eq!(
+            (error.stage(), error.kind().name()),
+            (Stage::Handshake, "tls")
+        );
+        drop(server);
+    }
+
+    #[tokio::test]
+    async fn t9_c_129_an_unknown_issuer_is_an_error_and_nothing_is_said_after_it() {
         let server = Server::new().start().await.unwrap();
         let other = Server::new().start().await.unwrap();
         let roots = RootCertificates::from_pem(other.ca_pem().as_bytes()).unwrap();
@@ -459,7 +488,7 @@ mod tls {
     }
 
     #[tokio::test]
-    async fn t10_an_unverified_server_never_gets_a_secret() {
+    async fn t10_c_129_an_unverified_server_never_gets_a_secret() {
         let server = Server::new()
             .user("alice", "wonderland")
             .start()
@@ -509,6 +538,25 @@ mod auth {
         )
         .await;
         assert_eq!(error.retry(), Retry::Never);
+    }
+
+    /// RFC 4954 §6: another try may do, or another password is wanted.
+    #[tokio::test]
+    async fn c_152_454_is_temporary_and_535_is_not() {
+        for (reply, retry) in [
+            ("454 4.7.0 not now", Retry::Later),
+            ("535 5.7.8 wrong", Retry::Never),
+        ] {
+            let error = fails(
+                alice().allow_cleartext(),
+                &format!("{HELLO}S: 250 AUTH PLAIN\nC: AUTH PLAIN <secret>\nS: {reply}\nC: QUIT\nS: 221 bye\n"),
+                Stage::Auth,
+                "refused",
+                &format!("mx.example.org said: {reply} (in reply to AUTH PLAIN <secret>)"),
+            )
+            .await;
+            assert_eq!(error.retry(), retry);
+        }
     }
 
     #[tokio::test]
@@ -678,6 +726,23 @@ mod mail {
         assert!(one.is_complete());
         drop(client);
         server.finish().await.unwrap();
+    }
+
+    /// RFC 1870 §6.2.
+    #[tokio::test]
+    async fn c_112_a_full_server_is_tried_again_and_a_mail_too_large_is_not() {
+        for (reply, retry) in [
+            ("452 4.3.1 no room", Retry::Later),
+            ("552 5.3.4 too large", Retry::Never),
+        ] {
+            let script = format!("C: MAIL FROM:<a@example.org> SIZE=3\nS: {reply}\n");
+            let (mut client, server) = introduced(&["SIZE"], &script).await;
+            let delivery = client.send(&to(&["b@example.org"]), "x").await.unwrap();
+            let recipient = delivery.recipients().next().unwrap();
+            assert_eq!(recipient.outcome().retry(), retry, "{reply}");
+            drop(client);
+            server.finish().await.unwrap();
+        }
     }
 
     #[tokio::test]
@@ -908,7 +973,7 @@ mod content {
     }
 
     #[tokio::test]
-    async fn what_the_server_does_not_take_is_refused_before_anything_is_sent() {
+    async fn c_111_what_the_server_does_not_take_is_refused_before_anything_is_sent() {
         let b = || to(&["b@example.org"]);
         cannot_send(
             &[],
@@ -991,6 +1056,29 @@ mod content {
             .unwrap();
         drop(client);
         server.finish().await.unwrap();
+    }
+
+    /// RFC 6531 §3.4: the parameter is for addresses and header fields alone.
+    #[tokio::test]
+    async fn c_114_smtputf8_is_not_asked_for_without_need() {
+        for content in [
+            "Subject: hello\n\nh\u{e9}\n".as_bytes(),
+            b"Subject: h\xe9llo\n\nhello\n",
+            "\nSubject: h\u{e9}\n".as_bytes(),
+        ] {
+            let (mut client, server) = introduced(
+                &["SMTPUTF8", "8BITMIME"],
+                "C: MAIL FROM:<a@example.org> BODY=8BITMIME\nS: 550 seen\n\
+                 C: MAIL FROM:<a@example.org> BODY=8BITMIME\nS: 250 ok\n",
+            )
+            .await;
+            let delivery = client.send(&to(&["b@example.org"]), content).await;
+            let delivery = delivery.unwrap_or_else(|error| panic!("{content:?}: {error}"));
+            assert!(!delivery.is_complete());
+            drop(client.mail("a@example.org").await.unwrap());
+            drop(client);
+            server.finish().await.unwrap();
+        }
     }
 
     #[tokio::test]
@@ -1107,6 +1195,37 @@ mod deadlines {
         let timeouts = Timeouts::default().with_whole(Some(Duration::from_secs(7)));
         let (words, _) = silence("C: MAIL FROM:<a@example.org>\n", timeouts).await;
         assert_eq!(words, "no reply from mx.example.org to MAIL FROM within 7s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connecting_is_one_call_however_many_steps_it_has() {
+        let (near, far) = tokio::io::duplex(256);
+        tokio::spawn(async move {
+            let (reader, mut writer) = tokio::io::split(far);
+            let mut lines = BufReader::new(reader).lines();
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            writer.write_all(b"220 mx\r\n").await.unwrap();
+            while lines.next_line().await.unwrap().is_some() {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                let reply = b"250-mx\r\n250 AUTH LOGIN\r\n";
+                writer.write_all(reply).await.unwrap();
+            }
+        });
+        let timeouts = Timeouts::default().with_whole(Some(Duration::from_secs(7)));
+        let began = tokio::time::Instant::now();
+        let error = in_clear()
+            .timeouts(timeouts)
+            .connect_over(near)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no reply from mx.example.org to EHLO within 7s"
+        );
+        assert_eq!(
+            (began.elapsed().as_secs(), error.elapsed().as_secs()),
+            (7, 7)
+        );
     }
 
     #[tokio::test(start_paused = true)]

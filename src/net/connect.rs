@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn literals_stand_for_themselves() {
+    async fn c_159_literals_stand_for_themselves() {
         for (host, address) in [
             ("192.0.2.1", "192.0.2.1:25"),
             ("[192.0.2.1]", "192.0.2.1:25"),
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn goes_on_to_the_address_that_listens() {
+    async fn c_161_goes_on_to_the_address_that_listens() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         let stream = connect(&[closed_port().await, open], &[], LONG)

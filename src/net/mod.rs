@@ -10,6 +10,7 @@
 //! | `connector` | how to reach a server and speak with it: the settings |
 //! | `reach` | the steps from there to a client |
 //! | `driver` | THE LOOP: does on a stream what a session says, within deadlines |
+//! | `clock` | the deadline that runs |
 //! | `secure` | the step from clear to TLS |
 //! | `conversation` | any lawful command, every reply |
 //! | `client` | whole mails, and what became of them |
@@ -17,6 +18,7 @@
 //! | `timeouts` | how long each stage may take |
 
 mod client;
+mod clock;
 mod connect;
 mod connector;
 mod conversation;

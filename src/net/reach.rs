@@ -2,9 +2,10 @@
 //! AUTH. How octets are carried is the driver's; what is lawful, the session's.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::connect::{connect, resolve};
 use super::connector::{Connector, HeloPolicy, InClear};
@@ -27,7 +28,7 @@ impl Connector {
     /// # Errors
     /// A step failed: the error names its stage. Behind the greeting, QUIT has been said.
     pub async fn connect(&self) -> Result<Client, Error> {
-        let error = match self.introduce(self.open().await?).await {
+        let error = match self.introduce(self.reach().await?).await {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
@@ -37,7 +38,7 @@ impl Connector {
             return Err(error);
         }
         let with_helo = self.clone().helo(HeloPolicy::Always);
-        with_helo.introduce(with_helo.open().await?).await
+        with_helo.introduce(with_helo.reach().await?).await
     }
 
     /// The same over a stream that is given: any `AsyncRead + AsyncWrite`.
@@ -48,7 +49,7 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.introduce(self.open_over(stream).await?).await
+        self.introduce(self.reach_over(stream).await?).await
     }
 
     /// Connects and reads the greeting, for who goes on command by command. With
@@ -58,6 +59,10 @@ impl Connector {
     /// # Errors
     /// A step failed: the error names its stage.
     pub async fn open(&self) -> Result<Conversation, Error> {
+        self.reach().await.map(for_the_caller)
+    }
+
+    async fn reach(&self) -> Result<Conversation, Error> {
         let began = Instant::now();
         let failed =
             |stage, kind: ErrorKind| Error::new(stage, kind).with_peer(&self.host, began.elapsed());
@@ -73,11 +78,14 @@ impl Connector {
                 return Err(failed(Stage::Connect, misuse.into()));
             }
         };
-        let addresses = resolve(&self.host, port, self.timeouts.resolve())
+        let whole = self.timeouts.whole().unwrap_or(Duration::MAX);
+        let addresses = resolve(&self.host, port, self.timeouts.resolve().min(whole))
             .await
             .map_err(|fault| failed(Stage::Resolve, ErrorKind::Resolve(fault)))?;
-        let stream = connect(&addresses, &self.sources, self.timeouts.connect())
+        let connected = connect(&addresses, &self.sources, self.timeouts.connect());
+        let stream = timeout(whole.saturating_sub(began.elapsed()), connected)
             .await
+            .map_err(|_| failed(Stage::Connect, ErrorKind::Timeout(whole)))?
             .map_err(|fault| failed(Stage::Connect, ErrorKind::Connect(fault)))?;
         self.greet(Stream::Plain(Plain::Tcp(stream)), began).await
     }
@@ -87,6 +95,13 @@ impl Connector {
     /// # Errors
     /// As for [`open`](Self::open).
     pub async fn open_over<S>(&self, stream: S) -> Result<Conversation, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.reach_over(stream).await.map(for_the_caller)
+    }
+
+    async fn reach_over<S>(&self, stream: S) -> Result<Conversation, Error>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -108,8 +123,7 @@ impl Connector {
         });
         let peer = self.host.clone();
         let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
-        driver.begin(Stage::Greeting);
-        driver.began(began);
+        driver.begin_introduction(began);
         match self.greeting(&mut driver).await {
             Ok(greeting) => Ok(Conversation {
                 driver,
@@ -140,7 +154,10 @@ impl Connector {
     /// EHLO, STARTTLS, AUTH.
     async fn introduce(&self, mut smtp: Conversation) -> Result<Client, Error> {
         match self.make_ready(&mut smtp).await {
-            Ok(()) => Ok(Client::new(smtp, self.line_endings)),
+            Ok(()) => {
+                smtp.driver.end_introduction();
+                Ok(Client::new(smtp, self.line_endings))
+            }
             Err(error) => Err(leave(smtp.driver, error).await),
         }
     }
@@ -250,6 +267,12 @@ impl Connector {
         let misuse = Misuse::Setting("TLS is not compiled in: enable feature tls".to_owned());
         Err(driver.error(Stage::Handshake, misuse))
     }
+}
+
+/// A conversation that is opened: what is said from now on are calls of their own.
+const fn for_the_caller(mut smtp: Conversation) -> Conversation {
+    smtp.driver.end_introduction();
+    smtp
 }
 
 /// Leaves a session that cannot be used, in good order where that is still possible.

@@ -172,9 +172,8 @@ mod tests {
         assert!(!set.contains(&"example.com".parse().unwrap()));
     }
 
-    /// C-043, C-044.
     #[test]
-    fn refuses_with_these_words() {
+    fn c_043_c_044_refuses_with_these_words() {
         let long = "a.".repeat(127) + "aa";
         let label = "a".repeat(64);
         let ldh = "a label of the domain may hold letters, digits and hyphens only";

@@ -273,7 +273,7 @@ mod tests {
 
     /// C-045.
     #[test]
-    fn reads_and_writes_address_literals() {
+    fn c_045_reads_and_writes_address_literals() {
         let cases = [
             ("[127.0.0.1]", "[127.0.0.1]"),
             ("[010.0.00.255]", "[10.0.0.255]"),
@@ -359,9 +359,9 @@ mod tests {
         );
     }
 
-    /// C-046, C-047: one word, and never U-labels, whatever features are on.
+    /// One word, and never U-labels, whatever features are on.
     #[test]
-    fn refuses_client_names_with_these_words() {
+    fn c_046_c_047_refuses_client_names_with_these_words() {
         let cases = [
             (
                 "bücher.example",

@@ -291,9 +291,24 @@ mod tests {
         assert!(set.contains(&Param::number("SIZE", 5)));
     }
 
-    /// C-051.
+    /// RFC 5321 §4.1.2: `esmtp-value = 1*(%d33-60 / %d62-126)`.
     #[test]
-    fn refuses_with_these_words() {
+    fn c_051_a_value_keeps_to_its_octets() {
+        for octet in 0..=127_u8 {
+            let is_lawful = matches!(octet, 33..=60 | 62..=126);
+            for value in [
+                char::from(octet).to_string(),
+                format!("a{}a", char::from(octet)),
+            ] {
+                let param = Param::with_value("X", &value);
+                assert_eq!(param.is_ok(), is_lawful, "{value:?}");
+                assert_eq!(format!("X={value}").parse::<Param>(), param);
+            }
+        }
+    }
+
+    #[test]
+    fn c_051_refuses_with_these_words() {
         let keyword = "a keyword may hold letters, digits and, but not at its start, hyphens only";
         let value = "a value must not hold a space, a `=` or a control character";
         let cases = [

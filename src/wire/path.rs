@@ -228,9 +228,9 @@ mod tests {
         }
     }
 
-    /// C-037: the postmaster alone needs no domain.
+    /// The postmaster alone needs no domain.
     #[test]
-    fn a_recipient_is_a_mailbox_or_the_postmaster() {
+    fn c_037_a_recipient_is_a_mailbox_or_the_postmaster() {
         for text in ["postmaster", "<POSTMASTER>", "Postmaster"] {
             let recipient = ForwardPath::try_from(text).unwrap();
             assert_eq!(
@@ -246,9 +246,8 @@ mod tests {
         );
     }
 
-    /// C-038.
     #[test]
-    fn drops_a_source_route() {
+    fn c_038_drops_a_source_route() {
         for text in ["<@a:joe@x>", "<@a,@b.c:joe@x>", "@a:joe@x"] {
             assert_eq!(ReversePath::try_from(text).unwrap().to_string(), "<joe@x>");
             assert_eq!(ForwardPath::try_from(text).unwrap().to_string(), "<joe@x>");

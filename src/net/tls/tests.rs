@@ -43,10 +43,10 @@ async fn a_good_certificate_is_verified() {
     assert!(CryptoProvider::get_default().is_none());
 }
 
-/// T9, C-129, C-130: each mistake ends a required handshake with these words, is recorded by an
+/// Each mistake ends a required handshake with these words, is recorded by an
 /// opportunistic one, and goes unseen where nobody looks.
 #[tokio::test]
-async fn a_bad_certificate_is_explained() {
+async fn t9_c_129_c_130_a_bad_certificate_is_explained() {
     let ca = Authority::new();
     let stranger = Authority::named("another authority");
     let changed = |change: fn(&mut CertificateParams)| {
@@ -168,7 +168,7 @@ async fn a_bad_certificate_is_explained() {
 }
 
 #[tokio::test]
-async fn names_match_as_rfc_9525_says() {
+async fn c_130_c_131_names_match_as_rfc_9525_says() {
     let ca = Authority::new();
     let identity = ca.issue(&params(&["*.mx.example", "192.0.2.1", "2001:db8::1"]));
     let setup = TlsSetup::new(&options(Anchor::Roots(ca.roots())), Check::Required).unwrap();
@@ -274,7 +274,7 @@ async fn a_whole_configuration_is_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn no_version_in_common() {
+async fn c_128_no_version_in_common() {
     let provider = provider(None).unwrap();
     let modern = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
@@ -287,7 +287,7 @@ async fn no_version_in_common() {
     let fault = session(&setup.unwrap(), NAME, config).await.unwrap_err();
     assert_eq!(fault.to_string(), words);
 
-    // A server that chooses TLS 1.0, which rustls cannot be made to be (C-128).
+    // A server that chooses TLS 1.0, which rustls cannot be made to be.
     let mut hello = b"\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01".to_vec();
     hello.extend([7; 32]);
     hello.extend(b"\x00\x00\x2f\x00");
@@ -402,7 +402,7 @@ async fn a_dropped_handshake_leaves_a_closed_stream() {
 }
 
 #[tokio::test]
-async fn tls_is_not_begun_inside_tls() {
+async fn c_125_tls_is_not_begun_inside_tls() {
     let identity = Identity::self_signed(&params(&[NAME]));
     let (client, peer) = duplex(4096);
     let _server = serve(peer, server_config(&identity, &[&TLS13]));

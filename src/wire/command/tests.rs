@@ -28,9 +28,8 @@ fn refused(line: impl AsRef<[u8]>, words: &str) {
     assert_eq!(error.to_string(), words);
 }
 
-/// C-034 to C-037, C-063 to C-065, C-067.
 #[test]
-fn every_command_has_its_octets() {
+fn c_034_c_035_c_036_c_064_c_067_every_command_has_its_octets() {
     let size = [Param::number("SIZE", 1000), Param::flag("SMTPUTF8")];
     let notify = [Param::fixed("NOTIFY", "NEVER")];
     let sender = "Joe@Example.org".parse::<ReversePath>().unwrap();
@@ -101,7 +100,7 @@ fn every_command_has_its_octets() {
 }
 
 #[test]
-fn a_long_response_is_one_line_of_base64() {
+fn c_065_a_long_response_is_one_line_of_base64() {
     let secret = Secret::from(vec![b'x'; 3000]);
     let line = encoded(&Command::auth("XOAUTH2", Some(secret.clone())).unwrap());
     assert_eq!(line.len(), "AUTH XOAUTH2 \r\n".len() + 4000);
@@ -149,7 +148,7 @@ fn reads_what_the_rfc_lets_vary() {
 }
 
 #[test]
-fn refuses_lines_with_these_words() {
+fn c_067_refuses_lines_with_these_words() {
     refused("", r#"command "": not a verb"#);
     refused("TURN", r#"command "TURN": not a verb"#);
     refused(" NOOP", r#"command "": not a verb"#);
@@ -193,9 +192,22 @@ fn refuses_lines_with_these_words() {
     }
 }
 
-/// C-035, as a server reads it.
 #[test]
-fn refuses_paths_with_these_words() {
+fn c_066_what_is_obsolete_does_not_exist() {
+    for word in ["SEND", "SOML", "SAML", "TURN"] {
+        assert_eq!(Verb::from_word(word.as_bytes()), None);
+        refused(word, &format!(r#"command "{word}": not a verb"#));
+        refused(
+            format!("{word} FROM:<joe@example.org>"),
+            &format!(r#"command "{word}": not a verb"#),
+        );
+        assert!(!Verb::ALL.iter().any(|verb| verb.as_str() == word));
+    }
+}
+
+/// As a server reads it.
+#[test]
+fn c_035_refuses_paths_with_these_words() {
     let colon = "no space may stand around the colon";
     let missing = "`FROM:` and a path in brackets must follow";
     refused("MAIL", "MAIL: its argument is missing");
@@ -297,9 +309,8 @@ fn never_shows_what_follows_auth() {
     );
 }
 
-/// C-050.
 #[test]
-fn takes_each_keyword_once_and_only_where_there_are_parameters() {
+fn c_050_takes_each_keyword_once_and_only_where_there_are_parameters() {
     let twice = vec![
         Param::number("SIZE", 1),
         Param::flag("X"),
@@ -322,9 +333,9 @@ fn takes_each_keyword_once_and_only_where_there_are_parameters() {
     assert_eq!(Command::quit().params(), []);
 }
 
-/// C-042: whatever bears non-ASCII says so.
+/// Whatever bears non-ASCII says so.
 #[test]
-fn knows_whether_it_needs_smtputf8() {
+fn c_042_knows_whether_it_needs_smtputf8() {
     for (line, ascii) in [
         ("MAIL FROM:<u@x>", true),
         ("MAIL FROM:<ü@x>", false),
@@ -345,7 +356,7 @@ fn knows_whether_it_needs_smtputf8() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(command in arbitrary::command()) {
+    fn c_034_what_is_written_is_read_back(command in arbitrary::command()) {
         let line = encoded(&command);
         prop_assert_eq!(line.find(['\r', '\n']), Some(line.len() - 2));
         prop_assert!(!line.trim_end_matches("\r\n").contains(|c: char| c.is_ascii_control()));

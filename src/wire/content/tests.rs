@@ -188,7 +188,7 @@ fn assert_no_stray(wire: &[u8]) {
 }
 
 #[test]
-fn t1_no_sequence_is_taken_for_the_end() {
+fn t1_c_072_no_sequence_is_taken_for_the_end() {
     let sequences: [&[u8]; 14] = [
         b"\n.\n",
         b"\n.\r",
@@ -228,7 +228,7 @@ fn t1_no_sequence_is_taken_for_the_end() {
 }
 
 #[test]
-fn t2_no_dot_is_lost_or_doubled_at_a_border() {
+fn t2_c_068_no_dot_is_lost_or_doubled_at_a_border() {
     let content = b".a\r\n\r\n.\r\n..\r\n\r\n\r\n.b.\r\n.";
     let wanted = b"..a\r\n\r\n..\r\n...\r\n\r\n\r\n..b.\r\n..\r\n.\r\n";
     let each: Vec<&[u8]> = content.chunks(1).collect();
@@ -244,8 +244,7 @@ fn t2_no_dot_is_lost_or_doubled_at_a_border() {
 }
 
 #[test]
-fn ends_content_once() {
-    // C-069, C-070, C-071
+fn c_069_c_070_c_071_ends_content_once() {
     let cases: [(&[u8], LineEndings, &[u8]); 8] = [
         (b"", LineEndings::Normalize, b".\r\n"),
         (b"", LineEndings::Raw, b""),
@@ -262,8 +261,7 @@ fn ends_content_once() {
 }
 
 #[test]
-fn treats_strays_as_the_policy_says() {
-    // C-072, C-073
+fn c_072_c_073_treats_strays_as_the_policy_says() {
     let content = b"a\nb\rc\r\r\n.d";
     let wire = |policy| stuff(&[content], policy, true).0;
     assert_eq!(
@@ -297,8 +295,7 @@ fn raw_content_is_untouched() {
 }
 
 #[test]
-fn refuses_eight_bit_octets_where_they_were_not_announced() {
-    // C-074
+fn c_074_refuses_eight_bit_octets_where_they_were_not_announced() {
     let fault = Err(ContentFault::EightBit { offset: 2 });
     assert_eq!(
         stuff(&["grün".as_bytes()], LineEndings::Normalize, false).1,
@@ -381,8 +378,8 @@ fn faults_say_what_and_where() {
 }
 
 #[test]
-fn counts_lines_too_long() {
-    // C-075: 998 octets and the CRLF, at every position towards the blocks of the scanner
+fn c_075_counts_lines_too_long() {
+    // 998 octets and the CRLF, at every position towards the blocks of the scanner
     for lead in (0..1100).step_by(7) {
         for (length, count) in [(998, 0), (999, 1), (2000, 1)] {
             for end in ["\r\n", "\n", "\r", ""] {
@@ -458,7 +455,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn t2_any_content_in_any_chunks_is_as_the_model_says(
+    fn t2_c_068_any_content_in_any_chunks_is_as_the_model_says(
         content in content(),
         sizes in prop::collection::vec(prop_oneof![0..20_usize, 0..5000_usize], 0..8),
         policy in policy(),

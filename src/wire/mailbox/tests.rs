@@ -17,9 +17,9 @@ fn refused(text: &str, reason: &str) {
     );
 }
 
-/// C-039, C-040: the case stays, the quoting shrinks.
+/// The case stays, the quoting shrinks.
 #[test]
-fn writes_the_least_quoting() {
+fn c_039_c_040_writes_the_least_quoting() {
     let cases = [
         ("joe@example.org", "joe@example.org"),
         ("Joe.Smith@Example.ORG", "Joe.Smith@Example.ORG"),
@@ -99,9 +99,9 @@ fn refuses_with_these_words() {
     );
 }
 
-/// C-044: sizes are those of the wire form.
+/// Sizes are those of the wire form.
 #[test]
-fn bounds_both_parts_and_the_whole() {
+fn c_044_bounds_both_parts_and_the_whole() {
     let long = "the local part is longer than 64 octets";
     let local = "a".repeat(64);
     assert!(format!("{local}@x").parse::<Mailbox>().is_ok());

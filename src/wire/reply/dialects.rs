@@ -16,7 +16,7 @@ fn always_refused(octets: &[u8], kind: ReplyKind) -> String {
 }
 
 #[test]
-fn dialect_1_2_3_codes_without_text() {
+fn dialect_1_dialect_2_dialect_3_codes_without_text() {
     assert_eq!(plain(b"220\r\n", Greeting).text(), "");
     assert_eq!(plain(b"220 \r\n", Greeting).text(), "");
     let reply = plain(b"250-mx\r\n250-SIZE\r\n250\r\n", Hello);
@@ -62,7 +62,7 @@ fn dialect_8_four_digits() {
 }
 
 #[test]
-fn dialect_9_10_exactly_three_digits_at_the_very_beginning() {
+fn dialect_9_dialect_10_exactly_three_digits_at_the_very_beginning() {
     for line in [
         "+22 x", " 22 x", "2_2", "22 x", "-220 x", "0x2 y", " 220 mx", "\t220 mx",
     ] {
@@ -140,7 +140,7 @@ fn dialect_15_different_codes() {
 }
 
 #[test]
-fn dialect_16_29_what_came_of_a_reply_can_be_shown() {
+fn dialect_16_dialect_29_what_came_of_a_reply_can_be_shown() {
     let outcome = read(b"250-mx\r\n250-SIZE\r\n250-STARTT", Hello, Strict);
     assert_eq!(outcome.error, None);
     assert_eq!(outcome.partial, [&b"250-mx"[..], b"250-SIZE"]);
@@ -153,7 +153,8 @@ fn dialect_16_29_what_came_of_a_reply_can_be_shown() {
 }
 
 #[test]
-fn dialect_17_18_19_20_what_is_too_much_stays_behind_as_replies_of_its_own() {
+fn dialect_17_dialect_18_dialect_19_dialect_20_what_is_too_much_stays_behind_as_replies_of_its_own()
+{
     let hello = read(b"250 mx\r\n250-SIZE\r\n250 HELP\r\n", Hello, Strict);
     assert_eq!(hello.replies.len(), 2);
     let greetings = read(b"220 a\r\n220 b\r\n", Greeting, Strict);
@@ -177,7 +178,7 @@ fn dialect_21_lines_over_512() {
 }
 
 #[test]
-fn dialect_22_23_no_reply_without_end() {
+fn dialect_22_dialect_23_no_reply_without_end() {
     let ehlo = b"250-X-KEYWORD\r\n".repeat(3000);
     assert_eq!(
         always_refused(&ehlo, Hello),
@@ -290,7 +291,7 @@ fn dialect_32_a_greeting_of_asterisks() {
 }
 
 #[test]
-fn dialect_33_34_35_36_refusing_greetings_are_replies() {
+fn dialect_33_dialect_34_dialect_35_dialect_36_refusing_greetings_are_replies() {
     let refusal = b"554-mx Transaction failed\r\n554-Reject due to policy\r\n554 https://example.org/?c=bl\r\n";
     let reply = plain(refusal, Greeting);
     assert_eq!((reply.code(), reply.line_count()), (Code::FAILED, 3));

@@ -208,6 +208,27 @@ fn t11_raw_auth_lines_are_masked_wherever_they_are_shown() {
     }
 }
 
+/// RFC 4954 §4: a response is a line of its own, and padded base64 without a break in it.
+#[test]
+fn c_064_c_065_a_response_is_one_line() {
+    for (response, line) in [
+        (&b""[..], String::new()),
+        (b"a", "YQ==".to_owned()),
+        (b"ab", "YWI=".to_owned()),
+        (&[0xff; 9000], "/".repeat(12_000)),
+    ] {
+        let config = SessionConfig::default().allow_cleartext();
+        let mut session = introduced(config, &["AUTH EXTERNAL"]);
+        let auth = Command::auth("EXTERNAL", None).unwrap();
+        session.send(&auth).unwrap();
+        written(&mut session, &mut &b""[..]);
+        hear(&mut session, b"334 \r\n");
+        session.respond(response).unwrap();
+        let wire = written(&mut session, &mut &b""[..]);
+        assert_eq!(String::from_utf8(wire).unwrap(), line + "\r\n");
+    }
+}
+
 #[test]
 fn t13_what_comes_behind_the_end_takes_no_memory() {
     let mut session = Session::new(SessionConfig::default());

@@ -76,9 +76,8 @@ fn around(text: &str) -> [String; 4] {
     ]
 }
 
-/// T3, C-041.
 #[test]
-fn no_control_octet_enters_by_any_door() {
+fn t3_c_041_no_control_octet_enters_by_any_door() {
     for (name, door) in DOORS {
         assert!(door("a").is_some(), "{name} is shut");
         for control in (0..0x20)
@@ -100,9 +99,9 @@ fn no_control_octet_enters_by_any_door() {
     }
 }
 
-/// T4, C-042: what a narrowing cast would turn into CR or LF stays itself or is refused.
+/// What a narrowing cast would turn into CR or LF stays itself or is refused.
 #[test]
-fn nothing_is_narrowed() {
+fn t4_nothing_is_narrowed() {
     const BEAR_UTF8: [&str; 10] = [
         "mail, a bare local part",
         "mail, a quoted local part",
@@ -142,9 +141,9 @@ fn nothing_is_narrowed() {
     }
 }
 
-/// T3: no `>` outside quotes, or the path of one server would end before that of another.
+/// No `>` outside quotes, or the path of one server would end before that of another.
 #[test]
-fn a_path_ends_at_one_place() {
+fn t3_a_path_ends_at_one_place() {
     for (name, door) in DOORS {
         if let Some(command @ (Command::Mail { .. } | Command::Rcpt { .. })) = door("a>b") {
             let line = encoded(&command);
