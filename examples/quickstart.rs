@@ -62,6 +62,7 @@ async fn run(arguments: Arguments) -> Result<(), ExitCode> {
 async fn converse(connector: &Connector, envelope: &Envelope) -> Result<(), Error> {
     let mut client = connector.connect().await?;
     let sent = client.send(envelope, MESSAGE).await;
+    let ended = client.quit().await;
     if let Some(transcript) = client.conversation().transcript() {
         println!("{transcript}");
     }
@@ -69,5 +70,5 @@ async fn converse(connector: &Connector, envelope: &Envelope) -> Result<(), Erro
     for recipient in delivery.recipients() {
         println!("{}: {}", recipient.mailbox(), recipient.outcome());
     }
-    client.quit().await
+    ended
 }

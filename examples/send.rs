@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use ehlo::{
-    Connector, Delivery, Envelope, Error, ForwardPath, Outcome, Reply, ReversePath, Stage,
-    Transcript,
+    Connector, Delivery, Envelope, Error, ForwardPath, Outcome, Recipient, Reply, ReversePath,
+    Stage, Transcript,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -72,7 +72,7 @@ async fn main() -> ExitCode {
     let report = Report {
         server: &arguments.server,
         elapsed_ms: began.elapsed().as_millis(),
-        recipients: rows(&envelope, delivery.as_ref()),
+        recipients: delivery.recipients().map(row).collect(),
         error: error.as_ref().map(failure),
     };
     if arguments.json {
@@ -120,12 +120,12 @@ async fn send(
     envelope: &Envelope,
     content: &[u8],
     transcript: impl Fn(Option<&Transcript>),
-) -> (Option<Delivery>, Option<Error>) {
+) -> (Delivery, Option<Error>) {
     let mut client = match connector.connect().await {
         Ok(client) => client,
         Err(error) => {
             transcript(error.transcript());
-            return (None, Some(error));
+            return (Delivery::not_sent(envelope), Some(error));
         }
     };
     let bar = progress_bar(content.len());
@@ -133,12 +133,18 @@ async fn send(
     let sent = client.send_with_progress(envelope, content, progress).await;
     bar.finish_and_clear();
     let known = match sent {
-        Ok(delivery) => (Some(delivery), None),
-        Err(error) => (client.take_delivery().await, Some(error)),
+        Ok(delivery) => (delivery, None),
+        Err(error) => {
+            let known = client.take_delivery().await;
+            (
+                known.unwrap_or_else(|| Delivery::not_sent(envelope)),
+                Some(error),
+            )
+        }
     };
-    transcript(client.conversation().transcript());
     // The mail is delivered or not, whatever becomes of the farewell.
     let _ = client.quit().await;
+    transcript(client.conversation().transcript());
     known
 }
 
@@ -201,17 +207,8 @@ impl From<Option<&Reply>> for Said {
     }
 }
 
-/// A row for each recipient; where there is no delivery, nothing was sent.
-fn rows(envelope: &Envelope, delivery: Option<&Delivery>) -> Vec<Row> {
-    let known = delivery.into_iter().flat_map(Delivery::recipients);
-    let known = known.map(|recipient| row(recipient.mailbox(), recipient.outcome()));
-    let mut rows: Vec<_> = known.collect();
-    let rest = envelope.recipients().iter().skip(rows.len());
-    rows.extend(rest.map(|mailbox| row(mailbox, Outcome::NotSent)));
-    rows
-}
-
-fn row(mailbox: &ForwardPath, outcome: Outcome<'_>) -> Row {
+fn row(recipient: Recipient<'_>) -> Row {
+    let outcome = recipient.outcome();
     let (name, reply, stage) = match outcome {
         Outcome::Accepted(reply) => ("accepted", Some(reply), Some(Stage::EndOfData)),
         Outcome::Refused(refusal) => ("refused", Some(refusal.reply()), Some(refusal.stage())),
@@ -219,7 +216,7 @@ fn row(mailbox: &ForwardPath, outcome: Outcome<'_>) -> Row {
         _ => ("unknown", None, Some(Stage::EndOfData)),
     };
     Row {
-        mailbox: mailbox.as_str().to_owned(),
+        mailbox: recipient.mailbox().as_str().to_owned(),
         outcome: name,
         reply: reply.into(),
         stage: stage.map(Stage::name),

@@ -35,6 +35,8 @@ struct Inner {
     command: Box<[u8]>,
     earlier: Vec<Reply>,
     unfinished: Box<[u8]>,
+    /// This side closed: a call that was dropped had left what could not be gone on with.
+    is_given_up: bool,
     elapsed: Duration,
     transcript: Option<Transcript>,
 }
@@ -121,6 +123,7 @@ impl Error {
             command: Box::default(),
             earlier: Vec::new(),
             unfinished: Box::default(),
+            is_given_up: false,
             elapsed: Duration::ZERO,
             transcript: None,
         }))
@@ -137,7 +140,12 @@ impl Error {
         self
     }
 
-    pub(crate) fn after(mut self, earlier: Option<Reply>) -> Self {
+    pub(crate) fn given_up(mut self) -> Self {
+        self.0.is_given_up = true;
+        self
+    }
+
+    pub(crate) fn after(mut self, earlier: impl IntoIterator<Item = Reply>) -> Self {
         self.0.earlier.extend(earlier);
         self
     }
@@ -179,8 +187,8 @@ impl Error {
         }
     }
 
-    /// Refusals that came before and were passed over, such as that of EHLO where HELO failed
-    /// too.
+    /// Replies that came before in the same call, such as the refusal of EHLO where HELO failed
+    /// too, or those to the first commands of a group.
     #[must_use]
     pub fn earlier(&self) -> &[Reply] {
         &self.0.earlier
@@ -236,6 +244,7 @@ impl fmt::Display for Error {
             command,
             earlier,
             unfinished,
+            is_given_up,
             elapsed: _,
             transcript: _,
         } = &*self.0;
@@ -256,6 +265,11 @@ impl fmt::Display for Error {
             ErrorKind::Closed(Some(reply)) => {
                 write!(f, "{peer} ended the session at {stage}: {reply}")?;
             }
+            ErrorKind::Closed(None) if *is_given_up => write!(
+                f,
+                "the connection to {peer} was closed from this side: a call that was dropped at \
+                 {stage} left half a mail"
+            )?,
             ErrorKind::Closed(None) => write!(f, "{peer} closed the connection at {stage}")?,
             ErrorKind::Timeout(after) => match stage {
                 Stage::Greeting => write!(f, "no greeting from {peer} within {after:?}")?,
@@ -299,7 +313,9 @@ impl fmt::Display for Error {
             write!(f, "; reply not finished, {lines} lines so far: ")?;
             write!(f, "\"{}\"", Escaped::new(unfinished))?;
         }
-        for reply in earlier {
+        // Those that were positive do not explain anything.
+        let refusals = earlier.iter().filter(|reply| reply.is_negative());
+        for reply in refusals.filter(|reply| self.reply() != Some(reply)) {
             write!(f, "; before that: {reply}")?;
         }
         Ok(())
@@ -310,9 +326,10 @@ impl Error {
     /// What the evidence suggests beside what it says.
     fn hint(&self) -> Option<&'static str> {
         match (&self.0.kind, self.0.stage) {
-            (ErrorKind::Timeout(_), Stage::Greeting) if self.0.unfinished.is_empty() => {
-                Some("the port may speak TLS from the start, or the server delays its greeting")
-            }
+            (ErrorKind::Timeout(_), Stage::Greeting) if self.0.unfinished.is_empty() => Some(
+                "the port may speak TLS from the start, it may not be an SMTP port, or the \
+                     server delays its greeting",
+            ),
             (ErrorKind::Closed(None), Stage::Greeting) if self.0.unfinished.is_empty() => Some(
                 "it closed before a greeting: the port may speak TLS from the start, or the \
                  server turns this client away",

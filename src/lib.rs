@@ -110,8 +110,8 @@ pub use extension::{
 };
 #[cfg(feature = "net")]
 pub use net::{
-    Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Conversation, InClear,
-    InvalidSecurity, ResolveFault, Security, Timeouts, Transaction,
+    Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Conversation,
+    HeloPolicy, InClear, InvalidSecurity, ResolveFault, Security, Timeouts, Transaction,
 };
 #[cfg(feature = "tls")]
 pub use net::{

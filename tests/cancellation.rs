@@ -1,6 +1,7 @@
 //! Futures dropped at any poll of the stream: the client stays usable or is closed, a reply never
 //! shifts, half a mail or an empty one is never delivered, and an outcome is never wrong.
 #![cfg(feature = "net")]
+#![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 #[path = "support/model.rs"]
 mod model;

@@ -1,13 +1,14 @@
 //! The client against scripted servers: what it says, what it concludes, and the exact words in
 //! which it fails.
 #![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 use std::time::Duration;
 
 use ehlo::testing::{Running, Script, Server};
 use ehlo::{
-    Client, Connector, Delivery, Envelope, Error, ErrorKind, LineEndings, Outcome, Retry, Security,
-    Stage, Timeouts,
+    Client, Connector, Delivery, Envelope, Error, ErrorKind, HeloPolicy, LineEndings, Outcome,
+    Retry, Security, Stage, Timeouts,
 };
 use tokio::io::DuplexStream;
 
@@ -139,7 +140,7 @@ mod greeting {
             Stage::Greeting,
             "timeout",
             "no greeting from mx.example.org within 300s (the port may speak TLS from the start, \
-             or the server delays its greeting)",
+             it may not be an SMTP port, or the server delays its greeting)",
         )
         .await;
         assert_eq!(error.retry(), Retry::NextHost);
@@ -225,10 +226,58 @@ mod hello {
         let (stream, server) = serve(
             "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 502 what?\nC: HELO [127.0.0.1]\nS: 250 mx\nC: QUIT\nS: 221 bye\n",
         );
-        let client = in_clear().connect_over(stream).await.unwrap();
+        let mut client = in_clear().connect_over(stream).await.unwrap();
         assert_eq!(client.conversation().capabilities().keywords().count(), 0);
         client.quit().await.unwrap();
         server.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn c_081_dialect_53_any_refusal_of_ehlo_leads_to_helo_on_request() {
+        for refusal in ["501 no", "503 no", "504 no", "550 no"] {
+            let (stream, server) = serve(&format!(
+                "S: 220 mx\nC: EHLO [127.0.0.1]\nS: {refusal}\nC: HELO [127.0.0.1]\nS: 250 mx\n"
+            ));
+            let connector = in_clear().helo(HeloPolicy::WhereRefused);
+            drop(connector.connect_over(stream).await.unwrap());
+            server.finish().await.unwrap();
+        }
+        let (stream, server) = serve("S: 220 mx\nC: HELO [127.0.0.1]\nS: 250 mx\n");
+        let connector = in_clear().helo(HeloPolicy::Always);
+        drop(connector.connect_over(stream).await.unwrap());
+        server.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn dialect_54_a_close_on_ehlo_leads_to_helo_on_a_new_connection_on_request() {
+        use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            for reply in [None, Some("250 mx\r\n")] {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut stream = BufReader::new(stream);
+                stream.write_all(b"220 mx\r\n").await.unwrap();
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                heard.push(line);
+                if let Some(reply) = reply {
+                    stream.write_all(reply.as_bytes()).await.unwrap();
+                }
+            }
+            heard
+        });
+        let connector = Connector::new(address.to_string()).security(Security::None);
+        drop(
+            connector
+                .helo(HeloPolicy::WhereRefused)
+                .connect()
+                .await
+                .unwrap(),
+        );
+        let heard = server.await.unwrap();
+        assert_eq!(heard, ["EHLO [127.0.0.1]\r\n", "HELO [127.0.0.1]\r\n"]);
     }
 
     #[tokio::test]
@@ -367,7 +416,7 @@ mod tls {
             .await
             .unwrap();
         let roots = RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
-        let client = Connector::new("127.0.0.1")
+        let mut client = Connector::new("127.0.0.1")
             .port(server.port())
             .roots(roots)
             .transcript(65_536)
@@ -452,7 +501,7 @@ mod tls {
         let error = connector.connect().await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "AUTH would send a secret to an unverified server: allow it by name if it must be"
+            "AUTH would send a secret to an unverified server: only allow_cleartext lets it"
         );
         let client = connector.allow_cleartext().connect().await.unwrap();
         assert!(!client.conversation().tls().unwrap().is_verified());
@@ -473,7 +522,7 @@ mod auth {
             &format!("{HELLO}S: 250 AUTH PLAIN LOGIN\nC: QUIT\nS: 221 bye\n"),
             Stage::Auth,
             "misuse",
-            "AUTH would send a secret in clear: allow it by name if it must be",
+            "AUTH would send a secret in clear: only allow_cleartext lets it",
         )
         .await;
     }
@@ -549,7 +598,7 @@ mod auth {
                 "C: <secret>\nS: 235 in\nC: QUIT\nS: 221 bye\n",
             );
             let (stream, server) = serve(&script);
-            let client = alice()
+            let mut client = alice()
                 .allow_cleartext()
                 .connect_over(stream)
                 .await
@@ -598,7 +647,7 @@ mod auth {
         let connector = in_clear()
             .credentials("alice", long.as_str())
             .allow_cleartext();
-        let client = connector.connect_over(stream).await.unwrap();
+        let mut client = connector.connect_over(stream).await.unwrap();
         client.quit().await.unwrap();
         server.finish().await.unwrap();
     }
@@ -1146,6 +1195,37 @@ mod deadlines {
         let timeouts = Timeouts::default().with_whole(Some(Duration::from_secs(7)));
         let (words, _) = silence("C: MAIL FROM:<a@example.org>\n", timeouts).await;
         assert_eq!(words, "no reply from mx.example.org to MAIL FROM within 7s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connecting_is_one_call_however_many_steps_it_has() {
+        let (near, far) = tokio::io::duplex(256);
+        tokio::spawn(async move {
+            let (reader, mut writer) = tokio::io::split(far);
+            let mut lines = BufReader::new(reader).lines();
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            writer.write_all(b"220 mx\r\n").await.unwrap();
+            while lines.next_line().await.unwrap().is_some() {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                let reply = b"250-mx\r\n250 AUTH LOGIN\r\n";
+                writer.write_all(reply).await.unwrap();
+            }
+        });
+        let timeouts = Timeouts::default().with_whole(Some(Duration::from_secs(7)));
+        let began = tokio::time::Instant::now();
+        let error = in_clear()
+            .timeouts(timeouts)
+            .connect_over(near)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no reply from mx.example.org to EHLO within 7s"
+        );
+        assert_eq!(
+            (began.elapsed().as_secs(), error.elapsed().as_secs()),
+            (7, 7)
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! A transcript of a real session is a script: played by a server, the same client says the same
 //! again.
 #![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 use ehlo::testing::{Script, Server};
 use ehlo::{Client, Connector, Envelope, RootCertificates, Security};

@@ -1,6 +1,7 @@
 //! No secret in any text: transcripts, Debug, errors and the server's log, after success and
 //! failure of each mechanism (T11).
 #![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 use std::io;
 use std::pin::Pin;

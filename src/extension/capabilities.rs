@@ -74,6 +74,10 @@ impl fmt::Display for Keyword<'_> {
 }
 
 impl Capabilities {
+    /// The longest command line of a server without extensions, in octets with CRLF (RFC 5321
+    /// §4.5.3.1.4).
+    pub(crate) const LINE: usize = 512;
+
     /// Reads the reply to EHLO or LHLO. The first line is the server's name and greeting, never a
     /// keyword (RFC 5321 §4.1.1.1). Nothing makes it fail: what is not a keyword stays visible.
     #[must_use]
@@ -171,8 +175,8 @@ impl Capabilities {
         self.quirks
     }
 
-    /// The longest line that the server is bound to take, in octets with CRLF: 512, and what each
-    /// extension that it offers adds (RFC 5321 §4.5.3.1.4).
+    /// The longest line that the server is bound to take, in octets with CRLF: each extension that
+    /// it offers may add to it.
     pub(crate) fn line_limit(&self, verb: Verb) -> usize {
         let added = |octets: fn(&super::Known) -> usize| -> usize {
             KNOWN
@@ -181,11 +185,12 @@ impl Capabilities {
                 .map(octets)
                 .sum()
         };
-        512 + match verb {
-            Verb::Mail => added(|known| known.mail_octets),
-            Verb::Rcpt => added(|known| known.rcpt_octets),
-            _ => 0,
-        }
+        Self::LINE
+            + match verb {
+                Verb::Mail => added(|known| known.mail_octets),
+                Verb::Rcpt => added(|known| known.rcpt_octets),
+                _ => 0,
+            }
     }
 
     fn lines_of<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {

@@ -215,11 +215,12 @@ impl Client {
     }
 
     /// Says QUIT, waits for its reply, and closes. What became of mails before does not depend
-    /// on it.
+    /// on it. What is left is to look at the transcript and to take a delivery: any other call says
+    /// that the session is over.
     ///
     /// # Errors
     /// There was no reply to QUIT. The connection is closed all the same.
-    pub async fn quit(mut self) -> Result<(), Error> {
+    pub async fn quit(&mut self) -> Result<(), Error> {
         self.settle(Stage::Quit).await?;
         self.conversation.quit().await
     }

@@ -1,32 +1,19 @@
-//! From a host's name to a conversation or a client: the settings, and the steps that lead there.
-//! How octets are carried is the driver's; what is lawful, the session's.
+//! How to reach a server and speak with it: the settings. The steps that follow from them are in
+//! `reach`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 #[cfg(feature = "tls")]
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::ClientConfig;
 
-use super::connect::{connect, resolve};
-use super::driver::{Arrival, Driver};
-use super::stream::{Plain, Stream};
-use super::{Client, Conversation, Security, Timeouts};
 #[cfg(feature = "tls")]
-use super::{
-    Crypto, RootCertificates,
-    secure::Secured,
-    tls::{Anchor, Check, TlsOptions, TlsSetup, server_name},
-};
+use super::tls::{Anchor, Crypto, RootCertificates, TlsOptions, TlsSetup};
+use super::{Security, Timeouts};
 use crate::auth::Credentials;
-use crate::error::{Error, ErrorKind};
-use crate::extension::{Extension, StartTls};
-use crate::protocol::{Event, Misuse, Phase, Protocol, Session, SessionConfig, Stage};
-use crate::wire::{
-    ClientName, Command, InvalidValue, Limits, LineEndings, Reply, Secret, Strictness,
-};
+use crate::protocol::{Misuse, Protocol, SessionConfig};
+use crate::wire::{ClientName, InvalidValue, Limits, LineEndings, Reply, Secret, Strictness};
 
 /// How to reach a server, and how to speak with it.
 ///
@@ -47,21 +34,39 @@ use crate::wire::{
 /// ```
 #[derive(Debug, Clone)]
 pub struct Connector {
-    host: String,
-    port: Option<u16>,
-    protocol: Protocol,
-    security: Security,
-    client_name: Option<ClientName>,
-    credentials: Option<Credentials>,
-    sources: Vec<IpAddr>,
-    timeouts: Timeouts,
-    session: SessionConfig,
-    line_endings: LineEndings,
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) protocol: Protocol,
+    pub(super) security: Security,
+    pub(super) client_name: Option<ClientName>,
+    pub(super) helo: HeloPolicy,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) sources: Vec<IpAddr>,
+    pub(super) timeouts: Timeouts,
+    pub(super) session: SessionConfig,
+    pub(super) line_endings: LineEndings,
     #[cfg(feature = "tls")]
-    tls: TlsOptions,
+    pub(super) tls: TlsOptions,
     #[cfg(feature = "tls")]
-    tls_name: Option<String>,
-    invalid: Option<Misuse>,
+    pub(super) tls_name: Option<String>,
+    /// Made ready at the first connection, and shared by all that follow.
+    #[cfg(feature = "tls")]
+    pub(super) tls_setup: Arc<OnceLock<TlsSetup>>,
+    pub(super) invalid: Option<Misuse>,
+}
+
+/// When HELO is said in place of EHLO. It offers no extension, so that it is never said where TLS or
+/// AUTH is asked for, nor over LMTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum HeloPolicy {
+    /// Where the server says that it does not know EHLO: 500 or 502 (RFC 5321 §3.2).
+    #[default]
+    WhereUnknown,
+    /// Where the server refuses EHLO with any 5yz, or closes on it: then over a new connection.
+    WhereRefused,
+    /// At once.
+    Always,
 }
 
 /// Why an opportunistic connection stayed in clear.
@@ -89,6 +94,7 @@ impl Connector {
             protocol: Protocol::Smtp,
             security: Security::default(),
             client_name: None,
+            helo: HeloPolicy::default(),
             credentials: None,
             sources: Vec::new(),
             timeouts: Timeouts::default(),
@@ -98,6 +104,8 @@ impl Connector {
             tls: TlsOptions::default(),
             #[cfg(feature = "tls")]
             tls_name: None,
+            #[cfg(feature = "tls")]
+            tls_setup: Arc::default(),
             invalid,
         }
     }
@@ -112,8 +120,10 @@ impl Connector {
 
     /// How the connection is protected; [`Security::StartTls`] by default.
     #[must_use]
-    pub const fn security(mut self, security: Security) -> Self {
+    pub fn security(mut self, security: Security) -> Self {
         self.security = security;
+        #[cfg(feature = "tls")]
+        self.forget_tls_setup();
         self
     }
 
@@ -131,6 +141,13 @@ impl Connector {
         self
     }
 
+    /// The same with credentials that were made before, such as those that act as another.
+    #[must_use]
+    pub fn login(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
     /// The name to give in EHLO. By default the address literal of the local end, such as
     /// `[192.0.2.1]`; `[127.0.0.1]` over a stream that is not TCP. The host's own name is never
     /// taken: it is often wrong, and always somebody's business.
@@ -143,6 +160,13 @@ impl Connector {
             Ok(name) => self.client_name = Some(name),
             Err(invalid) => self.invalid = Some(Misuse::Value(invalid.into())),
         }
+        self
+    }
+
+    /// When HELO is said in place of EHLO; [`HeloPolicy::WhereUnknown`] by default.
+    #[must_use]
+    pub const fn helo(mut self, policy: HeloPolicy) -> Self {
+        self.helo = policy;
         self
     }
 
@@ -203,6 +227,7 @@ impl Connector {
     #[must_use]
     pub fn roots(mut self, roots: RootCertificates) -> Self {
         self.tls.anchor = Anchor::Roots(roots);
+        self.forget_tls_setup();
         self
     }
 
@@ -211,14 +236,16 @@ impl Connector {
     #[must_use]
     pub fn client_config(mut self, config: Arc<ClientConfig>) -> Self {
         self.tls.anchor = Anchor::Config(config);
+        self.forget_tls_setup();
         self
     }
 
     /// The crypto provider; by default aws-lc-rs where it is compiled in, else ring.
     #[cfg(feature = "tls")]
     #[must_use]
-    pub const fn crypto(mut self, crypto: Crypto) -> Self {
+    pub fn crypto(mut self, crypto: Crypto) -> Self {
         self.tls.crypto = Some(crypto);
+        self.forget_tls_setup();
         self
     }
 
@@ -237,214 +264,13 @@ impl Connector {
     pub const fn dangerous(self) -> DangerousConnector {
         DangerousConnector { connector: self }
     }
+}
 
-    /// Connects, over TLS as [`security`](Self::security) says, says EHLO, and authenticates where
-    /// [`credentials`](Self::credentials) are given. Every address of the name is tried.
-    ///
-    /// # Errors
-    /// A step failed: the error names its stage. Behind the greeting, QUIT has been said.
-    pub async fn connect(&self) -> Result<Client, Error> {
-        self.introduce(self.open().await?).await
-    }
-
-    /// The same over a stream that is given: any `AsyncRead + AsyncWrite`.
-    ///
-    /// # Errors
-    /// As for [`connect`](Self::connect).
-    pub async fn connect_over<S>(&self, stream: S) -> Result<Client, Error>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        self.introduce(self.open_over(stream).await?).await
-    }
-
-    /// Connects and reads the greeting, for who goes on command by command. With
-    /// [`Security::Implicit`] TLS is on; with [`Security::StartTls`] MAIL and AUTH are refused
-    /// until STARTTLS has been said.
-    ///
-    /// # Errors
-    /// A step failed: the error names its stage.
-    pub async fn open(&self) -> Result<Conversation, Error> {
-        let began = Instant::now();
-        let failed =
-            |stage, kind: ErrorKind| Error::new(stage, kind).with_peer(&self.host, began.elapsed());
-        if let Some(misuse) = self.misuse() {
-            return Err(failed(Stage::Connect, misuse.into()));
-        }
-        let default = self.security.default_port();
-        let port = match (self.port, self.protocol) {
-            (Some(port), _) => port,
-            (None, Protocol::Smtp) => default,
-            (None, Protocol::Lmtp) => {
-                let misuse = Misuse::Setting("LMTP has no port of its own: give one".to_owned());
-                return Err(failed(Stage::Connect, misuse.into()));
-            }
-        };
-        let addresses = resolve(&self.host, port, self.timeouts.resolve())
-            .await
-            .map_err(|fault| failed(Stage::Resolve, ErrorKind::Resolve(fault)))?;
-        let stream = connect(&addresses, &self.sources, self.timeouts.connect())
-            .await
-            .map_err(|fault| failed(Stage::Connect, ErrorKind::Connect(fault)))?;
-        self.greet(Stream::Plain(Plain::Tcp(stream)), began).await
-    }
-
-    /// The same over a stream that is given: any `AsyncRead + AsyncWrite`.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    pub async fn open_over<S>(&self, stream: S) -> Result<Conversation, Error>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        if let Some(misuse) = self.misuse() {
-            return Err(Error::new(Stage::Connect, misuse));
-        }
-        self.greet(Stream::given(stream), Instant::now()).await
-    }
-
-    /// TLS where it comes first, and the greeting.
-    async fn greet(&self, stream: Stream, began: Instant) -> Result<Conversation, Error> {
-        let mut config = self.session.clone().protocol(self.protocol);
-        if self.security.requires_tls() {
-            config = config.require_tls();
-        }
-        let client_name = self.client_name.clone().unwrap_or_else(|| {
-            let local = stream.local_ip();
-            ClientName::from(local.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)))
-        });
-        let peer = self.host.clone();
-        let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
-        driver.begin(Stage::Greeting);
-        driver.began(began);
-        match self.greeting(&mut driver).await {
-            Ok(greeting) => Ok(Conversation {
-                driver,
-                greeting,
-                client_name,
-                in_clear: None,
-            }),
-            Err(error) => Err(leave(driver, error).await),
-        }
-    }
-
-    async fn greeting(&self, driver: &mut Driver) -> Result<Reply, Error> {
-        self.set_up_tls(driver)?;
-        if self.security == Security::Implicit {
-            driver.secure().await?;
-        }
-        let arrival = driver.next().await?;
-        let greeting = driver.session.reply().map(|reply| reply.to_reply());
-        let (Arrival::Event(Event::Greeting), Some(greeting)) = (arrival, greeting) else {
-            return Err(driver.closed());
-        };
-        if driver.session.phase() != Phase::Hello {
-            return Err(driver.refused(Stage::Greeting));
-        }
-        Ok(greeting)
-    }
-
-    /// EHLO, STARTTLS, AUTH.
-    async fn introduce(&self, mut smtp: Conversation) -> Result<Client, Error> {
-        match self.make_ready(&mut smtp).await {
-            Ok(()) => Ok(Client::new(smtp, self.line_endings)),
-            Err(error) => Err(leave(smtp.driver, error).await),
-        }
-    }
-
-    async fn make_ready(&self, smtp: &mut Conversation) -> Result<(), Error> {
-        self.hello(smtp).await?;
-        if matches!(self.security, Security::StartTls | Security::Opportunistic) {
-            self.start_tls(smtp).await?;
-        }
-        if let Some(credentials) = &self.credentials {
-            smtp.authenticate(credentials).await?;
-        }
-        Ok(())
-    }
-
-    async fn hello(&self, smtp: &mut Conversation) -> Result<(), Error> {
-        let name = smtp.client_name.clone();
-        let first = match self.protocol {
-            Protocol::Smtp => Command::ehlo(name.clone())?,
-            Protocol::Lmtp => Command::lhlo(name.clone())?,
-        };
-        let refusal = smtp.say(&first).await?;
-        if !refusal.is_negative() {
-            return Ok(());
-        }
-        let error = smtp.driver.refused(Stage::Ehlo);
-        // RFC 5321 §3.2, for hosts from before ESMTP. They have no extension, so that whoever
-        // needs one is better served by the refusal.
-        let is_unknown = matches!(refusal.code().number(), 500 | 502);
-        let needs_more = self.security.requires_tls() || self.credentials.is_some();
-        if !is_unknown || needs_more || self.protocol == Protocol::Lmtp {
-            return Err(error);
-        }
-        let reply = smtp.say(&Command::helo(name)?).await?;
-        if reply.is_negative() {
-            return Err(smtp.driver.refused(Stage::Ehlo).after(Some(refusal)));
-        }
-        Ok(())
-    }
-
-    async fn start_tls(&self, smtp: &mut Conversation) -> Result<(), Error> {
-        let required = self.security.requires_tls();
-        if !smtp.capabilities().has(StartTls::KEYWORD) {
-            if required {
-                let (keyword, needs) = (StartTls::KEYWORD.to_owned(), "required TLS".to_owned());
-                let kind = ErrorKind::Unsupported { keyword, needs };
-                return Err(smtp.driver.error(Stage::StartTls, kind));
-            }
-            smtp.in_clear = Some(InClear::NotOffered);
-            return Ok(());
-        }
-        let reply = smtp.say(&Command::start_tls()).await?;
-        if reply.is_negative() {
-            if required {
-                return Err(smtp.driver.refused(Stage::StartTls));
-            }
-            smtp.in_clear = Some(InClear::Refused(reply));
-            return Ok(());
-        }
-        self.hello(smtp).await
-    }
-
-    fn misuse(&self) -> Option<Misuse> {
-        self.invalid.clone()
-    }
-
-    #[cfg(feature = "tls")]
-    fn set_up_tls(&self, driver: &mut Driver) -> Result<(), Error> {
-        let name = self.tls_name.as_deref().unwrap_or(&self.host);
-        if self.security == Security::None && name.is_empty() {
-            return Ok(());
-        }
-        let check = match self.security {
-            Security::Opportunistic => Check::Recorded,
-            _ => Check::Required,
-        };
-        let made = server_name(name)
-            .and_then(|name| Ok(Secured::new(TlsSetup::new(&self.tls, check)?, name)));
-        match made {
-            Ok(secured) => driver.tls = Some(secured),
-            // In clear nobody asked for TLS: whoever says STARTTLS later is told then.
-            Err(_) if self.security == Security::None => {}
-            Err(invalid) => {
-                let misuse = Misuse::Setting(invalid.to_string());
-                return Err(driver.error(Stage::Handshake, misuse));
-            }
-        }
-        Ok(())
-    }
-
-    #[cfg(not(feature = "tls"))]
-    fn set_up_tls(&self, driver: &mut Driver) -> Result<(), Error> {
-        if self.security == Security::None {
-            return Ok(());
-        }
-        let misuse = Misuse::Setting("TLS is not compiled in: enable feature tls".to_owned());
-        Err(driver.error(Stage::Handshake, misuse))
+#[cfg(feature = "tls")]
+impl Connector {
+    /// What TLS is made of has changed. Clones that were made before keep theirs.
+    fn forget_tls_setup(&mut self) {
+        self.tls_setup = Arc::default();
     }
 }
 
@@ -462,17 +288,9 @@ impl DangerousConnector {
     #[must_use]
     pub fn accept_any_certificate(mut self) -> Connector {
         self.connector.tls.anchor = Anchor::Anything;
+        self.connector.forget_tls_setup();
         self.connector
     }
-}
-
-/// Leaves a session that cannot be used, in good order where that is still possible.
-async fn leave(mut driver: Driver, error: Error) -> Error {
-    if driver.session.allows(crate::wire::Verb::Quit).is_ok() {
-        // What QUIT is answered with changes nothing.
-        let _ = driver.quit().await;
-    }
-    error.with_transcript(driver.session.transcript().cloned())
 }
 
 /// The host and the port of `host`, `host:port`, `[v6]` or `[v6]:port`.
@@ -504,26 +322,6 @@ fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn an_error_of_connecting_has_the_transcript() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-        let (stream, mut server) = tokio::io::duplex(1024);
-        let served = async move {
-            server.write_all(b"554 not you\r\n").await.unwrap();
-            server.read_exact(&mut [0; 6]).await.unwrap();
-            server.write_all(b"221 bye\r\n").await.unwrap();
-        };
-        let connector = Connector::new("mx").security(Security::None);
-        let connector = connector.transcript(4096);
-        let (connected, ()) = tokio::join!(connector.connect_over(stream), served);
-        let error = connected.unwrap_err();
-        assert_eq!(
-            error.transcript().map(ToString::to_string).as_deref(),
-            Some("S: 554 not you\nC: QUIT\nS: 221 bye\n")
-        );
-    }
 
     #[test]
     fn a_server_may_have_a_port() {

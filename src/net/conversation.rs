@@ -71,20 +71,50 @@ impl Conversation {
     pub async fn say(&mut self, command: &Command<'_>) -> Result<Reply, Error> {
         let verb = command.verb();
         self.settle(Stage::of(verb)).await?;
-        if verb == Verb::StartTls && !self.can_secure() {
-            let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
-            return Err(self.driver.misuse(misuse));
-        }
-        if verb == Verb::Bdat {
-            let misuse = Misuse::Setting("BDAT cannot be said without its chunk".to_owned());
-            return Err(self.driver.misuse(misuse));
-        }
+        self.can_say(verb)
+            .map_err(|misuse| self.driver.misuse(misuse))?;
         self.driver.ask(|session| session.send(command)).await?;
         let reply = self.reply()?;
         if self.driver.session.phase() == Phase::Handshake {
             self.secure().await?;
         }
         Ok(reply)
+    }
+
+    /// Says commands in order, and hears a reply for each. Where the server offers PIPELINING, as
+    /// many are on their way as may be (RFC 2920 §3.1); otherwise one at a time.
+    ///
+    /// A refusal is a reply and stops nothing. What was sent ahead in the belief that MAIL would be
+    /// accepted is refused by the server then; where it was not sent yet, it may not be said any
+    /// more, which is an error.
+    ///
+    /// ```
+    /// # async fn example(mut smtp: ehlo::Conversation) -> Result<(), Box<dyn std::error::Error>> {
+    /// use ehlo::{Command, ForwardPath, ReversePath};
+    ///
+    /// let (sender, bob): (ReversePath, ForwardPath) =
+    ///     ("alice@example.org".parse()?, "bob@example.org".parse()?);
+    /// let group = [Command::mail(&sender), Command::rcpt(&bob), Command::rset()];
+    /// for reply in smtp.say_all(group).await? {
+    ///     println!("{reply}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Some command has no reply: it may not be said although all before it were answered (it was
+    /// not sent, and nothing behind it), or the session is over. The replies that came are in
+    /// [`Error::earlier`], from the first command's on.
+    pub async fn say_all<'c>(
+        &mut self,
+        commands: impl IntoIterator<Item = Command<'c>, IntoIter: Send>,
+    ) -> Result<Vec<Reply>, Error> {
+        let mut replies = Vec::new();
+        match self.say_each(commands.into_iter(), &mut replies).await {
+            Ok(()) => Ok(replies),
+            Err(error) => Err(error.after(replies)),
+        }
     }
 
     /// Answers a 334; the octets are base64-encoded on their way.
@@ -112,7 +142,8 @@ impl Conversation {
     ///
     /// # Errors
     /// There is no reply, as for [`say`](Self::say), or the content cannot be sent. The session
-    /// is over then: DATA has no other way out.
+    /// is over then: DATA has no other way out. Replies that came before stand in
+    /// [`Error::earlier`].
     pub async fn content(&mut self, content: &[u8]) -> Result<Vec<Reply>, Error> {
         self.driver.begin(Stage::Content);
         let session = &mut self.driver.session;
@@ -122,15 +153,14 @@ impl Conversation {
         begun.map_err(|misuse| self.driver.misuse(misuse))?;
         let mut replies = Vec::new();
         let mut rest = content;
-        loop {
-            match self.driver.carry(&mut rest).await? {
-                Arrival::Event(_) => replies.push(self.reply()?),
-                Arrival::Idle | Arrival::StartTls => return Ok(replies),
-            }
-            if self.driver.session.phase() == Phase::Closed {
-                return Ok(replies);
+        // Not until nothing is left to hear: what comes behind the last reply is the next call's.
+        while self.driver.session.in_flight() > 0 {
+            match self.driver.carry(&mut rest).await {
+                Ok(_) => replies.push(self.reply()?),
+                Err(error) => return Err(error.after(replies)),
             }
         }
+        Ok(replies)
     }
 
     /// Authenticates by the strongest mechanism that the server offers and the credentials fit.
@@ -170,11 +200,12 @@ impl Conversation {
     }
 
     /// Says QUIT, waits for its reply, and closes. What became of mails before does not depend
-    /// on it.
+    /// on it. What is left is to look at the transcript: any other call says that the session is
+    /// over.
     ///
     /// # Errors
     /// There was no reply to QUIT. The connection is closed all the same.
-    pub async fn quit(mut self) -> Result<(), Error> {
+    pub async fn quit(&mut self) -> Result<(), Error> {
         self.settle(Stage::Quit).await?;
         self.driver.quit().await.map_or(Ok(()), Err)
     }
@@ -228,6 +259,64 @@ impl Conversation {
     #[must_use]
     pub fn peer(&self) -> &str {
         self.driver.peer()
+    }
+
+    async fn say_each<'c>(
+        &mut self,
+        commands: impl Iterator<Item = Command<'c>> + Send,
+        replies: &mut Vec<Reply>,
+    ) -> Result<(), Error> {
+        let mut sent = 0;
+        for command in commands {
+            let verb = command.verb();
+            let stage = Stage::of(verb);
+            if sent == 0 {
+                self.settle(stage).await?;
+            }
+            // What may not be said yet may be said when something before it was answered.
+            while let Err(misuse) = self
+                .can_say(verb)
+                .and_then(|()| self.driver.session.send(&command))
+            {
+                if replies.len() < sent {
+                    self.hear(replies).await?;
+                } else if self.driver.session.in_flight() > 0 {
+                    // The lone dot behind a DATA that nobody is to have.
+                    self.driver.settle(stage, |_, _| ()).await?;
+                } else {
+                    self.driver.check_reset()?;
+                    return Err(self.driver.error(stage, misuse));
+                }
+            }
+            sent += 1;
+        }
+        while replies.len() < sent {
+            self.hear(replies).await?;
+        }
+        Ok(())
+    }
+
+    /// Hears the reply to the first command of a group that has none.
+    async fn hear(&mut self, replies: &mut Vec<Reply>) -> Result<(), Error> {
+        self.driver.check_reset()?;
+        let Arrival::Event(_) = self.driver.next().await? else {
+            return Err(self.driver.closed());
+        };
+        replies.push(self.reply()?);
+        if self.driver.session.phase() == Phase::Handshake {
+            self.secure().await?;
+        }
+        Ok(())
+    }
+
+    /// What this type asks of a command beside what the session does.
+    fn can_say(&self, verb: Verb) -> Result<(), Misuse> {
+        let missing = match verb {
+            Verb::StartTls if !self.can_secure() => "TLS is not set up on this connection",
+            Verb::Bdat => "BDAT cannot be said without its chunk",
+            _ => return Ok(()),
+        };
+        Err(Misuse::Setting(missing.to_owned()))
     }
 
     /// A call begins: what belongs to one that was dropped is read off. An AUTH dialogue and

@@ -5,12 +5,14 @@ use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+#[cfg(feature = "tls")]
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::Timeouts;
+use super::clock::Clock;
 use super::stream::Stream;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Event, Misuse, Phase, Session, Stage, Step, Ticket};
@@ -75,11 +77,6 @@ impl Driver {
         &self.peer
     }
 
-    #[cfg(feature = "tls")]
-    pub(crate) const fn timeouts(&self) -> &Timeouts {
-        &self.timeouts
-    }
-
     /// A call begins, with this stage: its time runs from now.
     pub(crate) fn begin(&mut self, stage: Stage) {
         self.clock.begin(stage, self.timeouts.whole());
@@ -87,13 +84,18 @@ impl Driver {
 
     /// The call has come to this stage: what is heard from now on belongs to it.
     pub(crate) const fn enter(&mut self, stage: Stage) {
-        self.clock.stop();
-        self.clock.stage = Some(stage);
+        self.clock.enter(stage);
     }
 
-    /// The call began before this driver was made.
-    pub(crate) fn began(&mut self, at: Instant) {
-        self.clock.began = at;
+    /// What is said from now on belongs to one call, which began before this driver was made.
+    pub(crate) fn begin_introduction(&mut self, began: Instant) {
+        self.clock.begin(Stage::Greeting, self.timeouts.whole());
+        self.clock.hold(began, self.timeouts.whole());
+    }
+
+    /// That call has come to its end.
+    pub(crate) const fn end_introduction(&mut self) {
+        self.clock.release();
     }
 
     /// A call begins, with this stage: what is in flight belongs to one that was dropped, and is
@@ -109,12 +111,7 @@ impl Driver {
     ) -> Result<(), Error> {
         self.begin(stage);
         loop {
-            let half_a_mail = match self.session.phase() {
-                Phase::Content => true,
-                Phase::EndOfData => !self.session.is_content_written(),
-                _ => self.session.promised() > 0,
-            };
-            if half_a_mail {
+            if self.session.is_half_sent() {
                 return Err(self.give_up(Stage::Content));
             }
             match self.next().await? {
@@ -302,12 +299,12 @@ impl Driver {
     /// Ends the session from this side.
     pub(crate) fn give_up(&mut self, stage: Stage) -> Error {
         self.session.close();
-        self.error(stage, ErrorKind::Closed(None))
+        self.error(stage, ErrorKind::Closed(None)).given_up()
     }
 
     /// The session is over, by the server or by the network.
     pub(crate) fn closed(&mut self) -> Error {
-        let stage = self.clock.stage.unwrap_or(Stage::Query);
+        let stage = self.clock.stage();
         let unfinished = self.session.unfinished().to_vec();
         let kind = match (self.broken.take(), &self.farewell) {
             (Some(error), None) if !is_close(&error) => ErrorKind::Io(error),
@@ -319,13 +316,13 @@ impl Driver {
 
     fn timed_out(&mut self, stage: Stage) -> Error {
         let unfinished = self.session.unfinished().to_vec();
-        let kind = ErrorKind::Timeout(self.clock.allowed);
+        let kind = ErrorKind::Timeout(self.clock.allowed());
         self.session.close();
         self.error(stage, kind).with_unfinished(&unfinished)
     }
 
     pub(crate) fn misuse(&self, misuse: Misuse) -> Error {
-        self.error(self.clock.stage.unwrap_or(Stage::Query), misuse)
+        self.error(self.clock.stage(), misuse)
     }
 
     /// The reply of the last event, as what makes the call fail.
@@ -343,7 +340,7 @@ impl Driver {
             ErrorKind::Closed(None) => ErrorKind::Closed(self.farewell.clone()),
             kind => kind,
         };
-        Error::new(stage, kind).with_peer(&self.peer, self.clock.began.elapsed())
+        Error::new(stage, kind).with_peer(&self.peer, self.clock.elapsed())
     }
 
     /// Behind a refused RSET the transaction that it was to end is open still: the session is
@@ -366,15 +363,10 @@ impl Driver {
         )))
     }
 
-    /// Runs something that is not the session's within a stage's deadline.
+    /// How long something that is not the session's may take from now on.
     #[cfg(feature = "tls")]
-    pub(crate) async fn within<T>(
-        timeouts: &Timeouts,
-        stage: Stage,
-        future: impl Future<Output = T> + Send,
-    ) -> Result<T, Duration> {
-        let limit = timeouts.of(stage);
-        tokio::time::timeout(limit, future).await.map_err(|_| limit)
+    pub(crate) fn limit(&self, stage: Stage) -> Duration {
+        self.clock.limit(self.timeouts.of(stage))
     }
 
     /// Ends a session in good order: QUIT where it can be said, whatever it is answered with.
@@ -412,75 +404,4 @@ fn is_close(error: &io::Error) -> bool {
             | io::ErrorKind::NotConnected
             | io::ErrorKind::UnexpectedEof
     )
-}
-
-/// The deadline that runs: absolute, from the moment a stage begins to be waited for.
-struct Clock {
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// The stage that is waited for, and since when. The stage outlives its wait, for errors.
-    stage: Option<Stage>,
-    is_running: bool,
-    deadline: Instant,
-    allowed: Duration,
-    began: Instant,
-    /// The end of the whole call, where it has one.
-    whole: Option<(Instant, Duration)>,
-}
-
-impl Clock {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self {
-            sleep: None,
-            stage: None,
-            is_running: false,
-            deadline: now,
-            allowed: Duration::ZERO,
-            began: now,
-            whole: None,
-        }
-    }
-
-    fn begin(&mut self, stage: Stage, whole: Option<Duration>) {
-        self.stage = Some(stage);
-        self.began = Instant::now();
-        self.whole = whole.map(|limit| (self.began + limit, limit));
-        self.is_running = false;
-    }
-
-    fn start(&mut self, stage: Stage, timeouts: &Timeouts) {
-        if self.is_running && self.stage == Some(stage) {
-            return;
-        }
-        self.stage = Some(stage);
-        self.is_running = true;
-        self.allowed = timeouts.of(stage);
-        self.deadline = Instant::now() + self.allowed;
-        if let Some((end, limit)) = self.whole.filter(|(end, _)| *end < self.deadline) {
-            (self.deadline, self.allowed) = (end, limit);
-        }
-    }
-
-    /// An event ended the wait.
-    const fn stop(&mut self) {
-        self.is_running = false;
-    }
-
-    /// Octets were written: content has a deadline for each block (RFC 5321 §4.5.3.2.5).
-    fn progress(&mut self) {
-        if self.stage == Some(Stage::Content) {
-            self.is_running = false;
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = self.deadline;
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if sleep.deadline() != deadline {
-            sleep.as_mut().reset(deadline);
-        }
-        sleep.as_mut().poll(cx)
-    }
 }

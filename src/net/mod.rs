@@ -7,8 +7,10 @@
 //! | `connect` | from a host's name to a TCP connection |
 //! | `stream` | what carries the octets: TCP, Unix, given, TLS over each |
 //! | `tls/` | trust, crypto provider, handshake, and why one failed |
-//! | `connector` | the settings, and the steps from a name to a client |
+//! | `connector` | how to reach a server and speak with it: the settings |
+//! | `reach` | the steps from there to a client |
 //! | `driver` | THE LOOP: does on a stream what a session says, within deadlines |
+//! | `clock` | the deadline that runs |
 //! | `secure` | the step from clear to TLS |
 //! | `conversation` | any lawful command, every reply |
 //! | `client` | whole mails, and what became of them |
@@ -16,10 +18,12 @@
 //! | `timeouts` | how long each stage may take |
 
 mod client;
+mod clock;
 mod connect;
 mod connector;
 mod conversation;
 mod driver;
+mod reach;
 #[cfg(feature = "tls")]
 mod secure;
 mod security;
@@ -33,7 +37,7 @@ pub use client::Client;
 pub use connect::{ConnectAttempt, ConnectFailure, ConnectFault, ResolveFault};
 #[cfg(feature = "tls")]
 pub use connector::DangerousConnector;
-pub use connector::{Connector, InClear};
+pub use connector::{Connector, HeloPolicy, InClear};
 pub use conversation::Conversation;
 pub use security::{InvalidSecurity, Security};
 pub use timeouts::Timeouts;

@@ -1,5 +1,6 @@
 //! From a driver in clear to one over TLS, and what came of it.
 
+use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::driver::Driver;
@@ -32,13 +33,13 @@ impl Driver {
     /// Runs the handshake, on connect or behind STARTTLS. Dropped midway or failed, it leaves the
     /// session closed: nothing may be said in clear after it.
     pub(crate) async fn secure(&mut self) -> Result<(), Error> {
-        let timeouts = *self.timeouts();
+        let limit = self.limit(Stage::Handshake);
         let Some(Secured { setup, name, info }) = &mut self.tls else {
             let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
             return Err(self.misuse(misuse));
         };
         let handshake = self.stream.start_tls(setup, name);
-        let fault = match Self::within(&timeouts, Stage::Handshake, handshake).await {
+        let fault = match timeout(limit, handshake).await {
             Ok(Ok(done)) => {
                 let verified = done.is_verified();
                 *info = Some(done);
@@ -51,7 +52,7 @@ impl Driver {
                 return Ok(());
             }
             Ok(Err(fault)) => ErrorKind::from(fault),
-            Err(limit) => ErrorKind::Timeout(limit),
+            Err(_) => ErrorKind::Timeout(limit),
         };
         self.session.close();
         Err(self.error(Stage::Handshake, fault))

@@ -86,7 +86,8 @@ impl<'a> Transaction<'a> {
     /// Asks to send the content.
     ///
     /// # Errors
-    /// The server refuses, no recipient was accepted, or the session is over.
+    /// The server refuses (what became of each recipient is kept for
+    /// [`Client::take_delivery`]), no recipient was accepted, or the session is over.
     pub async fn data(mut self) -> Result<Body<'a>, Error> {
         let event = self.ask(Stage::Data, Dispatch::data).await?;
         match event {
@@ -94,7 +95,12 @@ impl<'a> Transaction<'a> {
                 client: self.client,
                 busy: false,
             }),
-            _ => Err(self.driver().refused(Stage::Data)),
+            _ => {
+                let refused = self.driver().refused(Stage::Data);
+                self.client.wanted = true;
+                self.client.conclude();
+                Err(refused)
+            }
         }
     }
 

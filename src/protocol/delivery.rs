@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::Stage;
+use super::{Envelope, Stage};
 use crate::wire::{ForwardPath, Reply, Retry, Severity};
 
 /// What became of a mail.
@@ -31,7 +31,29 @@ pub(super) struct Addressee {
     pub(super) follows_accepted: bool,
 }
 
+impl Addressee {
+    pub(super) fn new(path: &ForwardPath) -> Self {
+        Self {
+            path: path.clone(),
+            rcpt: None,
+            end: None,
+            follows_accepted: false,
+        }
+    }
+}
+
 impl Delivery {
+    /// The delivery of a mail of which nothing was sent, such as one whose server could not be
+    /// reached: every recipient is *not sent*.
+    #[must_use]
+    pub fn not_sent(envelope: &Envelope) -> Self {
+        let recipients = envelope.recipients().iter().map(Addressee::new).collect();
+        Self {
+            recipients,
+            ..Self::default()
+        }
+    }
+
     /// Every recipient with its outcome, in the order of the envelope.
     pub fn recipients(&self) -> impl ExactSizeIterator<Item = Recipient<'_>> {
         self.recipients.iter().map(|addressee| Recipient {

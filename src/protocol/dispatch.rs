@@ -240,14 +240,7 @@ impl Dispatch {
     }
 
     fn expect(&mut self, recipient: &ForwardPath) {
-        let path = recipient.clone();
-        let addressee = Addressee {
-            path,
-            rcpt: None,
-            end: None,
-            follows_accepted: false,
-        };
-        self.delivery.recipients.push(addressee);
+        self.delivery.recipients.push(Addressee::new(recipient));
     }
 
     fn is_mail_refused(&self) -> bool {

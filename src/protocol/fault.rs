@@ -110,7 +110,7 @@ pub enum Misuse {
     #[error("{0} in clear, where TLS is required")]
     TlsRequired(Verb),
     /// Credentials over a channel whose other end is not verified.
-    #[error("AUTH would send a secret {0}: allow it by name if it must be")]
+    #[error("AUTH would send a secret {0}: only allow_cleartext lets it")]
     SecretExposed(&'static str),
     /// AUTH after AUTH, or STARTTLS inside TLS.
     #[error("{0} once more: it succeeded before")]

@@ -473,6 +473,18 @@ impl Session {
         self.answered_stage
     }
 
+    /// Whether content has begun and its end is not written: to leave it there would cut a mail.
+    /// The session's own lone dot is none.
+    pub(crate) fn is_half_sent(&self) -> bool {
+        match self.here {
+            Phase::Content => true,
+            Phase::EndOfData => {
+                !self.content_written && self.flight.front().is_some_and(|end| !end.orphan)
+            }
+            _ => self.output.promised() > 0,
+        }
+    }
+
     /// Whether the peer has closed its side.
     pub(crate) const fn is_input_ended(&self) -> bool {
         self.input_ended

@@ -144,14 +144,18 @@ async fn too_many_errors() {
         .collect();
     let envelope = Envelope::new("alice@example.test", recipients.iter().map(String::as_str));
     let sent = client.send(&envelope.unwrap(), mail("hello\r\n")).await;
-    let shown = outcomes(&sent.unwrap());
+    let said = "421 4.7.0 mail.example.test Error: too many errors";
+    assert_eq!(
+        sent.unwrap_err().to_string(),
+        format!("127.0.0.1 ended the session at RCPT TO: {said}")
+    );
+    let shown = outcomes(&client.take_delivery().await.unwrap());
     assert_eq!(shown.first().unwrap(), "not sent");
     assert!(
         shown[1..20]
             .iter()
             .all(|one| one.starts_with("refused: 550 5.1.1 "))
     );
-    let said = "421 4.7.0 mail.example.test Error: too many errors";
     let at = shown
         .iter()
         .position(|one| one.contains(said))
@@ -363,7 +367,8 @@ async fn body_given_up() {
     let error = client.send(&envelope, mail("")).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "127.0.0.1 closed the connection at content"
+        "the connection to 127.0.0.1 was closed from this side: a call that was dropped at \
+         content left half a mail"
     );
     assert_eq!(client.take_delivery().await, None);
 }

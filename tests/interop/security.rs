@@ -223,7 +223,7 @@ async fn opportunistic_secret() {
     assert_eq!(error.stage(), Stage::Auth);
     assert_eq!(
         checked(error).to_string(),
-        "AUTH would send a secret to an unverified server: allow it by name if it must be"
+        "AUTH would send a secret to an unverified server: only allow_cleartext lets it"
     );
 }
 
@@ -233,7 +233,7 @@ async fn cleartext() {
     assert_eq!(error.stage(), Stage::Auth);
     assert_eq!(
         checked(error).to_string(),
-        "AUTH would send a secret in clear: allow it by name if it must be"
+        "AUTH would send a secret in clear: only allow_cleartext lets it"
     );
     let mut client = connector
         .allow_cleartext()
@@ -270,8 +270,8 @@ async fn tls_port_in_clear() {
         assert_eq!(error.stage(), Stage::Greeting);
         assert_eq!(
             checked(error).to_string(),
-            "no greeting from 127.0.0.1 within 500ms (the port may speak TLS from the start, or \
-             the server delays its greeting)"
+            "no greeting from 127.0.0.1 within 500ms (the port may speak TLS from the start, it \
+             may not be an SMTP port, or the server delays its greeting)"
         );
     }
 }

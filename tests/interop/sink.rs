@@ -27,7 +27,7 @@ fn to_bob() -> Envelope {
 }
 
 async fn empty_last_line() {
-    let client = connected("PORT").await;
+    let mut client = connected("PORT").await;
     let transcript = client.conversation().transcript().unwrap().to_string();
     let capabilities = client.conversation().capabilities();
     assert!(capabilities.has("PIPELINING") && capabilities.has("8BITMIME"));

@@ -109,7 +109,7 @@ pub(crate) async fn send_one(client: &mut Client, content: &[u8]) -> Reply {
 }
 
 /// Ends a session in good order, once it is seen that it shows no secret.
-pub(crate) async fn quit(client: Client) {
+pub(crate) async fn quit(mut client: Client) {
     let transcript = client.conversation().transcript().expect("asked for");
     shows_no_secret(&transcript.to_string());
     shows_no_secret(&format!("{client:?} {transcript:?}"));

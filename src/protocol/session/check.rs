@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 
 use super::Session;
-use crate::extension::{self, BodyType, Extension, SmtpUtf8};
+use crate::extension::{self, BodyType, Capabilities, Extension, SmtpUtf8};
 use crate::protocol::config::{Protection, Protocol};
 use crate::protocol::fault::Misuse;
 use crate::protocol::rules::{Act, Phase, rule};
@@ -112,15 +112,19 @@ impl Session {
         if !utf8 && !command.is_ascii() {
             return Err(Misuse::NeedsSmtpUtf8(command_argument(command)));
         }
-        let (length, limit) = (command.encoded_len(), self.capabilities.line_limit(verb));
-        if length > limit {
-            return Err(Misuse::LineTooLong {
+        let length = command.encoded_len();
+        // Extensions only add to the limit: most lines need no look at what they add.
+        if length <= Capabilities::LINE {
+            return Ok(());
+        }
+        match self.capabilities.line_limit(verb) {
+            limit if length > limit => Err(Misuse::LineTooLong {
                 verb,
                 length,
                 limit,
-            });
+            }),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

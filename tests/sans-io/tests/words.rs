@@ -101,7 +101,7 @@ fn every_misuse_has_these_words() {
         ),
         (
             Misuse::SecretExposed("in clear"),
-            "AUTH would send a secret in clear: allow it by name if it must be",
+            "AUTH would send a secret in clear: only allow_cleartext lets it",
         ),
         (
             Misuse::Again(Verb::StartTls),

@@ -1,0 +1,139 @@
+//! The deadlines of a conversation: absolute, from the moment a stage begins to be waited for, and
+//! one for a whole call where it is asked for. What is waited for is the driver's business.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Timeouts;
+use crate::protocol::Stage;
+
+/// The deadline that runs.
+pub(super) struct Clock {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// The stage that is waited for. It outlives its wait, for errors.
+    stage: Stage,
+    is_running: bool,
+    deadline: Instant,
+    allowed: Duration,
+    began: Instant,
+    /// The end of the whole call, where it has one.
+    whole: Option<(Instant, Duration)>,
+    /// Several things said are one call: none of them begins it anew.
+    is_held: bool,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            sleep: None,
+            stage: Stage::Greeting,
+            is_running: false,
+            deadline: now,
+            allowed: Duration::ZERO,
+            began: now,
+            whole: None,
+            is_held: false,
+        }
+    }
+
+    /// A call begins, with this stage.
+    pub(super) fn begin(&mut self, stage: Stage, whole: Option<Duration>) {
+        self.enter(stage);
+        if !self.is_held {
+            self.began = Instant::now();
+            self.whole = end(self.began, whole);
+        }
+    }
+
+    /// All that begins until [`release`](Self::release) belongs to a call that began then.
+    pub(super) fn hold(&mut self, began: Instant, whole: Option<Duration>) {
+        self.began = began;
+        self.whole = end(began, whole);
+        self.is_held = true;
+    }
+
+    pub(super) const fn release(&mut self) {
+        self.is_held = false;
+    }
+
+    /// The call has come to this stage, which is not waited for yet.
+    pub(super) const fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.stop();
+    }
+
+    /// The stage is waited for, from now on unless it was before.
+    pub(super) fn start(&mut self, stage: Stage, timeouts: &Timeouts) {
+        if self.is_running && self.stage == stage {
+            return;
+        }
+        self.stage = stage;
+        self.is_running = true;
+        self.allowed = timeouts.of(stage);
+        let now = Instant::now();
+        // A limit beyond what a clock can say is none.
+        self.deadline = now.checked_add(self.allowed).unwrap_or(now + NEVER);
+        if let Some((end, limit)) = self.whole.filter(|(end, _)| *end < self.deadline) {
+            (self.deadline, self.allowed) = (end, limit);
+        }
+    }
+
+    /// The wait is over.
+    pub(super) const fn stop(&mut self) {
+        self.is_running = false;
+    }
+
+    /// Octets were written: content has a deadline for each block (RFC 5321 §4.5.3.2.5).
+    pub(super) fn progress(&mut self) {
+        if self.stage == Stage::Content {
+            self.stop();
+        }
+    }
+
+    /// How much of this limit the whole call leaves.
+    #[cfg(feature = "tls")]
+    pub(super) fn limit(&self, limit: Duration) -> Duration {
+        match self.whole {
+            Some((end, _)) => limit.min(end.saturating_duration_since(Instant::now())),
+            None => limit,
+        }
+    }
+
+    pub(super) const fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The limit behind the deadline that runs.
+    pub(super) const fn allowed(&self) -> Duration {
+        self.allowed
+    }
+
+    /// How long the call has been going on.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Ready at the deadline.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.deadline;
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+fn end(began: Instant, whole: Option<Duration>) -> Option<(Instant, Duration)> {
+    whole.and_then(|limit| Some((began.checked_add(limit)?, limit)))
+}
+
+/// Longer than any conversation.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);

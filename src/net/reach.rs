@@ -1,0 +1,310 @@
+//! The steps from a name to a conversation or a client: connect, TLS, greeting, EHLO, STARTTLS,
+//! AUTH. How octets are carried is the driver's; what is lawful, the session's.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout};
+
+use super::connect::{connect, resolve};
+use super::connector::{Connector, HeloPolicy, InClear};
+use super::driver::{Arrival, Driver};
+#[cfg(feature = "tls")]
+use super::secure::Secured;
+use super::stream::{Plain, Stream};
+#[cfg(feature = "tls")]
+use super::tls::{Check, TlsSetup, server_name};
+use super::{Client, Conversation, Security};
+use crate::error::{Error, ErrorKind};
+use crate::extension::{Extension, StartTls};
+use crate::protocol::{Event, Misuse, Phase, Protocol, Session, Stage};
+use crate::wire::{ClientName, Command, Reply, Severity, Verb};
+
+impl Connector {
+    /// Connects, over TLS as [`security`](Self::security) says, says EHLO, and authenticates where
+    /// [`credentials`](Self::credentials) are given. Every address of the name is tried.
+    ///
+    /// # Errors
+    /// A step failed: the error names its stage. Behind the greeting, QUIT has been said.
+    pub async fn connect(&self) -> Result<Client, Error> {
+        let error = match self.introduce(self.reach().await?).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        let closed_on_ehlo =
+            error.stage() == Stage::Ehlo && matches!(error.kind(), ErrorKind::Closed(None));
+        if self.helo != HeloPolicy::WhereRefused || !closed_on_ehlo || !self.helo_will_do() {
+            return Err(error);
+        }
+        let with_helo = self.clone().helo(HeloPolicy::Always);
+        with_helo.introduce(with_helo.reach().await?).await
+    }
+
+    /// The same over a stream that is given: any `AsyncRead + AsyncWrite`.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn connect_over<S>(&self, stream: S) -> Result<Client, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.introduce(self.reach_over(stream).await?).await
+    }
+
+    /// Connects and reads the greeting, for who goes on command by command. With
+    /// [`Security::Implicit`] TLS is on; with [`Security::StartTls`] MAIL and AUTH are refused
+    /// until STARTTLS has been said.
+    ///
+    /// # Errors
+    /// A step failed: the error names its stage.
+    pub async fn open(&self) -> Result<Conversation, Error> {
+        self.reach().await.map(for_the_caller)
+    }
+
+    async fn reach(&self) -> Result<Conversation, Error> {
+        let began = Instant::now();
+        let failed =
+            |stage, kind: ErrorKind| Error::new(stage, kind).with_peer(&self.host, began.elapsed());
+        if let Some(misuse) = self.invalid.clone() {
+            return Err(failed(Stage::Connect, misuse.into()));
+        }
+        let default = self.security.default_port();
+        let port = match (self.port, self.protocol) {
+            (Some(port), _) => port,
+            (None, Protocol::Smtp) => default,
+            (None, Protocol::Lmtp) => {
+                let misuse = Misuse::Setting("LMTP has no port of its own: give one".to_owned());
+                return Err(failed(Stage::Connect, misuse.into()));
+            }
+        };
+        let whole = self.timeouts.whole().unwrap_or(Duration::MAX);
+        let addresses = resolve(&self.host, port, self.timeouts.resolve().min(whole))
+            .await
+            .map_err(|fault| failed(Stage::Resolve, ErrorKind::Resolve(fault)))?;
+        let connected = connect(&addresses, &self.sources, self.timeouts.connect());
+        let stream = timeout(whole.saturating_sub(began.elapsed()), connected)
+            .await
+            .map_err(|_| failed(Stage::Connect, ErrorKind::Timeout(whole)))?
+            .map_err(|fault| failed(Stage::Connect, ErrorKind::Connect(fault)))?;
+        self.greet(Stream::Plain(Plain::Tcp(stream)), began).await
+    }
+
+    /// The same over a stream that is given: any `AsyncRead + AsyncWrite`.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub async fn open_over<S>(&self, stream: S) -> Result<Conversation, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.reach_over(stream).await.map(for_the_caller)
+    }
+
+    async fn reach_over<S>(&self, stream: S) -> Result<Conversation, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        if let Some(misuse) = self.invalid.clone() {
+            return Err(Error::new(Stage::Connect, misuse));
+        }
+        self.greet(Stream::given(stream), Instant::now()).await
+    }
+
+    /// TLS where it comes first, and the greeting.
+    async fn greet(&self, stream: Stream, began: Instant) -> Result<Conversation, Error> {
+        let mut config = self.session.clone().protocol(self.protocol);
+        if self.security.requires_tls() {
+            config = config.require_tls();
+        }
+        let client_name = self.client_name.clone().unwrap_or_else(|| {
+            let local = stream.local_ip();
+            ClientName::from(local.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)))
+        });
+        let peer = self.host.clone();
+        let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
+        driver.begin_introduction(began);
+        match self.greeting(&mut driver).await {
+            Ok(greeting) => Ok(Conversation {
+                driver,
+                greeting,
+                client_name,
+                in_clear: None,
+            }),
+            Err(error) => Err(leave(driver, error).await),
+        }
+    }
+
+    async fn greeting(&self, driver: &mut Driver) -> Result<Reply, Error> {
+        self.set_up_tls(driver)?;
+        if self.security == Security::Implicit {
+            driver.secure().await?;
+        }
+        let arrival = driver.next().await?;
+        let greeting = driver.session.reply().map(|reply| reply.to_reply());
+        let (Arrival::Event(Event::Greeting), Some(greeting)) = (arrival, greeting) else {
+            return Err(driver.closed());
+        };
+        if driver.session.phase() != Phase::Hello {
+            return Err(driver.refused(Stage::Greeting));
+        }
+        Ok(greeting)
+    }
+
+    /// EHLO, STARTTLS, AUTH.
+    async fn introduce(&self, mut smtp: Conversation) -> Result<Client, Error> {
+        match self.make_ready(&mut smtp).await {
+            Ok(()) => {
+                smtp.driver.end_introduction();
+                Ok(Client::new(smtp, self.line_endings))
+            }
+            Err(error) => Err(leave(smtp.driver, error).await),
+        }
+    }
+
+    async fn make_ready(&self, smtp: &mut Conversation) -> Result<(), Error> {
+        self.hello(smtp).await?;
+        if matches!(self.security, Security::StartTls | Security::Opportunistic) {
+            self.start_tls(smtp).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            smtp.authenticate(credentials).await?;
+        }
+        Ok(())
+    }
+
+    async fn hello(&self, smtp: &mut Conversation) -> Result<(), Error> {
+        let name = smtp.client_name.clone();
+        let first = match (self.protocol, self.helo) {
+            (Protocol::Lmtp, _) => Command::lhlo(name.clone())?,
+            (Protocol::Smtp, HeloPolicy::Always) if self.helo_will_do() => {
+                Command::helo(name.clone())?
+            }
+            (Protocol::Smtp, _) => Command::ehlo(name.clone())?,
+        };
+        let refusal = smtp.say(&first).await?;
+        if !refusal.is_negative() {
+            return Ok(());
+        }
+        let error = smtp.driver.refused(Stage::Ehlo);
+        let fall_back = match self.helo {
+            HeloPolicy::WhereUnknown => matches!(refusal.code().number(), 500 | 502),
+            HeloPolicy::WhereRefused => refusal.severity() == Severity::Permanent,
+            HeloPolicy::Always => false,
+        };
+        if !fall_back || !self.helo_will_do() {
+            return Err(error);
+        }
+        let reply = smtp.say(&Command::helo(name)?).await?;
+        if reply.is_negative() {
+            return Err(smtp.driver.refused(Stage::Ehlo).after([refusal]));
+        }
+        Ok(())
+    }
+
+    /// Hosts from before ESMTP have no extension: whoever needs one is better served by their
+    /// refusal of EHLO.
+    fn helo_will_do(&self) -> bool {
+        !self.security.requires_tls()
+            && self.credentials.is_none()
+            && self.protocol == Protocol::Smtp
+    }
+
+    async fn start_tls(&self, smtp: &mut Conversation) -> Result<(), Error> {
+        let required = self.security.requires_tls();
+        if !smtp.capabilities().has(StartTls::KEYWORD) {
+            if required {
+                let (keyword, needs) = (StartTls::KEYWORD.to_owned(), "required TLS".to_owned());
+                let kind = ErrorKind::Unsupported { keyword, needs };
+                return Err(smtp.driver.error(Stage::StartTls, kind));
+            }
+            smtp.in_clear = Some(InClear::NotOffered);
+            return Ok(());
+        }
+        let reply = smtp.say(&Command::start_tls()).await?;
+        if reply.is_negative() {
+            if required {
+                return Err(smtp.driver.refused(Stage::StartTls));
+            }
+            smtp.in_clear = Some(InClear::Refused(reply));
+            return Ok(());
+        }
+        self.hello(smtp).await
+    }
+
+    #[cfg(feature = "tls")]
+    fn set_up_tls(&self, driver: &mut Driver) -> Result<(), Error> {
+        let name = self.tls_name.as_deref().unwrap_or(&self.host);
+        if self.security == Security::None && name.is_empty() {
+            return Ok(());
+        }
+        let check = match self.security {
+            Security::Opportunistic => Check::Recorded,
+            _ => Check::Required,
+        };
+        let setup = match self.tls_setup.get() {
+            Some(setup) => Ok(setup.clone()),
+            None => TlsSetup::new(&self.tls, check)
+                .map(|setup| self.tls_setup.get_or_init(|| setup).clone()),
+        };
+        match server_name(name).and_then(|name| Ok(Secured::new(setup?, name))) {
+            Ok(secured) => driver.tls = Some(secured),
+            // In clear nobody asked for TLS: whoever says STARTTLS later is told then.
+            Err(_) if self.security == Security::None => {}
+            Err(invalid) => {
+                let misuse = Misuse::Setting(invalid.to_string());
+                return Err(driver.error(Stage::Handshake, misuse));
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn set_up_tls(&self, driver: &mut Driver) -> Result<(), Error> {
+        if self.security == Security::None {
+            return Ok(());
+        }
+        let misuse = Misuse::Setting("TLS is not compiled in: enable feature tls".to_owned());
+        Err(driver.error(Stage::Handshake, misuse))
+    }
+}
+
+/// A conversation that is opened: what is said from now on are calls of their own.
+const fn for_the_caller(mut smtp: Conversation) -> Conversation {
+    smtp.driver.end_introduction();
+    smtp
+}
+
+/// Leaves a session that cannot be used, in good order where that is still possible.
+async fn leave(mut driver: Driver, error: Error) -> Error {
+    if driver.session.allows(Verb::Quit).is_ok() {
+        // What QUIT is answered with changes nothing.
+        let _ = driver.quit().await;
+    }
+    error.with_transcript(driver.session.transcript().cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_of_connecting_has_the_transcript() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let (stream, mut server) = tokio::io::duplex(1024);
+        let served = async move {
+            server.write_all(b"554 not you\r\n").await.unwrap();
+            server.read_exact(&mut [0; 6]).await.unwrap();
+            server.write_all(b"221 bye\r\n").await.unwrap();
+        };
+        let connector = Connector::new("mx").security(Security::None);
+        let connector = connector.transcript(4096);
+        let (connected, ()) = tokio::join!(connector.connect_over(stream), served);
+        let error = connected.unwrap_err();
+        assert_eq!(
+            error.transcript().map(ToString::to_string).as_deref(),
+            Some("S: 554 not you\nC: QUIT\nS: 221 bye\n")
+        );
+    }
+}
