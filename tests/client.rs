@@ -447,7 +447,7 @@ mod tls {
             .roots(roots.clone())
             .timeouts(Timeouts::all(Duration::from_secs(10)))
             .transcript(65_536);
-        let client = connector.connect().await.unwrap();
+        let mut client = connector.connect().await.unwrap();
         assert!(client.conversation().tls().unwrap().is_verified());
         let transcript = client.conversation().transcript().unwrap().to_string();
         assert!(transcript.starts_with("-- TLS\nS: 220 "), "{transcript}");

@@ -1,6 +1,7 @@
 //! The conversation against scripted servers, where it does more than say one command: groups, and
 //! the replies that came before a call failed.
 #![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 use ehlo::testing::{Running, Script, Server};
 use ehlo::{

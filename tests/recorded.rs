@@ -122,7 +122,7 @@ fn c_010_c_011_every_cut_gives_the_replies_that_are_there() {
             for (reply, lines) in whole.0.iter().zip(&expected) {
                 assert_eq!(reply.code().to_string(), lines[0][..3]);
                 assert_eq!(reply.line_count(), lines.len());
-                let texts: Vec<&[u8]> = lines.iter().map(|line| line[4..].as_bytes()).collect();
+                let texts: Vec<&[u8]> = lines.iter().map(|line| &line.as_bytes()[4..]).collect();
                 assert_eq!(reply.lines().collect::<Vec<_>>(), texts);
             }
         }
