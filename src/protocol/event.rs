@@ -1,5 +1,7 @@
 //! What a session says to its driver: what has to happen next, and what was said.
 
+#[cfg(doc)]
+use super::Session;
 use super::Stage;
 
 /// Names one command; the event that answers it carries the same ticket.

@@ -1,0 +1,125 @@
+//! The words in which a feature is missed, and what there is without the others.
+
+use ehlo::Domain;
+
+/// Without the feature no octet beyond ASCII reaches a domain; with it none leaves.
+#[test]
+fn c_043_a_domain_beyond_ascii_needs_idna() {
+    let domain = "bücher.example".parse::<Domain>();
+    if cfg!(feature = "idna") {
+        assert_eq!(domain.unwrap().as_str(), "xn--bcher-kva.example");
+    } else {
+        assert_eq!(
+            domain.unwrap_err().to_string(),
+            "domain \"bücher.example\": a domain that is not ASCII needs the feature `idna`"
+        );
+    }
+}
+
+#[cfg(all(any(feature = "net", feature = "tls"), not(feature = "ring")))]
+mod without_cryptography {
+    use ehlo::{Connector, ErrorKind, Security, Stage};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[cfg(not(feature = "tls"))]
+    const WORDS: &str = "TLS is not compiled in: enable feature tls";
+    #[cfg(feature = "tls")]
+    const WORDS: &str = "no crypto provider is compiled in: enable feature aws-lc-rs or ring, or give a whole ClientConfig";
+
+    /// And nothing is said in clear.
+    #[tokio::test]
+    async fn t7_whoever_asks_for_tls_is_told() {
+        for security in [
+            Security::StartTls,
+            Security::Implicit,
+            Security::Opportunistic,
+        ] {
+            let (near, mut far) = tokio::io::duplex(1024);
+            let connector = Connector::new("mx.example").security(security);
+            let error = connector.connect_over(near).await.unwrap_err();
+            assert_eq!(error.to_string(), WORDS);
+            assert!(matches!(error.kind(), ErrorKind::Misuse(_)), "{error:?}");
+            assert_eq!(error.stage(), Stage::Handshake);
+            let mut heard = Vec::new();
+            far.read_to_end(&mut heard).await.unwrap();
+            assert_eq!(heard, b"", "{security}");
+        }
+    }
+
+    #[tokio::test]
+    async fn in_clear_a_session_is_all_there() {
+        let (near, mut far) = tokio::io::duplex(1024);
+        let server = tokio::spawn(async move {
+            far.write_all(b"220 mx\r\n").await.unwrap();
+            let mut heard = vec![0; b"EHLO [127.0.0.1]\r\n".len()];
+            far.read_exact(&mut heard).await.unwrap();
+            far.write_all(b"250-mx\r\n250 STARTTLS\r\n").await.unwrap();
+            far.read_exact(&mut [0; b"QUIT\r\n".len()]).await.unwrap();
+            far.write_all(b"221 bye\r\n").await.unwrap();
+            heard
+        });
+        let connector = Connector::new("mx.example").security(Security::None);
+        let client = connector.connect_over(near).await.unwrap();
+        client.quit().await.unwrap();
+        assert_eq!(server.await.unwrap(), b"EHLO [127.0.0.1]\r\n");
+    }
+}
+
+#[cfg(feature = "ring")]
+mod ring_alone {
+    use std::sync::Arc;
+
+    use ehlo::{Connector, Crypto, ErrorKind, RootCertificates, Security};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::ring::default_provider;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+    /// Greets over TLS, and answers EHLO and QUIT.
+    async fn serve(far: DuplexStream, acceptor: TlsAcceptor) {
+        let mut tls = acceptor.accept(far).await.unwrap();
+        tls.write_all(b"220 mx\r\n").await.unwrap();
+        for reply in [&b"250 mx\r\n"[..], b"221 bye\r\n"] {
+            while tls.read_u8().await.unwrap() != b'\n' {}
+            tls.write_all(reply).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handshake_by_default_and_by_name() {
+        let made = rcgen::generate_simple_self_signed(["mx.example".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let roots = RootCertificates::from_pem(made.cert.pem().as_bytes()).unwrap();
+        let connector = Connector::new("mx.example")
+            .security(Security::Implicit)
+            .roots(roots);
+        for connector in [connector.clone(), connector.crypto(Crypto::Ring)] {
+            let (near, far) = tokio::io::duplex(65_536);
+            let server = tokio::spawn(serve(far, acceptor.clone()));
+            let client = connector.connect_over(near).await.unwrap();
+            assert!(client.conversation().tls().unwrap().is_verified());
+            client.quit().await.unwrap();
+            server.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn the_other_provider_is_missed_by_name() {
+        let (near, _far) = tokio::io::duplex(1024);
+        let connector = Connector::new("mx.example").crypto(Crypto::AwsLcRs);
+        let error = connector.connect_over(near).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the crypto provider aws-lc-rs is not compiled in: enable feature aws-lc-rs"
+        );
+        assert!(matches!(error.kind(), ErrorKind::Misuse(_)), "{error:?}");
+    }
+}
