@@ -222,7 +222,7 @@ impl Client {
     /// There was no reply to QUIT. The connection is closed all the same.
     pub async fn quit(&mut self) -> Result<(), Error> {
         self.settle(Stage::Quit).await?;
-        self.conversation.quit().await
+        self.conversation.driver.quit().await.map_or(Ok(()), Err)
     }
 
     /// The conversation, to look at: what the server offers, the transcript, TLS.

@@ -33,10 +33,9 @@ impl<'a> Transaction<'a> {
             client,
             busy: false,
         };
+        mail.driver().enter(Stage::Mail);
         let reply = mail
-            .ask(Stage::Mail, |dispatch, session| {
-                dispatch.mail(session, &sender, &params)
-            })
+            .ask(|dispatch, session| dispatch.mail(session, &sender, &params))
             .await
             .and_then(|event| mail.positive(event, Stage::Mail));
         match reply {
@@ -73,10 +72,9 @@ impl<'a> Transaction<'a> {
     {
         let recipient = recipient.try_into().map_err(Into::into)?;
         let params: Vec<Param> = params.into_iter().map(Into::into).collect();
-        self.ask(Stage::Rcpt, |dispatch, session| {
-            dispatch.rcpt(session, &recipient, &params)
-        })
-        .await?;
+        self.driver().begin(Stage::Rcpt);
+        self.ask(|dispatch, session| dispatch.rcpt(session, &recipient, &params))
+            .await?;
         match self.driver().session.reply() {
             Some(reply) => Ok(reply.to_reply()),
             None => Err(self.driver().closed()),
@@ -89,7 +87,8 @@ impl<'a> Transaction<'a> {
     /// The server refuses (what became of each recipient is kept for
     /// [`Client::take_delivery`]), no recipient was accepted, or the session is over.
     pub async fn data(mut self) -> Result<Body<'a>, Error> {
-        let event = self.ask(Stage::Data, Dispatch::data).await?;
+        self.driver().begin(Stage::Data);
+        let event = self.ask(Dispatch::data).await?;
         match event {
             Event::GoAhead(_) => Ok(Body {
                 client: self.client,
@@ -128,7 +127,6 @@ impl<'a> Transaction<'a> {
 
     async fn ask(
         &mut self,
-        stage: Stage,
         send: impl FnOnce(&mut Dispatch, &mut Session) -> Result<Ticket, Misuse> + Send,
     ) -> Result<Event, Error> {
         let Client {
@@ -136,7 +134,6 @@ impl<'a> Transaction<'a> {
             dispatch,
             ..
         } = &mut *self.client;
-        driver.begin(stage);
         if std::mem::replace(&mut self.busy, true) {
             return Err(driver.misuse(interrupted()));
         }

@@ -1,0 +1,252 @@
+//! What a hostile reading of the client found: outcomes that were wrong, deadlines that did not
+//! hold, words that blamed the wrong side.
+
+#![cfg(feature = "net")]
+#![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
+
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use ehlo::{
+    Client, Command, Connector, Conversation, Dispatch, Envelope, Event, LineEndings, Outcome,
+    Param, RcptParam, Retry, Security, Session, SessionConfig, Stage, Step, Timeouts,
+};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+
+const EHLO: (&str, &str) = ("EHLO", "250 mx\r\n");
+const MAIL: (&str, &str) = ("MAIL", "250 sender\r\n");
+const RCPT: (&str, &str) = ("RCPT", "250 recipient\r\n");
+const DATA: (&str, &str) = ("DATA", "354 go\r\n");
+const END: (&str, &str) = (".", "250 taken\r\n");
+const BOB: &str = "bob@example.org";
+const EVE: &str = "eve@example.org";
+
+/// Greets, waits for a line that begins so and answers it; at the end it listens on.
+async fn serve<S>(stream: S, script: Vec<(&'static str, &'static str)>, pause: Duration) -> String
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut stream = BufReader::new(stream);
+    let mut heard = String::new();
+    for (expected, reply) in std::iter::once(("", "220 mx\r\n")).chain(script) {
+        while !expected.is_empty() {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return heard;
+            }
+            heard += &line;
+            if line.starts_with(expected) {
+                break;
+            }
+        }
+        tokio::time::sleep(pause).await;
+        let _ = stream.write_all(reply.as_bytes()).await;
+    }
+    while stream.read_line(&mut heard).await.unwrap_or(0) > 0 {}
+    heard
+}
+
+type Heard = tokio::task::JoinHandle<String>;
+
+fn in_clear() -> Connector {
+    Connector::new("mx").security(Security::None)
+}
+
+fn server(script: &[(&'static str, &'static str)]) -> (tokio::io::DuplexStream, Heard) {
+    let (near, far) = tokio::io::duplex(4096);
+    let served = tokio::spawn(serve(far, script.to_vec(), Duration::ZERO));
+    (near, served)
+}
+
+async fn client(script: &[(&'static str, &'static str)]) -> (Client, Heard) {
+    let (near, heard) = server(script);
+    (in_clear().connect_over(near).await.unwrap(), heard)
+}
+
+fn envelope(recipients: &[&str]) -> Envelope {
+    Envelope::new("alice@example.org", recipients.iter().copied()).unwrap()
+}
+
+fn outcomes(delivery: &ehlo::Delivery) -> Vec<String> {
+    let recipients = delivery.recipients();
+    recipients.map(|one| one.outcome().to_string()).collect()
+}
+
+/// Drops a call when its commands have been written and nothing has come.
+async fn dropped_at_once<F: Future>(call: F) {
+    let mut call = pin!(call);
+    std::future::poll_fn(|cx| {
+        assert!(call.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+}
+
+mod deadlines {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_limit_without_end_is_one() {
+        let (near, _heard) = server(&[EHLO, MAIL, RCPT, DATA, END]);
+        let endless = Timeouts::all(Duration::MAX).with_whole(Some(Duration::MAX));
+        let connector = in_clear().timeouts(endless);
+        let mut client = connector.connect_over(near).await.unwrap();
+        let delivery = client.send(&envelope(&[BOB]), "hello").await.unwrap();
+        assert!(delivery.is_complete());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_call_includes_every_step_of_connecting() {
+        let (near, far) = tokio::io::duplex(4096);
+        let step = Duration::from_secs(8);
+        tokio::spawn(serve(far, vec![EHLO], step));
+        let limit = Duration::from_secs(10);
+        let timeouts = Timeouts::default().with_whole(Some(limit));
+        let began = tokio::time::Instant::now();
+        let connected = in_clear().timeouts(timeouts).connect_over(near).await;
+        let error = connected.unwrap_err();
+        assert_eq!(error.to_string(), "no reply from mx to EHLO within 10s");
+        assert_eq!((error.elapsed(), began.elapsed()), (limit, limit));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_call_behind_connecting_has_its_own_time() {
+        let (near, far) = tokio::io::duplex(4096);
+        let step = Duration::from_secs(4);
+        tokio::spawn(serve(far, vec![EHLO, MAIL], step));
+        let timeouts = Timeouts::default().with_whole(Some(Duration::from_secs(10)));
+        let connector = in_clear().timeouts(timeouts);
+        let mut client = connector.connect_over(near).await.unwrap();
+        let error = client.send(&envelope(&[BOB]), "hello").await.unwrap_err();
+        assert_eq!(error.elapsed(), Duration::from_secs(10));
+    }
+
+    #[cfg(feature = "tls")]
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_call_includes_the_handshake() {
+        let (near, _far) = tokio::io::duplex(4096);
+        let limit = Duration::from_secs(10);
+        let connected = Connector::new("mx")
+            .security(Security::Implicit)
+            .timeouts(Timeouts::default().with_whole(Some(limit)))
+            .connect_over(near)
+            .await;
+        let error = connected.unwrap_err();
+        assert_eq!((error.stage(), error.elapsed()), (Stage::Handshake, limit));
+    }
+}
+
+mod outcomes {
+    use super::*;
+
+    /// A session to which the server says this much, one reply for each event.
+    fn replied(session: &mut Session, dispatch: &mut Dispatch, reply: &str) {
+        while matches!(session.poll(), Ok(Step::Write(_))) {
+            let mut slices = [std::io::IoSlice::new(b"")];
+            session.gather(b"", &mut slices).unwrap();
+            let octets = slices[0].len();
+            session.wrote(octets);
+        }
+        session.receive(reply.as_bytes());
+        let Ok(Step::Event(event)) = session.poll() else {
+            panic!("no event for {reply}");
+        };
+        if event != Event::Greeting {
+            dispatch.note(session, event);
+        }
+    }
+
+    /// Sends a mail to this recipient alone, and says what became of it.
+    fn sent_to_one(mut dispatch: Dispatch, recipient: &str) -> ehlo::Delivery {
+        let mut session = Session::new(SessionConfig::default());
+        let (session, dispatch) = (&mut session, &mut dispatch);
+        replied(session, dispatch, "220 mx\r\n");
+        session.send(&Command::ehlo("c.example").unwrap()).unwrap();
+        replied(session, dispatch, "250 mx\r\n");
+        let sender = "alice@example.org".parse().unwrap();
+        dispatch.mail(session, &sender, &[]).unwrap();
+        replied(session, dispatch, "250 ok\r\n");
+        dispatch
+            .rcpt(session, &recipient.parse().unwrap(), &[])
+            .unwrap();
+        replied(session, dispatch, "250 ok\r\n");
+        dispatch.data(session).unwrap();
+        replied(session, dispatch, "354 go\r\n");
+        dispatch.finish(session).unwrap();
+        replied(session, dispatch, "250 taken\r\n");
+        std::mem::take(dispatch).into_delivery(session)
+    }
+}
+
+mod half_a_mail {
+    use super::*;
+}
+
+mod before_mail {
+    use super::*;
+
+    /// Nothing was said, and the client goes on.
+    async fn assert_unsaid(
+        mut client: Client,
+        heard: Heard,
+        words: &str,
+        envelope: Envelope,
+        content: &str,
+    ) {
+        let error = client.send(&envelope, content).await.unwrap_err();
+        assert_eq!(error.to_string(), words);
+        assert!(
+            client
+                .send(&self::envelope(&[BOB]), "hello")
+                .await
+                .unwrap()
+                .is_complete()
+        );
+        assert!(client.take_delivery().await.is_none());
+        drop(client);
+        let heard = tokio::time::timeout(Duration::from_secs(5), heard)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(heard.matches("MAIL FROM").count(), 1, "{heard}");
+    }
+}
+
+mod words {
+    use super::*;
+}
+
+#[cfg(feature = "tls")]
+mod tls {
+    use super::*;
+}
+
+/// Nothing is run: that it compiles is the test.
+#[allow(dead_code, reason = "it is compiled")]
+fn every_future_can_be_sent(client: &'static mut Client, smtp: &'static mut Conversation) {
+    fn is_send<T: Send>(_: T) {}
+    let connector = in_clear();
+    is_send(connector.connect());
+    is_send(connector.open());
+    is_send(connector.connect_over(tokio::io::empty()));
+    is_send(connector.open_over(tokio::io::empty()));
+    is_send(Conversation::open(tokio::io::empty()));
+    is_send(smtp.say(&Command::quit()));
+    is_send(smtp.respond(b""));
+    is_send(smtp.cancel_auth());
+    is_send(smtp.content(b""));
+    is_send(smtp.authenticate(&ehlo::Credentials::new("", "")));
+    let mail = envelope(&[BOB]);
+    is_send(client.send(&mail, ""));
+    is_send(client.send_with_progress(&mail, "", |_| ()));
+    is_send(client.take_delivery());
+    is_send(async {
+        let mut mail = client.mail(BOB).await?;
+        mail.rcpt(BOB).await?;
+        let mut body = mail.data().await?;
+        body.write(b"").await?;
+        body.finish_with(b"").await?;
+        client.mail(BOB).await?.reset().await
+    });
+}
