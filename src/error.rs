@@ -219,6 +219,8 @@ impl Error {
         let stage = self.0.stage;
         match &self.0.kind {
             ErrorKind::Refused(_) if stage <= Stage::Ehlo => Retry::NextHost,
+            // What was refused is to forget an older mail: nothing is said of this one.
+            ErrorKind::Refused(_) if stage == Stage::Rset => Retry::Later,
             ErrorKind::Refused(reply) => reply.retry(),
             ErrorKind::Misuse(_)
             | ErrorKind::Unsupported { .. }

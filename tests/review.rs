@@ -140,6 +140,15 @@ mod deadlines {
 mod outcomes {
     use super::*;
 
+    /// The server has refused to forget an older mail; this one may go another way.
+    #[tokio::test]
+    async fn a_mail_behind_a_refused_rset_may_be_sent_later() {
+        let (mut client, _heard) = client(&[EHLO, MAIL, ("RSET", "500 what?\r\n")]).await;
+        let _given_up = client.mail("alice@example.org").await.unwrap();
+        let error = client.send(&envelope(&[BOB]), "hello").await.unwrap_err();
+        assert_eq!((error.stage(), error.retry()), (Stage::Rset, Retry::Later));
+    }
+
     /// A session to which the server says this much, one reply for each event.
     fn replied(session: &mut Session, dispatch: &mut Dispatch, reply: &str) {
         while matches!(session.poll(), Ok(Step::Write(_))) {
