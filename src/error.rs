@@ -39,6 +39,8 @@ struct Inner {
     is_given_up: bool,
     elapsed: Duration,
     transcript: Option<Transcript>,
+    /// The stage whose reply was waited for, where that is another than the one it struck.
+    awaited: Option<Stage>,
 }
 
 /// What went wrong.
@@ -126,6 +128,7 @@ impl Error {
             is_given_up: false,
             elapsed: Duration::ZERO,
             transcript: None,
+            awaited: None,
         }))
     }
 
@@ -152,6 +155,11 @@ impl Error {
 
     pub(crate) fn with_unfinished(mut self, octets: &[u8]) -> Self {
         self.0.unfinished = octets.into();
+        self
+    }
+
+    pub(crate) const fn awaiting(mut self, stage: Option<Stage>) -> Self {
+        self.0.awaited = stage;
         self
     }
 
@@ -216,7 +224,7 @@ impl Error {
     /// Whether, and where, trying again may help.
     #[must_use]
     pub fn retry(&self) -> Retry {
-        let stage = self.0.stage;
+        let stage = self.0.awaited.unwrap_or(self.0.stage);
         match &self.0.kind {
             ErrorKind::Refused(_) if stage <= Stage::Ehlo => Retry::NextHost,
             // What was refused is to forget an older mail: nothing is said of this one.
@@ -249,6 +257,7 @@ impl fmt::Display for Error {
             is_given_up,
             elapsed: _,
             transcript: _,
+            awaited: _,
         } = &*self.0;
         let peer = Escaped::new(if peer.is_empty() {
             b"the server"

@@ -149,6 +149,17 @@ mod outcomes {
         assert_eq!((error.stage(), error.retry()), (Stage::Rset, Retry::Later));
     }
 
+    /// The reply that nobody asked for came behind the mail before.
+    #[tokio::test]
+    async fn a_mail_that_was_not_sent_is_not_in_doubt() {
+        let twice = (".", "250 taken\r\n250 taken again\r\n");
+        let (mut client, _heard) = client(&[EHLO, MAIL, RCPT, DATA, twice]).await;
+        client.send(&envelope(&[BOB]), "hello").await.unwrap();
+        let error = client.send(&envelope(&[BOB]), "again").await.unwrap_err();
+        assert_eq!(error.kind().name(), "violation");
+        assert_eq!(error.retry(), Retry::Later);
+    }
+
     /// A session to which the server says this much, one reply for each event.
     fn replied(session: &mut Session, dispatch: &mut Dispatch, reply: &str) {
         while matches!(session.poll(), Ok(Step::Write(_))) {

@@ -204,7 +204,10 @@ impl Driver {
                     let stage = violation
                         .stage()
                         .unwrap_or_else(|| self.session.answered_stage());
-                    return Poll::Ready(Err(self.error(stage, violation)));
+                    // One reply too many names the stage that had its own before. What is in
+                    // doubt is what was waited for.
+                    let error = self.error(stage, violation).awaiting(self.clock.stage);
+                    return Poll::Ready(Err(error));
                 }
                 Ok(Step::Write(stage)) => {
                     self.clock.start(stage, &self.timeouts);
