@@ -160,6 +160,23 @@ mod outcomes {
         assert_eq!(error.retry(), Retry::Later);
     }
 
+    #[tokio::test]
+    async fn the_outcome_of_a_dropped_mail_waits_behind_the_next_ones() {
+        let reset = ("RSET", "250 reset\r\n");
+        let script = [EHLO, MAIL, reset, MAIL, RCPT, DATA, END];
+        let (mut client, _heard) = client(&script).await;
+        dropped_at_once(client.send(&envelope(&[EVE]), "dropped")).await;
+        let delivery = client.send(&envelope(&[BOB]), "hello").await.unwrap();
+        assert_eq!(outcomes(&delivery), ["accepted: 250 taken"]);
+        let delivery = client.take_delivery().await.unwrap();
+        assert_eq!(outcomes(&delivery), ["not sent"]);
+        assert_eq!(
+            delivery.recipients().next().unwrap().mailbox().to_string(),
+            format!("<{EVE}>")
+        );
+        assert!(client.take_delivery().await.is_none());
+    }
+
     /// A session to which the server says this much, one reply for each event.
     fn replied(session: &mut Session, dispatch: &mut Dispatch, reply: &str) {
         while matches!(session.poll(), Ok(Step::Write(_))) {

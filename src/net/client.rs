@@ -1,6 +1,7 @@
 //! Mails over a conversation: sent whole, or stage by stage. What becomes of a mail is kept here
 //! even where the call that sent it was dropped.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use super::conversation::Conversation;
@@ -9,7 +10,7 @@ use super::transaction::Transaction;
 use crate::error::{Error, ErrorKind};
 use crate::extension::{BodyType, EightBitMime, Extension, MailParam, Size, SmtpUtf8};
 use crate::protocol::{Delivery, Dispatch, Due, Envelope, Misuse, Phase, Stage};
-use crate::wire::{Command, LineEndings, Param, ReversePath, Scan};
+use crate::wire::{Command, LineEndings, Param, Retry, ReversePath, Scan};
 
 /// A client that is connected and introduced, and authenticated where it was told to.
 ///
@@ -101,8 +102,8 @@ pub struct Client {
     pub(super) dispatch: Option<Dispatch>,
     /// Whether somebody waits for its outcome, or did: not for a transaction that was given up.
     pub(super) wanted: bool,
-    /// What became of a mail whose call was dropped, or failed.
-    delivery: Option<Delivery>,
+    /// What became of mails whose call was dropped, or failed.
+    deliveries: VecDeque<Delivery>,
 }
 
 impl Client {
@@ -112,7 +113,7 @@ impl Client {
             line_endings,
             dispatch: None,
             wanted: false,
-            delivery: None,
+            deliveries: VecDeque::new(),
         }
     }
 
@@ -154,11 +155,7 @@ impl Client {
         let sent = self
             .carry_out(envelope, &params, content, &scan, progress)
             .await;
-        self.conclude();
-        sent?;
-        self.delivery
-            .take()
-            .ok_or_else(|| self.conversation.driver.closed())
+        self.concluded(sent)
     }
 
     /// Begins a mail that is sent stage by stage: `MAIL FROM`, with `BODY=8BITMIME` where the
@@ -206,12 +203,12 @@ impl Client {
         Transaction::begin(self, sender, params).await
     }
 
-    /// What became of the last mail whose call was dropped or failed. Waits for the replies that
-    /// are still awaited.
+    /// What became of a mail whose call was dropped or failed, the oldest first: each is kept
+    /// until it is taken. Waits for the replies that are still awaited.
     pub async fn take_delivery(&mut self) -> Option<Delivery> {
         // A session that is over has nothing to add; what is known is known.
         let _ = self.settle(Stage::EndOfData).await;
-        self.delivery.take()
+        self.deliveries.pop_front()
     }
 
     /// Says QUIT, waits for its reply, and closes. What became of mails before does not depend
@@ -254,8 +251,8 @@ impl Client {
             .await;
         self.conclude();
         // Where the mail before is in doubt, this one is not.
-        settled.map_err(|error| match error.stage() {
-            Stage::EndOfData => self
+        settled.map_err(|error| match error.retry() {
+            Retry::Unknown => self
                 .conversation
                 .driver
                 .error(stage, ErrorKind::Closed(None)),
@@ -265,13 +262,26 @@ impl Client {
 
     /// Nothing more will be known of the mail on its way.
     pub(super) fn conclude(&mut self) {
-        if let Some(dispatch) = self.dispatch.take().filter(|_| self.wanted) {
-            self.delivery = Some(dispatch.into_delivery(&self.conversation.driver.session));
+        let delivery = self.outcome();
+        self.deliveries.extend(delivery);
+    }
+
+    /// The same where the call is still there: what it has come to is its own.
+    pub(super) fn concluded(&mut self, ended: Result<(), Error>) -> Result<Delivery, Error> {
+        match ended {
+            Ok(()) => self
+                .outcome()
+                .ok_or_else(|| self.conversation.driver.closed()),
+            Err(error) => {
+                self.conclude();
+                Err(error)
+            }
         }
     }
 
-    pub(super) const fn take_concluded(&mut self) -> Option<Delivery> {
-        self.delivery.take()
+    fn outcome(&mut self) -> Option<Delivery> {
+        let dispatch = self.dispatch.take().filter(|_| self.wanted)?;
+        Some(dispatch.into_delivery(&self.conversation.driver.session))
     }
 
     /// Ends a transaction that an earlier mail left open. The RSET goes out with what follows it

@@ -215,10 +215,7 @@ impl Body<'_> {
         self.begin()?;
         self.client.wanted = true;
         let ended = self.end(chunk).await;
-        self.client.conclude();
-        ended?;
-        let delivery = self.client.take_concluded();
-        delivery.ok_or_else(|| self.client.conversation.driver.closed())
+        self.client.concluded(ended)
     }
 
     async fn end(&mut self, chunk: &[u8]) -> Result<(), Error> {
