@@ -214,6 +214,24 @@ mod outcomes {
         replied(session, dispatch, "250 taken\r\n");
         std::mem::take(dispatch).into_delivery(session)
     }
+
+    #[test]
+    fn a_recipient_that_was_never_named_does_not_have_the_mail() {
+        let recipients = [BOB, EVE].map(|one| one.parse().unwrap());
+        let delivery = sent_to_one(Dispatch::new(&recipients), BOB);
+        assert_eq!(outcomes(&delivery), ["accepted: 250 taken", "not sent"]);
+    }
+
+    #[test]
+    fn a_recipient_is_known_by_its_name_and_not_by_its_place() {
+        let recipients = [BOB, EVE].map(|one| one.parse().unwrap());
+        let delivery = sent_to_one(Dispatch::new(&recipients), EVE);
+        for recipient in delivery.recipients() {
+            let accepted = matches!(recipient.outcome(), Outcome::Accepted(_));
+            assert_eq!(accepted, recipient.mailbox().to_string().contains(EVE));
+        }
+        assert_eq!(delivery.accepted(), 1);
+    }
 }
 
 mod half_a_mail {

@@ -32,6 +32,7 @@ pub(super) struct Addressee {
 }
 
 impl Addressee {
+    /// One of whom nothing is known.
     pub(super) fn new(path: &ForwardPath) -> Self {
         Self {
             path: path.clone(),
@@ -152,6 +153,8 @@ impl<'a> Recipient<'a> {
             }
         }
         match own_end {
+            // The mail was sent to others.
+            _ if self.rcpt().is_none() => Outcome::NotSent,
             Some(reply) if reply.severity() == Severity::Completed => Outcome::Accepted(reply),
             _ if *written => Outcome::Unknown,
             _ => Outcome::NotSent,

@@ -128,7 +128,7 @@ impl Dispatch {
         Ok(ticket)
     }
 
-    /// Sends RCPT for one more recipient.
+    /// Sends RCPT for one more recipient: the next of those that were expected, or one besides.
     ///
     /// # Errors
     /// It cannot be sent; nothing has changed.
@@ -139,8 +139,12 @@ impl Dispatch {
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
         let ticket = session.send(&Command::rcpt(recipient).with_params(params)?)?;
-        if self.rcpts.len() == self.delivery.recipients.len() {
-            self.expect(recipient);
+        let n = self.rcpts.len();
+        let expected = self.delivery.recipients.get(n);
+        if expected.is_none_or(|addressee| addressee.path != *recipient) {
+            self.delivery
+                .recipients
+                .insert(n, Addressee::new(recipient));
         }
         self.rcpts.push(ticket);
         Ok(ticket)
