@@ -206,7 +206,7 @@ impl Driver {
                         .unwrap_or_else(|| self.session.answered_stage());
                     // One reply too many names the stage that had its own before. What is in
                     // doubt is what was waited for.
-                    let error = self.error(stage, violation).awaiting(self.clock.stage);
+                    let error = self.error(stage, violation).awaiting(Some(self.clock.stage()));
                     return Poll::Ready(Err(error));
                 }
                 Ok(Step::Write(stage)) => {
