@@ -128,7 +128,8 @@ impl Dispatch {
         Ok(ticket)
     }
 
-    /// Sends RCPT for one more recipient: the next of those that were expected, or one besides.
+    /// Sends RCPT for one more recipient: the next of those that are expected, another of them,
+    /// or one besides.
     ///
     /// # Errors
     /// It cannot be sent; nothing has changed.
@@ -140,11 +141,16 @@ impl Dispatch {
     ) -> Result<Ticket, Misuse> {
         let ticket = session.send(&Command::rcpt(recipient).with_params(params)?)?;
         let n = self.rcpts.len();
-        let expected = self.delivery.recipients.get(n);
-        if expected.is_none_or(|addressee| addressee.path != *recipient) {
-            self.delivery
-                .recipients
-                .insert(n, Addressee::new(recipient));
+        let recipients = &mut self.delivery.recipients;
+        let mut expected = recipients.iter().skip(n);
+        // Replies are matched by place: whoever is named out of turn takes the next one.
+        match expected.position(|addressee| addressee.path == *recipient) {
+            Some(0) => {}
+            Some(ahead) => {
+                let addressee = recipients.remove(n + ahead);
+                recipients.insert(n, addressee);
+            }
+            None => recipients.insert(n, Addressee::new(recipient)),
         }
         self.rcpts.push(ticket);
         Ok(ticket)
