@@ -228,9 +228,14 @@ impl Client {
         &self.conversation
     }
 
-    /// Goes on command by command.
+    /// Goes on command by command. The session is over where a mail was left within its content.
     #[must_use]
-    pub fn into_conversation(self) -> Conversation {
+    pub fn into_conversation(mut self) -> Conversation {
+        let session = &mut self.conversation.driver.session;
+        // What was begun of a mail is unknown to whoever speaks by hand: it cannot be ended.
+        if session.phase() == Phase::Content || session.promised() > 0 {
+            session.close();
+        }
         self.conversation
     }
 
