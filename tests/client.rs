@@ -1035,10 +1035,10 @@ mod content {
             "C: MAIL FROM:<a@example.org> BODY=8BITMIME SIZE=10\nS: 250 ok\nC: RCPT TO:<b@example.org>\nS: 250 ok\nC: DATA\nS: 354 go\nC: <content 10>\nC: .\nS: 250 ok\n",
         )
         .await;
-        client
+        let sent = client
             .send(&to(&["b@example.org"]), b"\nh\xc3\xa9\nx")
-            .await
-            .unwrap();
+            .await;
+        assert!(sent.unwrap().is_complete());
         drop(client);
         server.finish().await.unwrap();
     }
@@ -1050,10 +1050,10 @@ mod content {
             "C: MAIL FROM:<a@example.org> BODY=8BITMIME SMTPUTF8\nS: 250 ok\nC: RCPT TO:<b@example.org>\nS: 250 ok\nC: DATA\nS: 354 go\nC: <content 16>\nC: .\nS: 250 ok\n",
         )
         .await;
-        client
+        let sent = client
             .send(&to(&["b@example.org"]), "Subject: h\u{e9}\n\n")
-            .await
-            .unwrap();
+            .await;
+        assert!(sent.unwrap().is_complete());
         drop(client);
         server.finish().await.unwrap();
     }

@@ -8,11 +8,12 @@ use ehlo::{Client, Connector, Envelope, RootCertificates, Security};
 
 async fn mails(mut client: Client) -> String {
     let one = Envelope::new("a@example.org", ["b@example.org", "nobody@example.org"]).unwrap();
-    client.send(&one, "Subject: one\n\n.dot\n").await.unwrap();
+    let sent = client.send(&one, "Subject: one\n\n.dot\n").await;
+    assert!(sent.unwrap().is_complete());
     let mut mail = client.mail("a@example.org").await.unwrap();
     mail.rcpt("c@example.org").await.unwrap();
     let body = mail.data().await.unwrap();
-    body.finish_with(b"").await.unwrap();
+    assert!(body.finish_with(b"").await.unwrap().is_complete());
     client.conversation().transcript().unwrap().to_string()
 }
 

@@ -154,7 +154,8 @@ mod outcomes {
     async fn a_mail_that_was_not_sent_is_not_in_doubt() {
         let twice = (".", "250 taken\r\n250 taken again\r\n");
         let (mut client, _heard) = client(&[EHLO, MAIL, RCPT, DATA, twice]).await;
-        client.send(&envelope(&[BOB]), "hello").await.unwrap();
+        let sent = client.send(&envelope(&[BOB]), "hello").await;
+        assert!(sent.unwrap().is_complete());
         let error = client.send(&envelope(&[BOB]), "again").await.unwrap_err();
         assert_eq!(error.kind().name(), "violation");
         assert_eq!(error.retry(), Retry::Later);
@@ -236,6 +237,24 @@ mod outcomes {
 
 mod half_a_mail {
     use super::*;
+
+    /// What was begun as a mail of the client cannot be ended as one of the conversation.
+    #[tokio::test]
+    async fn is_not_ended_by_hand() {
+        let (mut client, heard) = client(&[EHLO, MAIL, RCPT, DATA, END]).await;
+        let mut mail = client.mail("alice@example.org").await.unwrap();
+        mail.rcpt(BOB).await.unwrap();
+        let mut body = mail.data().await.unwrap();
+        body.write(b"half of ").await.unwrap();
+        let mut smtp = client.into_conversation();
+        assert!(smtp.content(b"another").await.is_err());
+        drop(smtp);
+        let heard = tokio::time::timeout(Duration::from_secs(5), heard)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(!heard.contains("\r\n.\r\n"), "{heard}");
+    }
 }
 
 mod before_mail {
@@ -301,7 +320,7 @@ fn every_future_can_be_sent(client: &'static mut Client, smtp: &'static mut Conv
         mail.rcpt(BOB).await?;
         let mut body = mail.data().await?;
         body.write(b"").await?;
-        body.finish_with(b"").await?;
+        drop(body.finish_with(b"").await?);
         client.mail(BOB).await?.reset().await
     });
 }

@@ -15,6 +15,7 @@ use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath}
 ///
 /// Dropped, it ends: the next mail says RSET first. A transaction in which a call was dropped
 /// midway can only end, since nobody knows who its recipients are.
+#[must_use = "dropped, it ends without a mail"]
 pub struct Transaction<'a> {
     client: &'a mut Client,
     /// A call is under way, or was dropped.
@@ -164,6 +165,7 @@ impl<'a> Transaction<'a> {
 ///
 /// There is no way back: dropped before [`finish`](Self::finish), the connection is closed by
 /// the next call, and the mail is not delivered.
+#[must_use = "dropped before `finish`, the mail is not delivered"]
 pub struct Body<'a> {
     client: &'a mut Client,
     busy: bool,

@@ -11,6 +11,7 @@ use crate::wire::{ForwardPath, Reply, Retry, Severity};
 /// A recipient's outcome stands on its own: one may be refused while others have the mail.
 /// Nothing is ever sent again by the crate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use = "recipients may have been refused, which is no error"]
 pub struct Delivery {
     pub(super) mail: Option<Reply>,
     pub(super) data: Option<Reply>,
