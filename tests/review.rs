@@ -285,6 +285,27 @@ mod before_mail {
             .unwrap();
         assert_eq!(heard.matches("MAIL FROM").count(), 1, "{heard}");
     }
+
+    #[tokio::test]
+    async fn content_that_only_bdat_can_carry_is_refused() {
+        let (near, heard) = server(&[EHLO, MAIL, RCPT, DATA, END]);
+        let connector = in_clear().line_endings(LineEndings::Raw);
+        let client = connector.connect_over(near).await.unwrap();
+        let words = "the content cannot be sent: content has an LF without a CR at offset 3";
+        assert_unsaid(client, heard, words, envelope(&[BOB]), "one\ntwo").await;
+    }
+
+    /// A header section ends at the first empty line, whatever its line ends are.
+    #[tokio::test]
+    async fn a_body_in_utf8_is_no_header() {
+        let hello = ("EHLO", "250-mx\r\n250 8BITMIME\r\n");
+        for blank in ["\r\n\r\n", "\n\n", "\n\r\n", "\r\n\n"] {
+            let (mut client, _heard) = client(&[hello, MAIL, RCPT, DATA, END]).await;
+            let content = format!("Subject: hello{blank}é\r\n");
+            let delivery = client.send(&envelope(&[BOB]), content).await.unwrap();
+            assert!(delivery.is_complete(), "{blank:?}");
+        }
+    }
 }
 
 mod words {

@@ -377,7 +377,12 @@ impl Client {
             Some(body) => body == BodyType::EightBitMime,
             None => scan.eight_bit().is_some(),
         };
-        scan.check(self.line_endings, eight_bit)
+        // Over DATA nothing goes out as it is: what would fail within it is refused before MAIL.
+        let line_endings = match self.line_endings {
+            LineEndings::Raw => LineEndings::Reject,
+            text => text,
+        };
+        scan.check(line_endings, eight_bit)
             .map_err(|fault| fail(fault.into()))?;
         if let (Some(offset), None) = (scan.eight_bit(), body) {
             if !offered.has(EightBitMime::KEYWORD) {
@@ -400,7 +405,7 @@ impl Client {
             params.push(MailParam::smtputf8().into());
         }
         if let Some(size) = offered.get::<Size>() {
-            let octets = scan.normalized_len(self.line_endings);
+            let octets = scan.normalized_len(line_endings);
             if let Some(limit) = size.limit().filter(|limit| octets > *limit) {
                 return Err(fail(ErrorKind::TooLarge { octets, limit }));
             }
@@ -424,7 +429,7 @@ fn has_utf8_header(content: &[u8], scan: &Scan) -> bool {
     if content.starts_with(b"\r\n") || content.starts_with(b"\n") {
         return false;
     }
-    let end = [&b"\r\n\r\n"[..], b"\n\n"]
+    let end = [&b"\n\r\n"[..], b"\n\n"]
         .iter()
         .filter_map(|blank| memchr::memmem::find(content, blank))
         .min()
