@@ -287,6 +287,17 @@ mod before_mail {
     }
 
     #[tokio::test]
+    async fn a_parameter_of_a_recipient_is_checked() {
+        let (client, heard) = client(&[EHLO, MAIL, RCPT, DATA, END]).await;
+        let notify = Param::with_value("NOTIFY", "NEVER").unwrap();
+        let envelope = envelope(&[BOB])
+            .recipient(EVE, [RcptParam::from(notify)])
+            .unwrap();
+        let words = "mx does not offer NOTIFY, which NOTIFY=NEVER needs";
+        assert_unsaid(client, heard, words, envelope, "hello").await;
+    }
+
+    #[tokio::test]
     async fn content_that_only_bdat_can_carry_is_refused() {
         let (near, heard) = server(&[EHLO, MAIL, RCPT, DATA, END]);
         let connector = in_clear().line_endings(LineEndings::Raw);

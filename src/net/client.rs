@@ -149,6 +149,9 @@ impl Client {
         let content = content.as_ref();
         let scan = Scan::of(content);
         let params = self.params(envelope, content, &scan)?;
+        let driver = &self.conversation.driver;
+        let checked = driver.session.check_mail(envelope, &params);
+        checked.map_err(|misuse| driver.error(Stage::Mail, misuse))?;
         self.clear_way()?;
         self.dispatch = Some(Dispatch::new(envelope.recipients()));
         self.wanted = true;

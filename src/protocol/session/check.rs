@@ -9,6 +9,8 @@ use crate::protocol::config::{Protection, Protocol};
 use crate::protocol::fault::Misuse;
 use crate::protocol::rules::{Act, Phase, rule};
 use crate::wire::{Command, Verb};
+#[cfg(feature = "net")]
+use crate::{protocol::Envelope, wire::Param};
 
 impl Session {
     /// Whether a verb may be sent now.
@@ -85,6 +87,25 @@ impl Session {
 
     /// What is wrong with a command beside its place in the order.
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
+        self.check_within(self.declared, command)
+    }
+
+    /// The same for every command of a mail, before the first of them is sent.
+    #[cfg(feature = "net")]
+    pub(crate) fn check_mail(&self, envelope: &Envelope, params: &[Param]) -> Result<(), Misuse> {
+        let mail = Command::mail(envelope.sender()).with_params(params)?;
+        let declared = declared(&mail);
+        self.check_within(declared, &mail)?;
+        for (n, recipient) in envelope.recipients().iter().enumerate() {
+            let params = envelope.recipient_params(n);
+            let rcpt = Command::rcpt(recipient).with_params(params)?;
+            self.check_within(declared, &rcpt)?;
+        }
+        Ok(())
+    }
+
+    /// The same inside a transaction that declares this.
+    fn check_within(&self, transaction: Declared, command: &Command<'_>) -> Result<(), Misuse> {
         let verb = command.verb();
         for param in command.params() {
             let keyword = extension::needed_by(verb, param);
@@ -106,7 +127,7 @@ impl Session {
         }
         let utf8 = match verb {
             Verb::Mail => declared(command).utf8,
-            Verb::Rcpt => self.declared.utf8,
+            Verb::Rcpt => transaction.utf8,
             _ => self.capabilities.has(SmtpUtf8::KEYWORD),
         };
         if !utf8 && !command.is_ascii() {
