@@ -1075,7 +1075,7 @@ mod content {
             let delivery = client.send(&to(&["b@example.org"]), content).await;
             let delivery = delivery.unwrap_or_else(|error| panic!("{content:?}: {error}"));
             assert!(!delivery.is_complete());
-            let _ = client.mail("a@example.org").await.unwrap();
+            let _given_up = client.mail("a@example.org").await.unwrap();
             drop(client);
             server.finish().await.unwrap();
         }

@@ -1,5 +1,6 @@
 //! What a subscriber of `tracing` is told: a span for each session, an event for each reply, and no secret.
 #![cfg(all(feature = "tracing", feature = "testing"))]
+#![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};

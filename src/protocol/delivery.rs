@@ -47,7 +47,6 @@ impl Addressee {
 impl Delivery {
     /// The delivery of a mail of which nothing was sent, such as one whose server could not be
     /// reached: every recipient is *not sent*.
-    #[must_use]
     pub fn not_sent(envelope: &Envelope) -> Self {
         let recipients = envelope.recipients().iter().map(Addressee::new).collect();
         Self {

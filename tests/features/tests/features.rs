@@ -59,7 +59,7 @@ mod without_cryptography {
             heard
         });
         let connector = Connector::new("mx.example").security(Security::None);
-        let client = connector.connect_over(near).await.unwrap();
+        let mut client = connector.connect_over(near).await.unwrap();
         client.quit().await.unwrap();
         assert_eq!(server.await.unwrap(), b"EHLO [127.0.0.1]\r\n");
     }
@@ -104,7 +104,7 @@ mod ring_alone {
         for connector in [connector.clone(), connector.crypto(Crypto::Ring)] {
             let (near, far) = tokio::io::duplex(65_536);
             let server = tokio::spawn(serve(far, acceptor.clone()));
-            let client = connector.connect_over(near).await.unwrap();
+            let mut client = connector.connect_over(near).await.unwrap();
             assert!(client.conversation().tls().unwrap().is_verified());
             client.quit().await.unwrap();
             server.await.unwrap();
