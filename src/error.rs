@@ -35,8 +35,6 @@ struct Inner {
     command: Box<[u8]>,
     earlier: Vec<Reply>,
     unfinished: Box<[u8]>,
-    /// This side closed: a call that was dropped had left what could not be gone on with.
-    is_given_up: bool,
     elapsed: Duration,
     transcript: Option<Transcript>,
     /// The stage whose reply was waited for, where that is another than the one it struck.
@@ -125,7 +123,6 @@ impl Error {
             command: Box::default(),
             earlier: Vec::new(),
             unfinished: Box::default(),
-            is_given_up: false,
             elapsed: Duration::ZERO,
             transcript: None,
             awaited: None,
@@ -140,11 +137,6 @@ impl Error {
 
     pub(crate) fn answering(mut self, command: &[u8]) -> Self {
         self.0.command = command.into();
-        self
-    }
-
-    pub(crate) fn given_up(mut self) -> Self {
-        self.0.is_given_up = true;
         self
     }
 
@@ -254,7 +246,6 @@ impl fmt::Display for Error {
             command,
             earlier,
             unfinished,
-            is_given_up,
             elapsed: _,
             transcript: _,
             awaited: _,
@@ -276,11 +267,6 @@ impl fmt::Display for Error {
             ErrorKind::Closed(Some(reply)) => {
                 write!(f, "{peer} ended the session at {stage}: {reply}")?;
             }
-            ErrorKind::Closed(None) if *is_given_up => write!(
-                f,
-                "the connection to {peer} was closed from this side: a call that was dropped at \
-                 {stage} left half a mail"
-            )?,
             ErrorKind::Closed(None) => write!(f, "{peer} closed the connection at {stage}")?,
             ErrorKind::Timeout(after) => match stage {
                 Stage::Greeting => write!(f, "no greeting from {peer} within {after:?}")?,

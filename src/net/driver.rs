@@ -206,7 +206,9 @@ impl Driver {
                         .unwrap_or_else(|| self.session.answered_stage());
                     // One reply too many names the stage that had its own before. What is in
                     // doubt is what was waited for.
-                    let error = self.error(stage, violation).awaiting(Some(self.clock.stage()));
+                    let error = self
+                        .error(stage, violation)
+                        .awaiting(Some(self.clock.stage()));
                     return Poll::Ready(Err(error));
                 }
                 Ok(Step::Write(stage)) => {
@@ -302,7 +304,7 @@ impl Driver {
     /// Ends the session from this side.
     pub(crate) fn give_up(&mut self, stage: Stage) -> Error {
         self.session.close();
-        self.error(stage, ErrorKind::Closed(None)).given_up()
+        self.error(stage, ErrorKind::Closed(None))
     }
 
     /// The session is over, by the server or by the network.
