@@ -37,6 +37,8 @@ struct Inner {
     unfinished: Box<[u8]>,
     elapsed: Duration,
     transcript: Option<Transcript>,
+    /// The connection was closed on this side.
+    is_ours: bool,
     /// The stage whose reply was waited for, where that is another than the one it struck.
     awaited: Option<Stage>,
 }
@@ -84,7 +86,8 @@ pub enum ErrorKind {
     Timeout(Duration),
     /// The connection failed.
     Io(io::Error),
-    /// The server ended the session; with 421, where it said so.
+    /// The session is over: the server ended it, with 421 where it said so, or it was ended on
+    /// this side because nothing more could be said safely. The words tell which.
     Closed(Option<Reply>),
 }
 
@@ -125,6 +128,7 @@ impl Error {
             unfinished: Box::default(),
             elapsed: Duration::ZERO,
             transcript: None,
+            is_ours: false,
             awaited: None,
         }))
     }
@@ -147,6 +151,11 @@ impl Error {
 
     pub(crate) fn with_unfinished(mut self, octets: &[u8]) -> Self {
         self.0.unfinished = octets.into();
+        self
+    }
+
+    pub(crate) const fn closed_by_us(mut self) -> Self {
+        self.0.is_ours = true;
         self
     }
 
@@ -248,6 +257,7 @@ impl fmt::Display for Error {
             unfinished,
             elapsed: _,
             transcript: _,
+            is_ours,
             awaited: _,
         } = &*self.0;
         let peer = Escaped::new(if peer.is_empty() {
@@ -266,6 +276,12 @@ impl fmt::Display for Error {
             }
             ErrorKind::Closed(Some(reply)) => {
                 write!(f, "{peer} ended the session at {stage}: {reply}")?;
+            }
+            ErrorKind::Closed(None) if *is_ours => {
+                write!(
+                    f,
+                    "the connection to {peer} was closed on this side at {stage}"
+                )?;
             }
             ErrorKind::Closed(None) => write!(f, "{peer} closed the connection at {stage}")?,
             ErrorKind::Timeout(after) => match stage {

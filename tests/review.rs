@@ -321,6 +321,25 @@ mod before_mail {
 
 mod words {
     use super::*;
+
+    #[tokio::test]
+    async fn who_has_ended_the_session() {
+        let (mut client, _heard) = client(&[EHLO, MAIL, RCPT, DATA]).await;
+        let mut mail = client.mail("alice@example.org").await.unwrap();
+        mail.rcpt(BOB).await.unwrap();
+        drop(mail.data().await.unwrap());
+        for words in [
+            "the connection to mx was closed on this side at content",
+            "the connection to mx was closed on this side at MAIL FROM",
+        ] {
+            let error = client.send(&envelope(&[BOB]), "hello").await.unwrap_err();
+            assert_eq!(error.to_string(), words);
+            assert_eq!(
+                (error.kind().name(), error.retry()),
+                ("closed", Retry::Later)
+            );
+        }
+    }
 }
 
 #[cfg(feature = "tls")]

@@ -345,7 +345,9 @@ impl Driver {
             ErrorKind::Closed(None) => ErrorKind::Closed(self.farewell.clone()),
             kind => kind,
         };
-        Error::new(stage, kind).with_peer(&self.peer, self.clock.elapsed())
+        let is_ours = matches!(kind, ErrorKind::Closed(None)) && !self.session.is_input_ended();
+        let error = Error::new(stage, kind).with_peer(&self.peer, self.clock.elapsed());
+        if is_ours { error.closed_by_us() } else { error }
     }
 
     /// Behind a refused RSET the transaction that it was to end is open still: the session is

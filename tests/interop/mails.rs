@@ -367,7 +367,7 @@ async fn body_given_up() {
     let error = client.send(&envelope, mail("")).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "127.0.0.1 closed the connection at content"
+        "the connection to 127.0.0.1 was closed on this side at content"
     );
     assert_eq!(client.take_delivery().await, None);
 }
