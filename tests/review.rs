@@ -340,6 +340,33 @@ mod words {
             );
         }
     }
+
+    #[tokio::test]
+    async fn a_refusal_of_the_content_is_no_answer_to_data() {
+        let script = [EHLO, MAIL, RCPT, ("DATA", "354 go\r\n")];
+        let (near, mut far) = tokio::io::duplex(4096);
+        let served = tokio::spawn(async move {
+            let refused = async {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            };
+            tokio::select! {
+                _ = serve(&mut far, script.to_vec(), Duration::ZERO) => {}
+                () = refused => {}
+            }
+            far
+        });
+        let mut client = in_clear().connect_over(near).await.unwrap();
+        let mut mail = client.mail("alice@example.org").await.unwrap();
+        mail.rcpt(BOB).await.unwrap();
+        let mut body = mail.data().await.unwrap();
+        let mut far = served.await.unwrap();
+        far.write_all(b"552 5.3.4 too much\r\n").await.unwrap();
+        let error = body.write(b"hello").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "mx said: 552 5.3.4 too much (in reply to content)"
+        );
+    }
 }
 
 #[cfg(feature = "tls")]

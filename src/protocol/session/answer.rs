@@ -187,6 +187,7 @@ impl Session {
 
     /// A reply that answers nothing that was sent.
     fn unawaited(&mut self) -> Result<Event, Violation> {
+        self.answered.clear();
         let Some(reply) = self.input.reply() else {
             return Ok(Event::Closing);
         };
