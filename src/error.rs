@@ -418,17 +418,20 @@ impl From<AuthFault> for ErrorKind {
 }
 
 /// So that `?` reaches an [`Error`] from what is built before a call.
-macro_rules! from_invalid {
-    ($($invalid:ty),+) => {$(
-        impl From<$invalid> for Error {
-            fn from(invalid: $invalid) -> Self {
-                Self::new(Stage::Query, ErrorKind::Misuse(Misuse::Setting(invalid.to_string())))
-            }
-        }
-    )+};
+impl From<InvalidValue> for Error {
+    fn from(invalid: InvalidValue) -> Self {
+        Self::new(Stage::Query, Misuse::Value(invalid))
+    }
 }
 
-from_invalid!(InvalidValue, InvalidEnvelope);
+impl From<InvalidEnvelope> for Error {
+    fn from(invalid: InvalidEnvelope) -> Self {
+        match invalid {
+            InvalidEnvelope::Address(invalid) => invalid.into(),
+            invalid => Self::new(Stage::Query, Misuse::Setting(invalid.to_string())),
+        }
+    }
+}
 
 const _: () = {
     const fn assert<T: Send + Sync + 'static>() {}

@@ -367,6 +367,20 @@ mod words {
             "mx said: 552 5.3.4 too much (in reply to content)"
         );
     }
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_read_names_its_command() {
+        let (mut client, _heard) = client(&[EHLO, MAIL]).await;
+        let error = client.mail("alice@").await.unwrap_err();
+        assert_eq!((error.stage(), error.peer()), (Stage::Mail, "mx"));
+        let mut mail = client.mail("alice@example.org").await.unwrap();
+        let error = mail.rcpt("bob@").await.unwrap_err();
+        assert_eq!((error.stage(), error.peer()), (Stage::Rcpt, "mx"));
+        assert!(matches!(
+            error.kind(),
+            ehlo::ErrorKind::Misuse(ehlo::Misuse::Value(_))
+        ));
+    }
 }
 
 #[cfg(feature = "tls")]

@@ -185,7 +185,11 @@ impl Client {
     where
         S: TryInto<ReversePath, Error: Into<crate::wire::InvalidValue>> + Send,
     {
-        let sender = sender.try_into().map_err(Into::into)?;
+        let driver = &mut self.conversation.driver;
+        driver.begin(Stage::Mail);
+        let sender = sender
+            .try_into()
+            .map_err(|invalid| driver.invalid(Stage::Mail, invalid))?;
         let mut params: Vec<Param> = params.into_iter().map(Into::into).collect();
         self.settle(Stage::Mail).await?;
         let offered = self.conversation.capabilities();

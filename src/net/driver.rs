@@ -16,7 +16,7 @@ use super::clock::Clock;
 use super::stream::Stream;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Event, Misuse, Phase, Session, Stage, Step, Ticket};
-use crate::wire::Reply;
+use crate::wire::{InvalidValue, Reply};
 
 /// Reads at most from a stream that takes nothing more: one reply, in as many pieces.
 const LAST_WORDS: usize = 16;
@@ -328,6 +328,11 @@ impl Driver {
 
     pub(crate) fn misuse(&self, misuse: Misuse) -> Error {
         self.error(self.clock.stage(), misuse)
+    }
+
+    /// What was to be said cannot be.
+    pub(crate) fn invalid(&self, stage: Stage, invalid: impl Into<InvalidValue>) -> Error {
+        self.error(stage, Misuse::Value(invalid.into()))
     }
 
     /// The reply of the last event, as what makes the call fail.

@@ -71,9 +71,12 @@ impl<'a> Transaction<'a> {
     where
         R: TryInto<ForwardPath, Error: Into<InvalidValue>> + Send,
     {
-        let recipient = recipient.try_into().map_err(Into::into)?;
+        let driver = self.driver();
+        driver.begin(Stage::Rcpt);
+        let recipient = recipient
+            .try_into()
+            .map_err(|invalid| driver.invalid(Stage::Rcpt, invalid))?;
         let params: Vec<Param> = params.into_iter().map(Into::into).collect();
-        self.driver().begin(Stage::Rcpt);
         self.ask(|dispatch, session| dispatch.rcpt(session, &recipient, &params))
             .await?;
         match self.driver().session.reply() {
