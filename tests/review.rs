@@ -386,6 +386,21 @@ mod words {
 #[cfg(feature = "tls")]
 mod tls {
     use super::*;
+
+    #[tokio::test]
+    async fn t7_a_session_that_ended_at_starttls_is_no_client() {
+        let script = [
+            ("EHLO", "250-mx\r\n250 STARTTLS\r\n"),
+            ("STARTTLS", "421 4.3.2 going down\r\n"),
+        ];
+        let (near, _heard) = server(&script);
+        let connector = Connector::new("mx").security(Security::Opportunistic);
+        let error = connector.connect_over(near).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "mx said: 421 4.3.2 going down (in reply to STARTTLS)"
+        );
+    }
 }
 
 /// Nothing is run: that it compiles is the test.

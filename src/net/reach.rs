@@ -223,7 +223,8 @@ impl Connector {
         }
         let reply = smtp.say(&Command::start_tls()).await?;
         if reply.is_negative() {
-            if required {
+            // 421 is the end, and no refusal to go on in clear from.
+            if required || smtp.phase() == Phase::Closed {
                 return Err(smtp.driver.refused(Stage::StartTls));
             }
             smtp.in_clear = Some(InClear::Refused(reply));
