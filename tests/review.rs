@@ -401,6 +401,28 @@ mod tls {
             "mx said: 421 4.3.2 going down (in reply to STARTTLS)"
         );
     }
+
+    #[cfg(feature = "testing")]
+    #[tokio::test]
+    async fn t9_opportunistic_tls_carries_no_secret_even_where_it_is_verified() {
+        let server = ehlo::testing::Server::new()
+            .user("alice", "wonderland")
+            .start()
+            .await
+            .unwrap();
+        let roots = ehlo::RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
+        let connector = Connector::new("127.0.0.1")
+            .port(server.port())
+            .roots(roots)
+            .security(Security::Opportunistic);
+        let client = connector.connect().await.unwrap();
+        assert!(client.conversation().tls().unwrap().is_verified());
+        let connected = connector.credentials("alice", "wonderland").connect().await;
+        assert_eq!(
+            connected.unwrap_err().to_string(),
+            "AUTH would send a secret to an unverified server: allow it by name if it must be"
+        );
+    }
 }
 
 /// Nothing is run: that it compiles is the test.

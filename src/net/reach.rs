@@ -248,7 +248,7 @@ impl Connector {
             None => TlsSetup::new(&self.tls, check)
                 .map(|setup| self.tls_setup.get_or_init(|| setup).clone()),
         };
-        match server_name(name).and_then(|name| Ok(Secured::new(setup?, name))) {
+        match server_name(name).and_then(|name| Ok(Secured::new(setup?, check, name))) {
             Ok(secured) => driver.tls = Some(secured),
             // In clear nobody asked for TLS: whoever says STARTTLS later is told then.
             Err(_) if self.security == Security::None => {}

@@ -4,21 +4,23 @@ use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::driver::Driver;
-use super::tls::{TlsFault, TlsInfo, TlsSetup};
+use super::tls::{Check, TlsFault, TlsInfo, TlsSetup};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Misuse, Protection, Stage};
 
 /// How a connection is secured, and what the handshake has shown.
 pub(crate) struct Secured {
     setup: TlsSetup,
+    check: Check,
     name: ServerName<'static>,
     info: Option<TlsInfo>,
 }
 
 impl Secured {
-    pub(crate) const fn new(setup: TlsSetup, name: ServerName<'static>) -> Self {
+    pub(crate) const fn new(setup: TlsSetup, check: Check, name: ServerName<'static>) -> Self {
         Self {
             setup,
+            check,
             name,
             info: None,
         }
@@ -34,14 +36,21 @@ impl Driver {
     /// session closed: nothing may be said in clear after it.
     pub(crate) async fn secure(&mut self) -> Result<(), Error> {
         let limit = self.limit(Stage::Handshake);
-        let Some(Secured { setup, name, info }) = &mut self.tls else {
+        let Some(secured) = &mut self.tls else {
             let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
             return Err(self.misuse(misuse));
         };
+        let Secured {
+            setup,
+            check,
+            name,
+            info,
+        } = secured;
         let handshake = self.stream.start_tls(setup, name);
         let fault = match timeout(limit, handshake).await {
             Ok(Ok(done)) => {
-                let verified = done.is_verified();
+                // What would have done without a good certificate is not trusted for one.
+                let verified = *check == Check::Required && done.is_verified();
                 *info = Some(done);
                 let protection = if verified {
                     Protection::Verified

@@ -23,7 +23,8 @@ pub enum Security {
     #[default]
     StartTls,
     /// STARTTLS where the server offers it, whatever its certificate; else in clear. What a relay
-    /// does between strangers. No secret is ever sent.
+    /// does between strangers. No secret is sent, even where the certificate is good, unless
+    /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext) says so.
     Opportunistic,
     /// In clear.
     None,

@@ -20,7 +20,7 @@ pub enum Protection {
     /// In clear.
     #[default]
     None,
-    /// TLS to a server whose certificate was not verified.
+    /// TLS to a server whose certificate was not verified, or did not have to be.
     Unverified,
     /// TLS to a server whose certificate was verified for its name.
     Verified,
