@@ -306,6 +306,13 @@ impl Output {
     }
 }
 
+/// A session that is dropped before it has written a secret leaves none behind.
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.wipe(self.own.len());
+    }
+}
+
 /// Without the octets: a secret may be among them.
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
