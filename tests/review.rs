@@ -420,7 +420,7 @@ mod tls {
         let connected = connector.credentials("alice", "wonderland").connect().await;
         assert_eq!(
             connected.unwrap_err().to_string(),
-            "AUTH would send a secret to an unverified server: allow it by name if it must be"
+            "AUTH would send a secret to an unverified server: only allow_cleartext lets it"
         );
     }
 }
