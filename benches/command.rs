@@ -1,10 +1,7 @@
 //! Commands: written into a buffer that lives on, as a session's does, and read back as a server
 //! reads them.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "what is written here is known to be right"
-)]
+#![allow(clippy::unwrap_used, reason = "what is written here is known to be right")]
 
 use std::hint::black_box;
 
@@ -15,17 +12,12 @@ use ehlo::{BodyType, Command, ForwardPath, MailParam, Param, ReversePath};
 fn commands(c: &mut Criterion) {
     let sender: ReversePath = "joe.bloggs@example.org".parse().unwrap();
     let recipient: ForwardPath = "bob@mail.example.net".parse().unwrap();
-    let params: [Param; 2] = [
-        MailParam::size(123_456).into(),
-        MailParam::body(BodyType::EightBitMime).into(),
-    ];
+    let params: [Param; 2] =
+        [MailParam::size(123_456).into(), MailParam::body(BodyType::EightBitMime).into()];
     let mail = Command::mail(&sender);
     for (name, command) in [
         ("MAIL", mail.clone()),
-        (
-            "MAIL SIZE BODY",
-            mail.with_params(&params[..]).expect("two keywords"),
-        ),
+        ("MAIL SIZE BODY", mail.with_params(&params[..]).expect("two keywords")),
         ("RCPT", Command::rcpt(&recipient)),
         ("DATA", Command::data()),
     ] {

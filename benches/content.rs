@@ -7,11 +7,7 @@ use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ehlo::{LineEndings, Scan, Stuffer};
 
-const SIZES: [(&str, usize); 3] = [
-    ("1 KiB", 1 << 10),
-    ("64 KiB", 64 << 10),
-    ("10 MiB", 10 << 20),
-];
+const SIZES: [(&str, usize); 3] = [("1 KiB", 1 << 10), ("64 KiB", 64 << 10), ("10 MiB", 10 << 20)];
 const TEXT: &str = "The quick brown fox jumps over the lazy dog, and then once more it does";
 
 fn content(c: &mut Criterion) {
@@ -63,9 +59,7 @@ fn slices(content: &[u8]) {
 fn copied(content: &[u8], out: &mut BytesMut) {
     out.clear();
     let mut stuffer = Stuffer::new(LineEndings::Normalize, true);
-    stuffer
-        .stuff_into(content, out)
-        .expect("content without a fault");
+    stuffer.stuff_into(content, out).expect("content without a fault");
     out.extend_from_slice(stuffer.finish().expect("content without a fault"));
 }
 

@@ -21,9 +21,7 @@ fn transactions(c: &mut Criterion) {
     let content = "The quick brown fox jumps over the lazy dog, once more\r\n".repeat(37);
     let mut group = c.benchmark_group("transaction");
     for recipients in [1, 10, 1000] {
-        let paths: Vec<String> = (0..recipients)
-            .map(|n| format!("r{n}@example.org"))
-            .collect();
+        let paths: Vec<String> = (0..recipients).map(|n| format!("r{n}@example.org")).collect();
         let paths = paths.iter().map(String::as_str);
         let envelope = Envelope::new("alice@example.net", paths).unwrap();
         group.throughput(Throughput::Elements(recipients));
@@ -40,9 +38,7 @@ fn transact(envelope: &Envelope, content: &[u8]) {
     let mut session = Session::new(SessionConfig::default());
     session.receive(GREETING);
     assert!(matches!(session.poll(), Ok(Step::Event(_))));
-    session
-        .send(&Command::ehlo("client.example.net").unwrap())
-        .unwrap();
+    session.send(&Command::ehlo("client.example.net").unwrap()).unwrap();
     write(&mut session, b"");
     session.receive(HELLO);
     assert!(matches!(session.poll(), Ok(Step::Event(_))));
@@ -91,10 +87,7 @@ fn write(session: &mut Session, content: &[u8]) {
     while let Ok(Step::Write(_)) = session.poll() {
         let mut slices = [IoSlice::new(b""); 64];
         let used = session.gather(rest, &mut slices).unwrap();
-        let octets = slices[..used]
-            .iter()
-            .map(|slice| black_box(slice).len())
-            .sum();
+        let octets = slices[..used].iter().map(|slice| black_box(slice).len()).sum();
         let consumed = session.wrote(octets);
         rest = &rest[consumed..];
     }

@@ -101,10 +101,7 @@ async fn prepare(arguments: &Arguments) -> Result<(Connector, Envelope, Vec<u8>)
     let envelope = envelope.map_err(|invalid| fail(USAGE, invalid))?;
     let mut content = Vec::new();
     let (read, source) = match &arguments.file {
-        Some(file) => (
-            std::fs::read(file).map(|read| content = read),
-            file.as_path(),
-        ),
+        Some(file) => (std::fs::read(file).map(|read| content = read), file.as_path()),
         None => {
             let read = std::io::stdin().read_to_end(&mut content);
             (read.map(drop), Path::new("standard input"))
@@ -136,10 +133,7 @@ async fn send(
         Ok(delivery) => (delivery, None),
         Err(error) => {
             let known = client.take_delivery().await;
-            (
-                known.unwrap_or_else(|| Delivery::not_sent(envelope)),
-                Some(error),
-            )
+            (known.unwrap_or_else(|| Delivery::not_sent(envelope)), Some(error))
         }
     };
     // The mail is delivered or not, whatever becomes of the farewell.

@@ -260,11 +260,7 @@ impl fmt::Display for Error {
             is_ours,
             awaited: _,
         } = &*self.0;
-        let peer = Escaped::new(if peer.is_empty() {
-            b"the server"
-        } else {
-            peer.as_bytes()
-        });
+        let peer = Escaped::new(if peer.is_empty() { b"the server" } else { peer.as_bytes() });
         match kind {
             ErrorKind::Refused(reply) => {
                 write!(f, "{peer} said: {reply} ")?;
@@ -278,10 +274,7 @@ impl fmt::Display for Error {
                 write!(f, "{peer} ended the session at {stage}: {reply}")?;
             }
             ErrorKind::Closed(None) if *is_ours => {
-                write!(
-                    f,
-                    "the connection to {peer} was closed on this side at {stage}"
-                )?;
+                write!(f, "the connection to {peer} was closed on this side at {stage}")?;
             }
             ErrorKind::Closed(None) => write!(f, "{peer} closed the connection at {stage}")?,
             ErrorKind::Timeout(after) => match stage {
@@ -304,10 +297,7 @@ impl fmt::Display for Error {
             }
             ErrorKind::Content(fault) => write!(f, "the content cannot be sent: {fault}")?,
             ErrorKind::TooLarge { octets, limit } => {
-                write!(
-                    f,
-                    "the content has {octets} octets, and {peer} takes {limit}"
-                )?;
+                write!(f, "the content has {octets} octets, and {peer} takes {limit}")?;
             }
             ErrorKind::Source(fault) => write!(f, "the source of the content failed: {fault}")?,
             #[cfg(feature = "net")]

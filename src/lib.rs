@@ -87,10 +87,7 @@
 //! | `tracing` | | a span per session, an event per reply, no secret |
 //! | `testing` | | a scripted server for the tests of those who use the crate |
 
-#![cfg_attr(
-    not(feature = "net"),
-    allow(dead_code, reason = "some helpers serve the driver alone")
-)]
+#![cfg_attr(not(feature = "net"), allow(dead_code, reason = "some helpers serve the driver alone"))]
 
 mod auth;
 mod error;

@@ -7,18 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// Each layer, and those it must not name.
 const LAYERS: [(&str, &[&str]); 5] = [
-    (
-        "wire",
-        &["extension", "auth", "protocol", "net", "testing", "error"],
-    ),
-    (
-        "extension",
-        &["auth", "protocol", "net", "testing", "error"],
-    ),
-    (
-        "auth",
-        &["extension", "protocol", "net", "testing", "error"],
-    ),
+    ("wire", &["extension", "auth", "protocol", "net", "testing", "error"]),
+    ("extension", &["auth", "protocol", "net", "testing", "error"]),
+    ("auth", &["extension", "protocol", "net", "testing", "error"]),
     ("protocol", &["net", "testing", "error"]),
     ("net", &["testing"]),
 ];
@@ -44,11 +35,7 @@ fn only_net_names_tokio_and_rustls() {
     for layer in ["wire", "extension", "auth", "protocol"] {
         for (path, code) in sources(layer) {
             for foreign in FOREIGN {
-                assert!(
-                    !code.contains(foreign),
-                    "{} names {foreign}",
-                    path.display()
-                );
+                assert!(!code.contains(foreign), "{} names {foreign}", path.display());
             }
         }
     }
@@ -58,20 +45,13 @@ fn only_net_names_tokio_and_rustls() {
 fn every_file_says_what_belongs_in_it() {
     for path in files(&root().join("src")) {
         let text = fs::read_to_string(&path).unwrap();
-        assert!(
-            text.starts_with("//! "),
-            "{} has no opening words",
-            path.display()
-        );
+        assert!(text.starts_with("//! "), "{} has no opening words", path.display());
     }
 }
 
 #[test]
 fn every_map_names_every_file() {
-    for map in files(&root().join("src"))
-        .into_iter()
-        .filter(|path| path.ends_with("mod.rs"))
-    {
+    for map in files(&root().join("src")).into_iter().filter(|path| path.ends_with("mod.rs")) {
         let text = fs::read_to_string(&map).unwrap();
         for entry in fs::read_dir(map.parent().unwrap()).unwrap() {
             let path = entry.unwrap().path();
@@ -87,11 +67,7 @@ fn every_map_names_every_file() {
                 });
             let is_in_list =
                 map.ends_with("extension/mod.rs") && text.contains(&format!("{name}::"));
-            assert!(
-                is_named || is_in_list,
-                "{} does not name {name}",
-                map.display()
-            );
+            assert!(is_named || is_in_list, "{} does not name {name}", map.display());
         }
     }
 }
@@ -119,16 +95,12 @@ fn root() -> PathBuf {
 fn sources(layer: &str) -> Vec<(PathBuf, String)> {
     let without_comments = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
-        let code: Vec<_> = text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-            .collect();
+        let code: Vec<_> =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         (path, code.join("\n"))
     };
-    let all: Vec<_> = files(&root().join("src").join(layer))
-        .into_iter()
-        .map(without_comments)
-        .collect();
+    let all: Vec<_> =
+        files(&root().join("src").join(layer)).into_iter().map(without_comments).collect();
     assert!(!all.is_empty(), "{layer} has no sources");
     all
 }

@@ -56,9 +56,7 @@ type Server = tokio::task::JoinHandle<Vec<String>>;
 async fn connect(script: &[(&'static str, &'static str)]) -> (Client, Server) {
     let (near, far) = tokio::io::duplex(1024);
     let server = tokio::spawn(serve(far, script.to_vec()));
-    let connector = Connector::new("mx.example.test")
-        .security(Security::None)
-        .transcript(4096);
+    let connector = Connector::new("mx.example.test").security(Security::None).transcript(4096);
     let client = connector.connect_over(near).await.unwrap();
     (client, server)
 }
@@ -83,13 +81,7 @@ async fn a_transaction_behind_one_that_was_given_up_resets_first() {
         let _given_up = client.mail("alice@example.test").await.unwrap();
         let mut mail = client.mail("carol@example.test").await.unwrap();
         mail.rcpt(BOB).await.unwrap();
-        let delivery = mail
-            .data()
-            .await
-            .unwrap()
-            .finish_with(b"hello")
-            .await
-            .unwrap();
+        let delivery = mail.data().await.unwrap().finish_with(b"hello").await.unwrap();
         assert_eq!(outcomes(&delivery), ["accepted: 250 taken"]);
         client.quit().await.unwrap();
         let heard = server.await.unwrap();
@@ -110,10 +102,7 @@ async fn a_refused_rset_ends_the_session_and_says_so() {
                 client.send(&envelope(&[BOB]), "hello").await.unwrap_err()
             };
             assert_eq!(error.stage(), Stage::Rset);
-            assert_eq!(
-                error.to_string(),
-                "mx.example.test said: 500 what? (in reply to RSET)"
-            );
+            assert_eq!(error.to_string(), "mx.example.test said: 500 what? (in reply to RSET)");
         }
     }
 }
@@ -131,10 +120,7 @@ async fn a_421_that_came_while_nothing_was_said_is_the_reason() {
         let mut client = connector.connect_over(near).await.unwrap();
         let mut far = server.await.unwrap();
         far.write_all(b"421 4.4.2 too long idle\r\n").await.unwrap();
-        let error = client
-            .send(&envelope(&[BOB, EVE]), "hello")
-            .await
-            .unwrap_err();
+        let error = client.send(&envelope(&[BOB, EVE]), "hello").await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "mx.example.test ended the session at MAIL FROM: 421 4.4.2 too long idle"
@@ -144,10 +130,7 @@ async fn a_421_that_came_while_nothing_was_said_is_the_reason() {
         assert_eq!(outcomes(&delivery), ["not sent", "not sent"]);
         // It stays the reason.
         let error = client.mail("alice@example.test").await.unwrap_err();
-        assert!(
-            matches!(error.kind(), ErrorKind::Closed(Some(_))),
-            "{error}"
-        );
+        assert!(matches!(error.kind(), ErrorKind::Closed(Some(_))), "{error}");
     }
 }
 
@@ -157,22 +140,12 @@ async fn a_421_that_answers_a_recipient_leaves_the_others_unsent() {
         let script = [hello, MAIL, RCPT, ("RCPT", "421 4.3.2 going down\r\n")];
         let (mut client, _server) = connect(&script).await;
         let recipients = [BOB, EVE, "carol@example.test"];
-        let error = client
-            .send(&envelope(&recipients), "hello")
-            .await
-            .unwrap_err();
-        assert!(
-            error.to_string().ends_with("RCPT TO: 421 4.3.2 going down"),
-            "{error}"
-        );
+        let error = client.send(&envelope(&recipients), "hello").await.unwrap_err();
+        assert!(error.to_string().ends_with("RCPT TO: 421 4.3.2 going down"), "{error}");
         let delivery = client.take_delivery().await.unwrap();
         assert_eq!(
             outcomes(&delivery),
-            [
-                "not sent",
-                "refused: 421 4.3.2 going down (in reply to RCPT TO)",
-                "not sent"
-            ]
+            ["not sent", "refused: 421 4.3.2 going down (in reply to RCPT TO)", "not sent"]
         );
     }
 }
@@ -194,20 +167,12 @@ async fn a_421_that_answers_a_dropped_call_is_the_reason() {
     let to_bob = envelope(&[BOB]);
     dropped_at_once(client.send(&to_bob, "hello")).await;
     let error = client.send(&to_bob, "hello").await.unwrap_err();
-    assert!(
-        error.to_string().ends_with(": 421 4.3.2 going down"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with(": 421 4.3.2 going down"), "{error}");
 }
 
 #[tokio::test]
 async fn a_421_within_the_content_is_the_reason() {
-    let script = [
-        PLAIN,
-        MAIL,
-        RCPT,
-        ("DATA", "354 go\r\n421 4.3.2 going down\r\n"),
-    ];
+    let script = [PLAIN, MAIL, RCPT, ("DATA", "354 go\r\n421 4.3.2 going down\r\n")];
     let (mut client, _server) = connect(&script).await;
     let error = client.send(&envelope(&[BOB]), "hello").await.unwrap_err();
     assert_eq!(
@@ -227,10 +192,7 @@ async fn a_421_within_the_content_is_the_reason() {
         }
     }
     let error = written.unwrap_err();
-    assert!(
-        matches!(error.kind(), ErrorKind::Closed(Some(_))),
-        "{error:?}"
-    );
+    assert!(matches!(error.kind(), ErrorKind::Closed(Some(_))), "{error:?}");
 }
 
 /// Its buffers are smaller than what either side has to say, and the server reads nothing while a
@@ -246,10 +208,7 @@ async fn c_096_a_thousand_recipients_do_not_deadlock() {
     let mut client = connector.connect_over(near).await.unwrap();
     let recipients: Vec<String> = (0..1000).map(|n| format!("r{n}@example.test")).collect();
     let envelope = Envelope::new("", recipients.iter().map(String::as_str)).unwrap();
-    let delivery = client
-        .send(&envelope, "hello\r\n".repeat(1000))
-        .await
-        .unwrap();
+    let delivery = client.send(&envelope, "hello\r\n".repeat(1000)).await.unwrap();
     assert!(delivery.is_complete());
     client.quit().await.unwrap();
     server.await.unwrap();
@@ -303,10 +262,7 @@ impl AsyncWrite for Breaking {
 #[tokio::test]
 async fn an_early_refusal_is_heard_although_the_connection_breaks() {
     for (last, expected) in [
-        (
-            &b"552 5.3.4 too much\r\n"[..],
-            Ok("refused: 552 5.3.4 too much (in reply to content)"),
-        ),
+        (&b"552 5.3.4 too much\r\n"[..], Ok("refused: 552 5.3.4 too much (in reply to content)")),
         (
             b"421 4.3.2 going down\r\n",
             Err("mx.example.test ended the session at content: 421 4.3.2 going down"),
@@ -314,11 +270,7 @@ async fn an_early_refusal_is_heard_although_the_connection_breaks() {
         (b"", Err("mx.example.test closed the connection at content")),
     ] {
         let (near, far) = tokio::io::duplex(1024);
-        let link = Breaking {
-            inner: near,
-            is_broken: false,
-            last,
-        };
+        let link = Breaking { inner: near, is_broken: false, last };
         // It stays there: this is no end of the input.
         tokio::spawn(serve(far, vec![PLAIN, MAIL, RCPT, DATA, END]));
         let connector = Connector::new("mx.example.test").security(Security::None);
@@ -359,14 +311,8 @@ async fn a_mail_behind_one_that_nobody_answers_for_is_known_to_be_unsent() {
         }
     }
     let error = client.send(&to_bob, "again").await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "mx.example.test closed the connection at MAIL FROM"
-    );
+    assert_eq!(error.to_string(), "mx.example.test closed the connection at MAIL FROM");
     assert_eq!(error.retry(), Retry::Later);
     let delivery = client.take_delivery().await.unwrap();
-    assert_eq!(
-        outcomes(&delivery),
-        ["unknown: no answer came after the mail was sent"]
-    );
+    assert_eq!(outcomes(&delivery), ["unknown: no answer came after the mail was sent"]);
 }

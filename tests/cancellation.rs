@@ -18,12 +18,7 @@ use proptest::prelude::*;
 #[derive(Debug, Clone)]
 enum Call {
     /// `Client::send`, with so many recipients, of which some are refused.
-    Send {
-        recipients: usize,
-        refused: usize,
-        octets: usize,
-        refused_sender: bool,
-    },
+    Send { recipients: usize, refused: usize, octets: usize, refused_sender: bool },
     /// Stage by stage, going so far: 0 MAIL, 1 RCPT, 2 RCPT again, 3 DATA, 4 a chunk, 5 the end.
     Stages { until: usize, octets: usize },
     /// `Client::take_delivery`.
@@ -31,18 +26,14 @@ enum Call {
 }
 
 fn calls() -> impl Strategy<Value = Vec<(Call, usize)>> {
-    let send = (
-        1..4_usize,
-        0..3_usize,
-        0..3000_usize,
-        prop::bool::weighted(0.1),
-    )
-        .prop_map(|(recipients, refused, octets, refused_sender)| Call::Send {
+    let send = (1..4_usize, 0..3_usize, 0..3000_usize, prop::bool::weighted(0.1)).prop_map(
+        |(recipients, refused, octets, refused_sender)| Call::Send {
             recipients,
             refused,
             octets,
             refused_sender,
-        });
+        },
+    );
     let stages =
         (0..6_usize, 0..3000_usize).prop_map(|(until, octets)| Call::Stages { until, octets });
     let call = prop_oneof![4 => send, 4 => stages, 1 => Just(Call::Take)];
@@ -72,10 +63,7 @@ fn content(id: usize, octets: usize) -> Vec<u8> {
 }
 
 fn sender(id: usize, refused: bool) -> String {
-    format!(
-        "{}-{id}@example.org",
-        if refused { "refused" } else { "sender" }
-    )
+    format!("{}-{id}@example.org", if refused { "refused" } else { "sender" })
 }
 
 /// What a delivery claims, against what the server has.
@@ -87,9 +75,7 @@ fn check(id: usize, delivery: &Delivery, stream: &ModelStream) {
     for recipient in delivery.recipients() {
         let path = recipient.mailbox().to_string();
         let name = path.trim_matches(['<', '>']);
-        let has = mail
-            .as_ref()
-            .is_some_and(|mail| mail.recipients.iter().any(|r| r == name));
+        let has = mail.as_ref().is_some_and(|mail| mail.recipients.iter().any(|r| r == name));
         match recipient.outcome() {
             Outcome::Accepted(reply) => {
                 assert!(has, "{path} was said to have mail {id}");
@@ -145,12 +131,7 @@ async fn play(seed: u64, pipelining: bool, calls: Vec<(Call, usize)>) {
     let mut whole = Vec::new();
     for (id, (call, mut polls)) in calls.into_iter().enumerate() {
         match call {
-            Call::Send {
-                recipients,
-                refused,
-                octets,
-                refused_sender,
-            } => {
+            Call::Send { recipients, refused, octets, refused_sender } => {
                 let names = (0..recipients).map(|n| {
                     let kind = if n < refused { "refused" } else { "bob" };
                     format!("{kind}-{id}-{n}@example.org")
@@ -185,10 +166,7 @@ async fn play(seed: u64, pipelining: bool, calls: Vec<(Call, usize)>) {
                 {
                     // The outcome is that of the last call that was dropped or failed: its mail
                     // names itself by its recipients.
-                    let first = delivery
-                        .recipients()
-                        .next()
-                        .map(|r| r.mailbox().to_string());
+                    let first = delivery.recipients().next().map(|r| r.mailbox().to_string());
                     if let Some(of) = first.and_then(|path| path.split('-').nth(1)?.parse().ok()) {
                         check(of, &delivery, &stream);
                     }
@@ -197,11 +175,9 @@ async fn play(seed: u64, pipelining: bool, calls: Vec<(Call, usize)>) {
         }
     }
     let last = usize::MAX;
-    let envelope = Envelope::new(
-        sender(last, false).as_str(),
-        [format!("bob-{last}-0@example.org").as_str()],
-    )
-    .unwrap();
+    let envelope =
+        Envelope::new(sender(last, false).as_str(), [format!("bob-{last}-0@example.org").as_str()])
+            .unwrap();
     whole.push(content(last, 10));
     match client.send(&envelope, content(last, 10)).await {
         Ok(delivery) => {
@@ -223,10 +199,7 @@ async fn play(seed: u64, pipelining: bool, calls: Vec<(Call, usize)>) {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 proptest! {

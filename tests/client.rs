@@ -26,10 +26,7 @@ fn in_clear() -> Connector {
 
 /// A client over a server that greets, offers these keywords, and goes on by this script.
 async fn introduced(offers: &[&str], script: &str) -> (Client, Running) {
-    let offers: String = offers
-        .iter()
-        .map(|offer| format!("S: 250-{offer}\n"))
-        .collect();
+    let offers: String = offers.iter().map(|offer| format!("S: 250-{offer}\n")).collect();
     let (stream, server) = serve(&format!("{HELLO}{offers}S: 250 X-LAST\n{script}"));
     (in_clear().connect_over(stream).await.unwrap(), server)
 }
@@ -39,10 +36,7 @@ fn to(recipients: &[&str]) -> Envelope {
 }
 
 fn outcomes(delivery: &Delivery) -> Vec<String> {
-    delivery
-        .recipients()
-        .map(|recipient| recipient.outcome().to_string())
-        .collect()
+    delivery.recipients().map(|recipient| recipient.outcome().to_string()).collect()
 }
 
 /// A connection by this script fails in these words, and the script is played to its end.
@@ -96,13 +90,7 @@ mod greeting {
 
     #[tokio::test]
     async fn dialect_35_dialect_36_only_220_opens_a_session() {
-        for greeting in [
-            "521 5.3.2 no mail here",
-            "250 hello",
-            "221 bye",
-            "354 go",
-            "450 later",
-        ] {
+        for greeting in ["521 5.3.2 no mail here", "250 hello", "221 bye", "354 go", "450 later"] {
             fails(
                 in_clear(),
                 &format!("S: {greeting}\nC: QUIT\nS: 221 bye\n"),
@@ -124,10 +112,7 @@ mod greeting {
             let (stream, _server) = serve(banner);
             let error = in_clear().connect_over(stream).await.unwrap_err();
             let text = error.to_string();
-            assert!(
-                text.starts_with("mx.example.org broke the protocol at greeting: "),
-                "{text}"
-            );
+            assert!(text.starts_with("mx.example.org broke the protocol at greeting: "), "{text}");
             assert!(text.contains(words), "{text}");
         }
     }
@@ -269,13 +254,7 @@ mod hello {
             heard
         });
         let connector = Connector::new(address.to_string()).security(Security::None);
-        drop(
-            connector
-                .helo(HeloPolicy::WhereRefused)
-                .connect()
-                .await
-                .unwrap(),
-        );
+        drop(connector.helo(HeloPolicy::WhereRefused).connect().await.unwrap());
         let heard = server.await.unwrap();
         assert_eq!(heard, ["EHLO [127.0.0.1]\r\n", "HELO [127.0.0.1]\r\n"]);
     }
@@ -374,10 +353,9 @@ mod tls {
 
     #[tokio::test]
     async fn t5_c_122_octets_behind_the_go_ahead_end_the_connection() {
-        for (octets, shown) in [
-            ("250-AUTH PLAIN\\x0d\\x0a", "250-AUTH PLAIN\\x0d\\x0a"),
-            ("2", "2"),
-        ] {
+        for (octets, shown) in
+            [("250-AUTH PLAIN\\x0d\\x0a", "250-AUTH PLAIN\\x0d\\x0a"), ("2", "2")]
+        {
             fails(
                 secure(),
                 &format!(
@@ -410,11 +388,7 @@ mod tls {
 
     #[tokio::test]
     async fn c_123_c_124_c_143_what_was_said_in_clear_is_forgotten() {
-        let server = Server::new()
-            .user("alice", "wonderland")
-            .start()
-            .await
-            .unwrap();
+        let server = Server::new().user("alice", "wonderland").start().await.unwrap();
         let roots = RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
         let mut client = Connector::new("127.0.0.1")
             .port(server.port())
@@ -454,14 +428,9 @@ mod tls {
         client.quit().await.unwrap();
 
         let (stream, server) = serve("S: 220 mx ESMTP\n-- close\n");
-        let connector = Connector::new("mx.example.org")
-            .security(Security::Implicit)
-            .roots(roots);
+        let connector = Connector::new("mx.example.org").security(Security::Implicit).roots(roots);
         let error = connector.connect_over(stream).await.unwrap_err();
-        assert_eq!(
-            (error.stage(), error.kind().name()),
-            (Stage::Handshake, "tls")
-        );
+        assert_eq!((error.stage(), error.kind().name()), (Stage::Handshake, "tls"));
         drop(server);
     }
 
@@ -476,24 +445,14 @@ mod tls {
             .connect()
             .await
             .unwrap_err();
-        assert_eq!(
-            (error.stage(), error.kind().name()),
-            (Stage::Handshake, "tls")
-        );
+        assert_eq!((error.stage(), error.kind().name()), (Stage::Handshake, "tls"));
         let words = error.to_string();
-        assert!(
-            words.starts_with("the TLS handshake with 127.0.0.1 failed: "),
-            "{words}"
-        );
+        assert!(words.starts_with("the TLS handshake with 127.0.0.1 failed: "), "{words}");
     }
 
     #[tokio::test]
     async fn t10_c_129_an_unverified_server_never_gets_a_secret() {
-        let server = Server::new()
-            .user("alice", "wonderland")
-            .start()
-            .await
-            .unwrap();
+        let server = Server::new().user("alice", "wonderland").start().await.unwrap();
         let connector = Connector::new("127.0.0.1")
             .port(server.port())
             .security(Security::Opportunistic)
@@ -543,10 +502,9 @@ mod auth {
     /// RFC 4954 §6: another try may do, or another password is wanted.
     #[tokio::test]
     async fn c_152_454_is_temporary_and_535_is_not() {
-        for (reply, retry) in [
-            ("454 4.7.0 not now", Retry::Later),
-            ("535 5.7.8 wrong", Retry::Never),
-        ] {
+        for (reply, retry) in
+            [("454 4.7.0 not now", Retry::Later), ("535 5.7.8 wrong", Retry::Never)]
+        {
             let error = fails(
                 alice().allow_cleartext(),
                 &format!("{HELLO}S: 250 AUTH PLAIN\nC: AUTH PLAIN <secret>\nS: {reply}\nC: QUIT\nS: 221 bye\n"),
@@ -587,22 +545,12 @@ mod auth {
                 "{HELLO}S: 250 AUTH LOGIN\nC: AUTH LOGIN\nS: 334 {first}\nC: <secret>\nS: 334 {second}\n{end}"
             )
         };
-        for (first, second) in [
-            ("VXNlcm5hbWU6", "UGFzc3dvcmQ6"),
-            ("Username:", "Password:"),
-            ("", ""),
-        ] {
-            let script = login(
-                first,
-                second,
-                "C: <secret>\nS: 235 in\nC: QUIT\nS: 221 bye\n",
-            );
+        for (first, second) in
+            [("VXNlcm5hbWU6", "UGFzc3dvcmQ6"), ("Username:", "Password:"), ("", "")]
+        {
+            let script = login(first, second, "C: <secret>\nS: 235 in\nC: QUIT\nS: 221 bye\n");
             let (stream, server) = serve(&script);
-            let mut client = alice()
-                .allow_cleartext()
-                .connect_over(stream)
-                .await
-                .unwrap();
+            let mut client = alice().allow_cleartext().connect_over(stream).await.unwrap();
             client.quit().await.unwrap();
             server.finish().await.unwrap();
         }
@@ -644,9 +592,7 @@ mod auth {
             "{HELLO}S: 250 AUTH PLAIN\nC: AUTH PLAIN\nS: 334 \nC: <secret>\nS: 235 in\nC: QUIT\nS: 221 bye\n"
         ));
         let long = "x".repeat(600);
-        let connector = in_clear()
-            .credentials("alice", long.as_str())
-            .allow_cleartext();
+        let connector = in_clear().credentials("alice", long.as_str()).allow_cleartext();
         let mut client = connector.connect_over(stream).await.unwrap();
         client.quit().await.unwrap();
         server.finish().await.unwrap();
@@ -667,16 +613,11 @@ mod mail {
              C: <content 7>\nC: .\nS: 250 2.0.0 queued as 1\nC: QUIT\nS: 221 bye\n",
         )
         .await;
-        let delivery = client
-            .send(&to(&["b@example.org", "c@example.org"]), "hello\r\n")
-            .await
-            .unwrap();
+        let delivery =
+            client.send(&to(&["b@example.org", "c@example.org"]), "hello\r\n").await.unwrap();
         assert_eq!(
             outcomes(&delivery),
-            [
-                "accepted: 250 2.0.0 queued as 1",
-                "refused: 550 5.1.1 who? (in reply to RCPT TO)"
-            ]
+            ["accepted: 250 2.0.0 queued as 1", "refused: 550 5.1.1 who? (in reply to RCPT TO)"]
         );
         assert_eq!((delivery.accepted(), delivery.is_complete()), (1, false));
         client.quit().await.unwrap();
@@ -690,25 +631,12 @@ mod mail {
             &format!("{MAIL}C: RCPT TO:<b@example.org>\nS: 550 no\nC: RCPT TO:<c@example.org>\nS: 251 forwarded\nC: DATA\nS: 354 go\nC: .\nS: 250 ok\n"),
         )
         .await;
-        let delivery = client
-            .send(&to(&["b@example.org", "c@example.org"]), "")
-            .await
-            .unwrap();
+        let delivery = client.send(&to(&["b@example.org", "c@example.org"]), "").await.unwrap();
         assert_eq!(
             outcomes(&delivery),
             ["refused: 550 no (in reply to RCPT TO)", "accepted: 250 ok"]
         );
-        assert_eq!(
-            delivery
-                .recipients()
-                .nth(1)
-                .unwrap()
-                .rcpt()
-                .unwrap()
-                .code()
-                .number(),
-            251
-        );
+        assert_eq!(delivery.recipients().nth(1).unwrap().rcpt().unwrap().code().number(), 251);
         drop(client);
         server.finish().await.unwrap();
     }
@@ -731,10 +659,9 @@ mod mail {
     /// RFC 1870 §6.2.
     #[tokio::test]
     async fn c_112_a_full_server_is_tried_again_and_a_mail_too_large_is_not() {
-        for (reply, retry) in [
-            ("452 4.3.1 no room", Retry::Later),
-            ("552 5.3.4 too large", Retry::Never),
-        ] {
+        for (reply, retry) in
+            [("452 4.3.1 no room", Retry::Later), ("552 5.3.4 too large", Retry::Never)]
+        {
             let script = format!("C: MAIL FROM:<a@example.org> SIZE=3\nS: {reply}\n");
             let (mut client, server) = introduced(&["SIZE"], &script).await;
             let delivery = client.send(&to(&["b@example.org"]), "x").await.unwrap();
@@ -753,10 +680,7 @@ mod mail {
         )
         .await;
         let delivery = client.send(&to(&["b@example.org"]), "x").await.unwrap();
-        assert_eq!(
-            outcomes(&delivery),
-            ["refused: 550 5.7.1 not you (in reply to MAIL FROM)"]
-        );
+        assert_eq!(outcomes(&delivery), ["refused: 550 5.7.1 not you (in reply to MAIL FROM)"]);
     }
 
     #[tokio::test]
@@ -767,10 +691,7 @@ mod mail {
         )
         .await;
         let delivery = client.send(&to(&["b@example.org"]), "x").await.unwrap();
-        assert_eq!(
-            outcomes(&delivery),
-            ["refused: 550 no (in reply to RCPT TO)"]
-        );
+        assert_eq!(outcomes(&delivery), ["refused: 550 no (in reply to RCPT TO)"]);
         drop(client);
         server.finish().await.unwrap();
     }
@@ -783,37 +704,22 @@ mod mail {
         )
         .await;
         let error = client.send(&to(&["b@example.org"]), "x").await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "mx.example.org closed the connection at end of data"
-        );
+        assert_eq!(error.to_string(), "mx.example.org closed the connection at end of data");
         assert_eq!(error.retry(), Retry::Unknown);
         let delivery = client.take_delivery().await.unwrap();
-        assert_eq!(
-            delivery.recipients().next().unwrap().outcome(),
-            Outcome::Unknown
-        );
+        assert_eq!(delivery.recipients().next().unwrap().outcome(), Outcome::Unknown);
         assert!(client.take_delivery().await.is_none());
         server.finish().await.unwrap();
     }
 
     #[tokio::test]
     async fn c_104_a_close_before_the_content_is_not_sent() {
-        let (mut client, _server) = introduced(
-            &[],
-            &format!("{MAIL}C: RCPT TO:<b@example.org>\n-- close\n"),
-        )
-        .await;
+        let (mut client, _server) =
+            introduced(&[], &format!("{MAIL}C: RCPT TO:<b@example.org>\n-- close\n")).await;
         let error = client.send(&to(&["b@example.org"]), "x").await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "mx.example.org closed the connection at RCPT TO"
-        );
+        assert_eq!(error.to_string(), "mx.example.org closed the connection at RCPT TO");
         let delivery = client.take_delivery().await.unwrap();
-        assert_eq!(
-            delivery.recipients().next().unwrap().outcome(),
-            Outcome::NotSent
-        );
+        assert_eq!(delivery.recipients().next().unwrap().outcome(), Outcome::NotSent);
     }
 
     #[tokio::test]
@@ -854,10 +760,7 @@ mod mail {
              content had ended: 250 queued"
         );
         let delivery = client.take_delivery().await.unwrap();
-        assert_eq!(
-            delivery.recipients().next().unwrap().outcome(),
-            Outcome::NotSent
-        );
+        assert_eq!(delivery.recipients().next().unwrap().outcome(), Outcome::NotSent);
     }
 
     #[tokio::test]
@@ -884,10 +787,7 @@ mod mail {
         );
         let mut client = in_clear().lmtp().connect_over(stream).await.unwrap();
         let delivery = client
-            .send(
-                &to(&["b@example.org", "c@example.org", "d@example.org"]),
-                "",
-            )
+            .send(&to(&["b@example.org", "c@example.org", "d@example.org"]), "")
             .await
             .unwrap();
         assert_eq!(
@@ -918,24 +818,12 @@ mod mail {
             "mx.example.org said: 550 5.7.1 not you (in reply to MAIL FROM:<a@example.org>)"
         );
         let mut mail = client.mail("a@example.org").await.unwrap();
-        assert_eq!(
-            mail.rcpt("b@example.org").await.unwrap().to_string(),
-            "550 no"
-        );
+        assert_eq!(mail.rcpt("b@example.org").await.unwrap().to_string(), "550 no");
         mail.rcpt("c@example.org").await.unwrap();
         let error = mail.data().await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "mx.example.org said: 451 later (in reply to DATA)"
-        );
+        assert_eq!(error.to_string(), "mx.example.org said: 451 later (in reply to DATA)");
         assert_eq!(error.retry(), Retry::Later);
-        client
-            .mail("a@example.org")
-            .await
-            .unwrap()
-            .reset()
-            .await
-            .unwrap();
+        client.mail("a@example.org").await.unwrap().reset().await.unwrap();
         client.quit().await.unwrap();
         server.finish().await.unwrap();
     }
@@ -945,10 +833,7 @@ mod mail {
         let (mut client, _server) = introduced(&[], &format!("{MAIL}C: RSET\n")).await;
         let mail = client.mail("a@example.org").await.unwrap();
         let error = mail.data().await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "DATA is lawful after RCPT, and the session is after MAIL"
-        );
+        assert_eq!(error.to_string(), "DATA is lawful after RCPT, and the session is after MAIL");
     }
 }
 
@@ -1013,14 +898,8 @@ mod content {
     #[tokio::test]
     async fn t1_a_nul_is_refused_with_its_place() {
         let (mut client, _server) = introduced(&[], "C: QUIT\n").await;
-        let error = client
-            .send(&to(&["b@example.org"]), b"ab\0")
-            .await
-            .unwrap_err();
-        assert_eq!(
-            (error.stage(), error.kind().name()),
-            (Stage::Mail, "content")
-        );
+        let error = client.send(&to(&["b@example.org"]), b"ab\0").await.unwrap_err();
+        assert_eq!((error.stage(), error.kind().name()), (Stage::Mail, "content"));
         let words = error.to_string();
         assert!(
             words.starts_with("the content cannot be sent: ") && words.contains('2'),
@@ -1035,9 +914,7 @@ mod content {
             "C: MAIL FROM:<a@example.org> BODY=8BITMIME SIZE=10\nS: 250 ok\nC: RCPT TO:<b@example.org>\nS: 250 ok\nC: DATA\nS: 354 go\nC: <content 10>\nC: .\nS: 250 ok\n",
         )
         .await;
-        let sent = client
-            .send(&to(&["b@example.org"]), b"\nh\xc3\xa9\nx")
-            .await;
+        let sent = client.send(&to(&["b@example.org"]), b"\nh\xc3\xa9\nx").await;
         assert!(sent.unwrap().is_complete());
         drop(client);
         server.finish().await.unwrap();
@@ -1050,9 +927,7 @@ mod content {
             "C: MAIL FROM:<a@example.org> BODY=8BITMIME SMTPUTF8\nS: 250 ok\nC: RCPT TO:<b@example.org>\nS: 250 ok\nC: DATA\nS: 354 go\nC: <content 16>\nC: .\nS: 250 ok\n",
         )
         .await;
-        let sent = client
-            .send(&to(&["b@example.org"]), "Subject: h\u{e9}\n\n")
-            .await;
+        let sent = client.send(&to(&["b@example.org"]), "Subject: h\u{e9}\n\n").await;
         assert!(sent.unwrap().is_complete());
         drop(client);
         server.finish().await.unwrap();
@@ -1093,15 +968,9 @@ mod content {
         let mut body = mail.data().await.unwrap();
         body.write(b"fine\r\n").await.unwrap();
         let error = body.finish_with(b"not\nfine").await.unwrap_err();
-        assert_eq!(
-            (error.stage(), error.kind().name()),
-            (Stage::Content, "content")
-        );
+        assert_eq!((error.stage(), error.kind().name()), (Stage::Content, "content"));
         let delivery = client.take_delivery().await.unwrap();
-        assert_eq!(
-            delivery.recipients().next().unwrap().outcome(),
-            Outcome::NotSent
-        );
+        assert_eq!(delivery.recipients().next().unwrap().outcome(), Outcome::NotSent);
         drop(server);
     }
 
@@ -1130,10 +999,7 @@ mod content {
         let mut client = in_clear().connect_over(near).await.unwrap();
         let content = "a line\r\n".repeat(10_000);
         let delivery = client.send(&to(&["b@example.org"]), content).await.unwrap();
-        assert_eq!(
-            outcomes(&delivery),
-            ["refused: 552 5.3.4 too big (in reply to content)"]
-        );
+        assert_eq!(outcomes(&delivery), ["refused: 552 5.3.4 too big (in reply to content)"]);
     }
 }
 
@@ -1144,11 +1010,7 @@ mod deadlines {
     /// The words of a send that runs into silence behind this script.
     async fn silence(script: &str, timeouts: Timeouts) -> (String, String) {
         let (stream, _server) = serve(&format!("{HELLO}S: 250 X-LAST\n{script}-- stall\n"));
-        let mut client = in_clear()
-            .timeouts(timeouts)
-            .connect_over(stream)
-            .await
-            .unwrap();
+        let mut client = in_clear().timeouts(timeouts).connect_over(stream).await.unwrap();
         let error = client.send(&to(&["b@example.org"]), "x").await.unwrap_err();
         let delivery = client.take_delivery().await.unwrap();
         let outcome = delivery.recipients().next().unwrap().outcome().to_string();
@@ -1164,26 +1026,10 @@ mod deadlines {
         let not_sent = "not sent";
         let unknown = "unknown: no answer came after the mail was sent";
         for (script, words, outcome) in [
-            (
-                mail,
-                "no reply from mx.example.org to MAIL FROM within 300s",
-                not_sent,
-            ),
-            (
-                &*rcpt,
-                "no reply from mx.example.org to RCPT TO within 300s",
-                not_sent,
-            ),
-            (
-                &*data,
-                "no reply from mx.example.org to DATA within 120s",
-                not_sent,
-            ),
-            (
-                &*end,
-                "no reply from mx.example.org to end of data within 600s",
-                unknown,
-            ),
+            (mail, "no reply from mx.example.org to MAIL FROM within 300s", not_sent),
+            (&*rcpt, "no reply from mx.example.org to RCPT TO within 300s", not_sent),
+            (&*data, "no reply from mx.example.org to DATA within 120s", not_sent),
+            (&*end, "no reply from mx.example.org to end of data within 600s", unknown),
         ] {
             let silence = silence(script, Timeouts::default()).await;
             assert_eq!((&*silence.0, &*silence.1), (words, outcome));
@@ -1213,19 +1059,9 @@ mod deadlines {
         });
         let timeouts = Timeouts::default().with_whole(Some(Duration::from_secs(7)));
         let began = tokio::time::Instant::now();
-        let error = in_clear()
-            .timeouts(timeouts)
-            .connect_over(near)
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "no reply from mx.example.org to EHLO within 7s"
-        );
-        assert_eq!(
-            (began.elapsed().as_secs(), error.elapsed().as_secs()),
-            (7, 7)
-        );
+        let error = in_clear().timeouts(timeouts).connect_over(near).await.unwrap_err();
+        assert_eq!(error.to_string(), "no reply from mx.example.org to EHLO within 7s");
+        assert_eq!((began.elapsed().as_secs(), error.elapsed().as_secs()), (7, 7));
     }
 
     #[tokio::test(start_paused = true)]
@@ -1244,10 +1080,7 @@ mod deadlines {
             }
         });
         let mut client = in_clear().connect_over(near).await.unwrap();
-        let error = client
-            .send(&to(&["b@example.org"]), vec![b'x'; 100_000])
-            .await
-            .unwrap_err();
+        let error = client.send(&to(&["b@example.org"]), vec![b'x'; 100_000]).await.unwrap_err();
         assert_eq!(error.to_string(), "mx.example.org took no content for 180s");
         let delivery = client.take_delivery().await.unwrap();
         assert_eq!(outcomes(&delivery), ["not sent"]);

@@ -67,10 +67,7 @@ async fn a_group_goes_out_before_its_first_reply() {
     );
     let (mut smtp, server) = pipelined(&script).await;
     let replies = smtp.say_all(commands(&[MAIL, RCPT, RCPT, "RSET"])).await;
-    assert_eq!(
-        words(&replies.unwrap()),
-        ["250 a", "550 b", "250 c", "250 d"]
-    );
+    assert_eq!(words(&replies.unwrap()), ["250 a", "550 b", "250 c", "250 d"]);
     assert_eq!(smtp.phase(), Phase::Ready);
     drop(smtp);
     server.finish().await.unwrap();
@@ -93,13 +90,8 @@ async fn what_has_to_be_last_ends_a_flight_and_not_the_group() {
         "C: NOOP\nS: 250 a\nC: {MAIL}\nC: RSET\nC: NOOP\nS: 250 b\nS: 250 c\nS: 250 d\nC: QUIT\nS: 221 e\n"
     );
     let (mut smtp, server) = pipelined(&script).await;
-    let replies = smtp
-        .say_all(commands(&["NOOP", MAIL, "RSET", "NOOP", "QUIT"]))
-        .await;
-    assert_eq!(
-        words(&replies.unwrap()),
-        ["250 a", "250 b", "250 c", "250 d", "221 e"]
-    );
+    let replies = smtp.say_all(commands(&["NOOP", MAIL, "RSET", "NOOP", "QUIT"])).await;
+    assert_eq!(words(&replies.unwrap()), ["250 a", "250 b", "250 c", "250 d", "221 e"]);
     assert_eq!(smtp.phase(), Phase::Closed);
     server.finish().await.unwrap();
 }
@@ -129,9 +121,7 @@ async fn a_group_may_be_larger_than_the_window() {
         });
     });
     let smtp = smtp.as_mut().unwrap();
-    smtp.say(&Command::ehlo("c.example").unwrap())
-        .await
-        .unwrap();
+    smtp.say(&Command::ehlo("c.example").unwrap()).await.unwrap();
     let bob: ForwardPath = "b@example.org".parse().unwrap();
     let mail = commands(&[MAIL]).into_iter();
     let group = mail.chain(std::iter::repeat_n(Command::rcpt(&bob), COUNT));
@@ -146,10 +136,7 @@ async fn a_group_may_be_larger_than_the_window() {
 async fn what_may_not_be_said_is_an_error_behind_the_replies_before_it() {
     let script = format!("C: {MAIL}\nS: 250 a\nC: RSET\nS: 250 b\n");
     let (mut smtp, server) = pipelined(&script).await;
-    let error = smtp
-        .say_all(commands(&[MAIL, "DATA", "NOOP"]))
-        .await
-        .unwrap_err();
+    let error = smtp.say_all(commands(&[MAIL, "DATA", "NOOP"])).await.unwrap_err();
     failed(
         &error,
         Stage::Data,
@@ -160,10 +147,7 @@ async fn what_may_not_be_said_is_an_error_behind_the_replies_before_it() {
     let replies = smtp.say_all(commands(&["RSET"])).await.unwrap();
     assert_eq!(words(&replies), ["250 b"]);
     let error = smtp.say_all([Command::start_tls()]).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "mx.example.org does not offer STARTTLS, which STARTTLS needs"
-    );
+    assert_eq!(error.to_string(), "mx.example.org does not offer STARTTLS, which STARTTLS needs");
     drop(smtp);
     server.finish().await.unwrap();
 }
@@ -180,10 +164,8 @@ async fn behind_a_refused_mail_nothing_is_sent_that_was_not_before() {
          transaction; before that: 550 no",
     );
 
-    let (mut smtp, _server) = pipelined(&format!(
-        "C: {MAIL}\nC: {RCPT}\nS: 550 no\nS: 503 neither\n"
-    ))
-    .await;
+    let (mut smtp, _server) =
+        pipelined(&format!("C: {MAIL}\nC: {RCPT}\nS: 550 no\nS: 503 neither\n")).await;
     let replies = smtp.say_all(commands(&[MAIL, RCPT])).await.unwrap();
     assert_eq!(words(&replies), ["550 no", "503 neither"]);
 }
@@ -216,10 +198,7 @@ async fn a_command_is_judged_by_the_replies_before_it() {
 async fn c_103_a_group_that_421_cuts_keeps_its_replies() {
     let script = format!("C: {MAIL}\nC: {RCPT}\nC: {RCPT}\nS: 250 a\nS: 421 4.3.2 bye\n-- close\n");
     let (mut smtp, _server) = pipelined(&script).await;
-    let error = smtp
-        .say_all(commands(&[MAIL, RCPT, RCPT]))
-        .await
-        .unwrap_err();
+    let error = smtp.say_all(commands(&[MAIL, RCPT, RCPT])).await.unwrap_err();
     failed(
         &error,
         Stage::Rcpt,
@@ -310,9 +289,7 @@ async fn c_120_over_lmtp_the_replies_that_came_are_kept() {
          C: <content 3>\nC: .\nS: 452 4.2.2 full\n-- close\n"
     );
     let (mut smtp, _server) = introduced(in_clear().lmtp(), LMTP, &script).await;
-    smtp.say_all(commands(&[MAIL, RCPT, RCPT, "DATA"]))
-        .await
-        .unwrap();
+    smtp.say_all(commands(&[MAIL, RCPT, RCPT, "DATA"])).await.unwrap();
     let error = smtp.content(b"x\r\n").await.unwrap_err();
     failed(
         &error,

@@ -10,11 +10,8 @@ use std::{
 };
 
 /// Each file of rows, what its ids begin with, and what a test puts in front of them.
-const FILES: [(&str, &str, &str); 3] = [
-    ("checklist.tsv", "C-", ""),
-    ("threats.tsv", "T", ""),
-    ("dialects.tsv", "", "dialect-"),
-];
+const FILES: [(&str, &str, &str); 3] =
+    [("checklist.tsv", "C-", ""), ("threats.tsv", "T", ""), ("dialects.tsv", "", "dialect-")];
 
 #[test]
 fn every_row_of_what_exists_is_named_by_a_test() {
@@ -28,12 +25,7 @@ fn every_row_of_what_exists_is_named_by_a_test() {
             }
         }
     }
-    assert!(
-        missing.is_empty(),
-        "{} rows have no test:\n{}",
-        missing.len(),
-        missing.join("\n")
-    );
+    assert!(missing.is_empty(), "{} rows have no test:\n{}", missing.len(), missing.join("\n"));
 }
 
 #[test]
@@ -41,9 +33,7 @@ fn tests_name_only_rows_that_there_are() {
     let known: BTreeSet<String> = FILES
         .iter()
         .flat_map(|(file, _, before)| {
-            rows(file)
-                .into_iter()
-                .map(move |row| format!("{before}{}", row.id))
+            rows(file).into_iter().map(move |row| format!("{before}{}", row.id))
         })
         .collect();
     let unknown: Vec<String> = rows_named_by_tests().difference(&known).cloned().collect();
@@ -71,10 +61,7 @@ fn rows_are_whole_and_in_order() {
 fn ids_are_found_in_names() {
     let ids = |name| ids_in_name(name).into_iter().collect::<Vec<_>>();
     assert_eq!(ids("c_004_continuation"), ["C-004"]);
-    assert_eq!(
-        ids("c_001_c_003_dialect_2_text_is_empty"),
-        ["C-001", "C-003", "dialect-2"]
-    );
+    assert_eq!(ids("c_001_c_003_dialect_2_text_is_empty"), ["C-001", "C-003", "dialect-2"]);
     assert_eq!(ids("short_lines_t15"), ["T15"]);
     assert_eq!(ids("at15_abc_004_dialect_4x_c_0041_t_1"), [""; 0]);
 }
@@ -112,11 +99,7 @@ fn rows(file: &str) -> Vec<Row> {
             let [id, scope, words] = columns[..] else {
                 panic!("{file}: three columns wanted: {line}");
             };
-            Row {
-                id: id.to_owned(),
-                scope: scope.to_owned(),
-                words: words.to_owned(),
-            }
+            Row { id: id.to_owned(), scope: scope.to_owned(), words: words.to_owned() }
         })
         .collect()
 }
@@ -151,9 +134,8 @@ fn test_functions(source: &str) -> Vec<String> {
     let (mut test, mut ignored) = (false, false);
     for line in source.lines().map(str::trim) {
         if line.starts_with("#[") {
-            test |= ["#[test]", "::test]", "::test("]
-                .iter()
-                .any(|attribute| line.contains(attribute));
+            test |=
+                ["#[test]", "::test]", "::test("].iter().any(|attribute| line.contains(attribute));
             ignored |= line.starts_with("#[ignore");
         } else if let Some((before, after)) = line.split_once("fn ")
             && (before.is_empty() || before.ends_with(' '))

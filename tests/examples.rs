@@ -144,11 +144,7 @@ mod quickstart {
             "<bob@example.test>: accepted: 250 2.0.0 mail accepted",
             "<nobody-here@example.test>: refused: 550 5.1.1 nobody here has that name (in reply to RCPT TO)",
         ] {
-            assert!(
-                ran.out.lines().any(|said| said == line),
-                "{line}: {}",
-                ran.out
-            );
+            assert!(ran.out.lines().any(|said| said == line), "{line}: {}", ran.out);
         }
         let pipelined = "SIZE=162\nC: RCPT TO:<bob@example.test>\nC: RCPT TO:<nobody-here@example.test>\nC: DATA\n";
         assert!(ran.out.contains(pipelined), "{}", ran.out);
@@ -178,37 +174,15 @@ mod quickstart {
     async fn it_fails_in_words() {
         let ran = run_as("wrong", "quickstart", "--user alice", "").await;
         assert_eq!(ran.status, 3);
-        assert!(
-            ran.err.starts_with("error: 127.0.0.1 said: 535 "),
-            "{}",
-            ran.err
-        );
-        assert!(
-            ran.out.contains("\nC: AUTH PLAIN <secret>\nS: 535 "),
-            "{}",
-            ran.out
-        );
+        assert!(ran.err.starts_with("error: 127.0.0.1 said: 535 "), "{}", ran.err);
+        assert!(ran.out.contains("\nC: AUTH PLAIN <secret>\nS: 535 "), "{}", ran.out);
 
         let ran = run("quickstart", &format!("127.0.0.1:{}", dead_port()), "").await;
         assert_eq!(ran.status, 3);
-        assert!(
-            ran.err.starts_with("error: no connection: 127.0.0.1:"),
-            "{}",
-            ran.err
-        );
+        assert!(ran.err.starts_with("error: no connection: 127.0.0.1:"), "{}", ran.err);
 
-        for arguments in [
-            "a:b:c",
-            "--from alice",
-            "--tls maybe",
-            "--nope",
-            "--ca /nonexistent",
-        ] {
-            assert_eq!(
-                run("quickstart", arguments, "").await.status,
-                64,
-                "{arguments}"
-            );
+        for arguments in ["a:b:c", "--from alice", "--tls maybe", "--nope", "--ca /nonexistent"] {
+            assert_eq!(run("quickstart", arguments, "").await.status, 64, "{arguments}");
         }
         assert_eq!(run("quickstart", "--help", "").await.status, 0);
     }
@@ -246,10 +220,7 @@ mod send {
                 "error": null,
             })
         );
-        assert_eq!(
-            server.mails()[0].content(),
-            b"Subject: hi\r\n\r\n.hello\r\n"
-        );
+        assert_eq!(server.mails()[0].content(), b"Subject: hi\r\n\r\n.hello\r\n");
     }
 
     #[tokio::test]
@@ -301,11 +272,7 @@ mod send {
         });
         assert_eq!(report["recipients"], json!([unsent]));
         let error = &report["error"];
-        assert_eq!(
-            (&error["stage"], &error["kind"]),
-            (&json!(stage), &json!(kind)),
-            "{error}"
-        );
+        assert_eq!((&error["stage"], &error["kind"]), (&json!(stage), &json!(kind)), "{error}");
         error.clone()
     }
 
@@ -331,15 +298,8 @@ mod send {
             format!("--server localhost:{port} --ca {ca} --user alice {TO_BOB} --transcript");
         let ran = run_as("wrong", "send", &wrong, MAIL).await;
         let error = assert_failed(&ran, "auth", "refused");
-        assert_eq!(
-            (&error["code"], &error["enhanced"]),
-            (&json!(535), &json!("5.7.8"))
-        );
-        assert!(
-            ran.err.contains("\nC: AUTH PLAIN <secret>\nS: 535 5.7.8 "),
-            "{}",
-            ran.err
-        );
+        assert_eq!((&error["code"], &error["enhanced"]), (&json!(535), &json!("5.7.8")));
+        assert!(ran.err.contains("\nC: AUTH PLAIN <secret>\nS: 535 5.7.8 "), "{}", ran.err);
 
         let in_clear = format!("--server localhost:{port} --tls none --user alice {TO_BOB}");
         assert_failed(&run("send", &in_clear, MAIL).await, "auth", "unsupported");
@@ -366,10 +326,8 @@ mod send {
     #[tokio::test]
     async fn a_mail_without_an_answer_is_4() {
         let server = scripted(&format!("{TRANSACTION} -- close")).await;
-        let arguments = format!(
-            "--server 127.0.0.1:{} --tls none --helo c.example {TO_BOB}",
-            server.port()
-        );
+        let arguments =
+            format!("--server 127.0.0.1:{} --tls none --helo c.example {TO_BOB}", server.port());
         let ran = run("send", &arguments, MAIL).await;
         assert_eq!(ran.status, 4, "{}", ran.err);
         let report = ran.json();
@@ -416,39 +374,15 @@ mod send {
             ("", "--server <HOST:PORT>"),
             ("--nope", "unexpected argument"),
             ("--server a --from b@c.test", "--to <MAILBOX>"),
-            (
-                "--server a --from b --to c@d.test",
-                "mailbox \"b\": it has no `@`",
-            ),
+            ("--server a --from b --to c@d.test", "mailbox \"b\": it has no `@`"),
             ("--server a --from b@c.test --to ''", "--to <MAILBOX>"),
-            (
-                "--server a --from b@c.test --to d@e.test --tls ssl",
-                "security is one of",
-            ),
-            (
-                "--server a --from b@c.test --to d@e.test --timeout 0",
-                "--timeout <SECONDS>",
-            ),
-            (
-                "--server a --from b@c.test --to d@e.test --helo ü",
-                "--helo <NAME>",
-            ),
-            (
-                "--server a --from b@c.test --to d@e.test --ca /nonexistent",
-                "/nonexistent: ",
-            ),
-            (
-                "--server a --from b@c.test --to d@e.test /nonexistent",
-                "/nonexistent: ",
-            ),
-            (
-                "--server a --from b@c.test --to d@e.test --lmtp",
-                "LMTP has no port",
-            ),
-            (
-                "--server a:b --from b@c.test --to d@e.test --json",
-                "\"a:b\" is not a server",
-            ),
+            ("--server a --from b@c.test --to d@e.test --tls ssl", "security is one of"),
+            ("--server a --from b@c.test --to d@e.test --timeout 0", "--timeout <SECONDS>"),
+            ("--server a --from b@c.test --to d@e.test --helo ü", "--helo <NAME>"),
+            ("--server a --from b@c.test --to d@e.test --ca /nonexistent", "/nonexistent: "),
+            ("--server a --from b@c.test --to d@e.test /nonexistent", "/nonexistent: "),
+            ("--server a --from b@c.test --to d@e.test --lmtp", "LMTP has no port"),
+            ("--server a:b --from b@c.test --to d@e.test --json", "\"a:b\" is not a server"),
         ] {
             let ran = run("send", arguments, "").await;
             assert_eq!(ran.status, 64, "{arguments}: {}", ran.err);
@@ -535,8 +469,7 @@ Subject: hi
             assert!(ran.out.contains(words), "{words}: {}", ran.out);
         }
         assert!(
-            ran.out
-                .ends_with("S: 221 2.0.0 bye\n   221: closing the connection; 2.0.0: success\n")
+            ran.out.ends_with("S: 221 2.0.0 bye\n   221: closing the connection; 2.0.0: success\n")
         );
     }
 
@@ -576,47 +509,25 @@ Subject: hi
         assert_eq!(ran.err, "error: 127.0.0.1 closed the connection at query\n");
 
         let script = "EHLO\nMAIL\nRCPT\nDATA\nhalf a mail";
-        let ran = run(
-            "conversation",
-            "--tls none --user alice --allow-cleartext",
-            "",
-        )
-        .await;
+        let ran = run("conversation", "--tls none --user alice --allow-cleartext", "").await;
         assert_eq!(ran.status, 0);
         let script = script.replace("MAIL", "AUTH\nMAIL");
         let ran = run("conversation", "--tls none --allow-cleartext", script).await;
         assert_eq!(ran.status, 3);
-        assert_eq!(
-            ran.err,
-            "error: no dot ended the content: the mail was not sent\n"
-        );
+        assert_eq!(ran.err, "error: no dot ended the content: the mail was not sent\n");
     }
 
     #[tokio::test]
     async fn a_dialogue_that_is_left_open_is_given_up() {
         let ran = run("conversation", "", "EHLO\nSTARTTLS\nEHLO\nAUTH LOGIN\n").await;
         assert_eq!((ran.status, ran.err.as_str()), (0, ""));
-        assert!(
-            ran.out.contains("S: 501 5.7.0 authentication cancelled\n"),
-            "{}",
-            ran.out
-        );
+        assert!(ran.out.contains("S: 501 5.7.0 authentication cancelled\n"), "{}", ran.out);
     }
 
     #[tokio::test]
     async fn bad_arguments_are_64() {
-        for arguments in [
-            "a:b:c",
-            "--to bob",
-            "--nope",
-            "--ca /nonexistent",
-            "one two",
-        ] {
-            assert_eq!(
-                run("conversation", arguments, "").await.status,
-                64,
-                "{arguments}"
-            );
+        for arguments in ["a:b:c", "--to bob", "--nope", "--ca /nonexistent", "one two"] {
+            assert_eq!(run("conversation", arguments, "").await.status, 64, "{arguments}");
         }
         assert_eq!(run("conversation", "--help", "").await.status, 0);
     }
@@ -626,10 +537,7 @@ Subject: hi
 fn each_can_be_read_in_one_sitting() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     for example in ["quickstart.rs", "send.rs", "conversation.rs"] {
-        let lines = std::fs::read_to_string(examples.join(example))
-            .unwrap()
-            .lines()
-            .count();
+        let lines = std::fs::read_to_string(examples.join(example)).unwrap().lines().count();
         assert!(lines < 250, "{example}: {lines} lines");
     }
 }

@@ -47,10 +47,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let filter = words.iter().find(|word| !word.starts_with('-'));
-    let tests = security::TESTS
-        .iter()
-        .chain(mails::TESTS)
-        .chain(sink::TESTS);
+    let tests = security::TESTS.iter().chain(mails::TESTS).chain(sink::TESTS);
     let mut failed = 0;
     for test in tests {
         let name = format!("{:<10} {}", test.server, test.capability);
@@ -61,10 +58,7 @@ fn main() -> ExitCode {
         let passed = catch_unwind(AssertUnwindSafe(|| run(test))).is_ok();
         failed += usize::from(!passed);
         let result = if passed { "ok" } else { "FAILED" };
-        println!(
-            "{name:<70} {result:>6} {:>6} ms",
-            began.elapsed().as_millis()
-        );
+        println!("{name:<70} {result:>6} {:>6} ms", began.elapsed().as_millis());
     }
     if failed > 0 {
         println!("interop: {failed} failed");
@@ -79,9 +73,7 @@ fn run(test: &Test) {
         .build()
         .expect("a runtime")
         .block_on(async {
-            tokio::time::timeout(LONGEST, (test.run)())
-                .await
-                .expect("the test hangs");
+            tokio::time::timeout(LONGEST, (test.run)()).await.expect("the test hangs");
         });
 }
 

@@ -102,22 +102,14 @@ fn c_010_c_011_every_cut_gives_the_replies_that_are_there() {
         let expected = plainly(&octets);
         count += expected.len();
         // None of these servers does anything that strict reading refuses.
-        for strictness in [
-            Strictness::Strict,
-            Strictness::Tolerant,
-            Strictness::Lenient,
-        ] {
+        for strictness in [Strictness::Strict, Strictness::Tolerant, Strictness::Lenient] {
             let whole = read(&record, strictness, [&octets[..]]);
             assert_eq!(whole.0.len(), expected.len(), "{}", record.name());
             assert!(whole.1.is_empty());
             let by_line = octets.split_inclusive(|octet| *octet == b'\n');
             assert_eq!(read(&record, strictness, by_line), whole);
             assert_eq!(read(&record, strictness, octets.chunks(1)), whole);
-            let sent: Vec<u8> = whole
-                .0
-                .iter()
-                .flat_map(|reply| reply.octets().to_vec())
-                .collect();
+            let sent: Vec<u8> = whole.0.iter().flat_map(|reply| reply.octets().to_vec()).collect();
             assert_eq!(sent, octets);
             for (reply, lines) in whole.0.iter().zip(&expected) {
                 assert_eq!(reply.code().to_string(), lines[0][..3]);
@@ -153,10 +145,7 @@ fn t16_no_control_is_ever_shown() {
             let (one_line, rows) = (reply.to_string(), format!("{reply:#}"));
             assert!(!one_line.contains(char::is_control), "{one_line:?}");
             assert_eq!(rows.lines().count(), reply.line_count());
-            assert!(
-                !rows.replace('\n', "").contains(char::is_control),
-                "{rows:?}"
-            );
+            assert!(!rows.replace('\n', "").contains(char::is_control), "{rows:?}");
             assert!(!format!("{reply:?}").contains(char::is_control));
             escaped += usize::from(one_line.contains(r"\x00"));
         }
@@ -188,22 +177,14 @@ fn c_027_c_028_status_codes_are_found_where_the_text_has_them() {
 /// The capabilities of the EHLO reply in one record.
 fn offered(server: &str, stage: &str) -> Capabilities {
     let records = records();
-    let record = records
-        .iter()
-        .find(|record| (&*record.server, &*record.stage) == (server, stage))
-        .unwrap();
+    let record =
+        records.iter().find(|record| (&*record.server, &*record.stage) == (server, stage)).unwrap();
     let (replies, _) = read(record, Strictness::Strict, [&record.octets()[..]]);
-    let hello = replies
-        .iter()
-        .enumerate()
-        .find(|(n, _)| record.kind(*n) == ReplyKind::Hello);
-    let (reply, _) = ReplyRef::parse(
-        hello.unwrap().1.octets(),
-        ReplyKind::Hello,
-        Strictness::Strict,
-    )
-    .unwrap()
-    .unwrap();
+    let hello = replies.iter().enumerate().find(|(n, _)| record.kind(*n) == ReplyKind::Hello);
+    let (reply, _) =
+        ReplyRef::parse(hello.unwrap().1.octets(), ReplyKind::Hello, Strictness::Strict)
+            .unwrap()
+            .unwrap();
     Capabilities::parse(reply)
 }
 
@@ -250,28 +231,16 @@ fn c_018_c_019_c_023_each_server_offers_what_it_says() {
             ),
         ),
         // Behind the authentication: the keyword stays, without a mechanism.
-        (
-            "dovecot",
-            "pipeline.hello-mail",
-            (Some(10_484_736), Some(""), "P8E"),
-        ),
+        ("dovecot", "pipeline.hello-mail", (Some(10_484_736), Some(""), "P8E")),
         ("dovecot-lmtp", "misc.early-hello", (None, None, "PT8E")),
-        (
-            "aiosmtpd",
-            "misc.early-hello",
-            (ten_mib, Some("LOGIN PLAIN"), "T8U"),
-        ),
+        ("aiosmtpd", "misc.early-hello", (ten_mib, Some("LOGIN PLAIN"), "T8U")),
         ("aiosmtpd-lmtp", "misc.early-all", (ten_mib, None, "8U")),
         (
             "smtpserver",
             "pipeline.hello-mail",
             (ten_mib, Some("PLAIN LOGIN CRAM-MD5 XOAUTH2"), "PT8UE"),
         ),
-        (
-            "smtpserver-lmtp",
-            "pipeline.hello-mail",
-            (ten_mib, None, "P8UE"),
-        ),
+        ("smtpserver-lmtp", "pipeline.hello-mail", (ten_mib, None, "P8UE")),
     ];
     for (server, stage, (limit, mechanisms, initials)) in offers {
         let offered = offered(server, stage);
@@ -290,10 +259,6 @@ fn c_018_c_019_c_023_each_server_offers_what_it_says() {
             ("E", offered.get::<EnhancedStatusCodes>().is_some()),
         ];
         let flags = flags.iter().filter(|(_, is_offered)| *is_offered);
-        assert_eq!(
-            flags.map(|(initial, _)| *initial).collect::<String>(),
-            initials,
-            "{server}"
-        );
+        assert_eq!(flags.map(|(initial, _)| *initial).collect::<String>(), initials, "{server}");
     }
 }

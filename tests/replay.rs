@@ -18,9 +18,7 @@ async fn mails(mut client: Client) -> String {
 }
 
 fn connector() -> Connector {
-    Connector::new("mx.example.test")
-        .credentials("alice", "wonderland")
-        .transcript(65_536)
+    Connector::new("mx.example.test").credentials("alice", "wonderland").transcript(65_536)
 }
 
 #[tokio::test]
@@ -47,18 +45,11 @@ async fn a_session_in_clear_with_auth_replays() {
 
 #[tokio::test]
 async fn a_session_over_tls_replays() {
-    let server = Server::new()
-        .user("alice", "wonderland")
-        .start()
-        .await
-        .unwrap();
+    let server = Server::new().user("alice", "wonderland").start().await.unwrap();
     let roots = RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
     let over = |port, roots| Connector::new("127.0.0.1").port(port).roots(roots);
-    let over = |port, roots| {
-        over(port, roots)
-            .credentials("alice", "wonderland")
-            .transcript(65_536)
-    };
+    let over =
+        |port, roots| over(port, roots).credentials("alice", "wonderland").transcript(65_536);
     let first = mails(over(server.port(), roots).connect().await.unwrap()).await;
 
     let script: Script = first.parse().unwrap();

@@ -171,10 +171,7 @@ mod outcomes {
         assert_eq!(outcomes(&delivery), ["accepted: 250 taken"]);
         let delivery = client.take_delivery().await.unwrap();
         assert_eq!(outcomes(&delivery), ["not sent"]);
-        assert_eq!(
-            delivery.recipients().next().unwrap().mailbox().to_string(),
-            format!("<{EVE}>")
-        );
+        assert_eq!(delivery.recipients().next().unwrap().mailbox().to_string(), format!("<{EVE}>"));
         assert!(client.take_delivery().await.is_none());
     }
 
@@ -205,9 +202,7 @@ mod outcomes {
         let sender = "alice@example.org".parse().unwrap();
         dispatch.mail(session, &sender, &[]).unwrap();
         replied(session, dispatch, "250 ok\r\n");
-        dispatch
-            .rcpt(session, &recipient.parse().unwrap(), &[])
-            .unwrap();
+        dispatch.rcpt(session, &recipient.parse().unwrap(), &[]).unwrap();
         replied(session, dispatch, "250 ok\r\n");
         dispatch.data(session).unwrap();
         replied(session, dispatch, "354 go\r\n");
@@ -249,10 +244,7 @@ mod half_a_mail {
         let mut smtp = client.into_conversation();
         assert!(smtp.content(b"another").await.is_err());
         drop(smtp);
-        let heard = tokio::time::timeout(Duration::from_secs(5), heard)
-            .await
-            .unwrap()
-            .unwrap();
+        let heard = tokio::time::timeout(Duration::from_secs(5), heard).await.unwrap().unwrap();
         assert!(!heard.contains("\r\n.\r\n"), "{heard}");
     }
 }
@@ -270,19 +262,10 @@ mod before_mail {
     ) {
         let error = client.send(&envelope, content).await.unwrap_err();
         assert_eq!(error.to_string(), words);
-        assert!(
-            client
-                .send(&self::envelope(&[BOB]), "hello")
-                .await
-                .unwrap()
-                .is_complete()
-        );
+        assert!(client.send(&self::envelope(&[BOB]), "hello").await.unwrap().is_complete());
         assert!(client.take_delivery().await.is_none());
         drop(client);
-        let heard = tokio::time::timeout(Duration::from_secs(5), heard)
-            .await
-            .unwrap()
-            .unwrap();
+        let heard = tokio::time::timeout(Duration::from_secs(5), heard).await.unwrap().unwrap();
         assert_eq!(heard.matches("MAIL FROM").count(), 1, "{heard}");
     }
 
@@ -290,9 +273,7 @@ mod before_mail {
     async fn a_parameter_of_a_recipient_is_checked() {
         let (client, heard) = client(&[EHLO, MAIL, RCPT, DATA, END]).await;
         let notify = Param::with_value("NOTIFY", "NEVER").unwrap();
-        let envelope = envelope(&[BOB])
-            .recipient(EVE, [RcptParam::from(notify)])
-            .unwrap();
+        let envelope = envelope(&[BOB]).recipient(EVE, [RcptParam::from(notify)]).unwrap();
         let words = "mx does not offer NOTIFY, which NOTIFY=NEVER needs";
         assert_unsaid(client, heard, words, envelope, "hello").await;
     }
@@ -334,10 +315,7 @@ mod words {
         ] {
             let error = client.send(&envelope(&[BOB]), "hello").await.unwrap_err();
             assert_eq!(error.to_string(), words);
-            assert_eq!(
-                (error.kind().name(), error.retry()),
-                ("closed", Retry::Later)
-            );
+            assert_eq!((error.kind().name(), error.retry()), ("closed", Retry::Later));
         }
     }
 
@@ -362,10 +340,7 @@ mod words {
         let mut far = served.await.unwrap();
         far.write_all(b"552 5.3.4 too much\r\n").await.unwrap();
         let error = body.write(b"hello").await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "mx said: 552 5.3.4 too much (in reply to content)"
-        );
+        assert_eq!(error.to_string(), "mx said: 552 5.3.4 too much (in reply to content)");
     }
 
     #[tokio::test]
@@ -376,10 +351,7 @@ mod words {
         let mut mail = client.mail("alice@example.org").await.unwrap();
         let error = mail.rcpt("bob@").await.unwrap_err();
         assert_eq!((error.stage(), error.peer()), (Stage::Rcpt, "mx"));
-        assert!(matches!(
-            error.kind(),
-            ehlo::ErrorKind::Misuse(ehlo::Misuse::Value(_))
-        ));
+        assert!(matches!(error.kind(), ehlo::ErrorKind::Misuse(ehlo::Misuse::Value(_))));
     }
 }
 
@@ -389,27 +361,19 @@ mod tls {
 
     #[tokio::test]
     async fn t7_a_session_that_ended_at_starttls_is_no_client() {
-        let script = [
-            ("EHLO", "250-mx\r\n250 STARTTLS\r\n"),
-            ("STARTTLS", "421 4.3.2 going down\r\n"),
-        ];
+        let script =
+            [("EHLO", "250-mx\r\n250 STARTTLS\r\n"), ("STARTTLS", "421 4.3.2 going down\r\n")];
         let (near, _heard) = server(&script);
         let connector = Connector::new("mx").security(Security::Opportunistic);
         let error = connector.connect_over(near).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "mx said: 421 4.3.2 going down (in reply to STARTTLS)"
-        );
+        assert_eq!(error.to_string(), "mx said: 421 4.3.2 going down (in reply to STARTTLS)");
     }
 
     #[cfg(feature = "testing")]
     #[tokio::test]
     async fn t9_opportunistic_tls_carries_no_secret_even_where_it_is_verified() {
-        let server = ehlo::testing::Server::new()
-            .user("alice", "wonderland")
-            .start()
-            .await
-            .unwrap();
+        let server =
+            ehlo::testing::Server::new().user("alice", "wonderland").start().await.unwrap();
         let roots = ehlo::RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
         let connector = Connector::new("127.0.0.1")
             .port(server.port())

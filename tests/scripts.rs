@@ -6,11 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 #[path = "support/script.rs"]
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "made for sans-io, and used in part"
-)]
+#[expect(dead_code, unreachable_pub, reason = "made for sans-io, and used in part")]
 mod script;
 #[path = "support/turns.rs"]
 #[expect(unreachable_pub, reason = "as its neighbour")]
@@ -110,9 +106,7 @@ fn without_its_claims_every_script_is_one_for_the_testing_server() {
             };
             Some((line.number, shown))
         });
-        let played: Vec<_> = played
-            .map(|line| (line.number(), line.to_string()))
-            .collect();
+        let played: Vec<_> = played.map(|line| (line.number(), line.to_string())).collect();
         assert_eq!(played, expected.collect::<Vec<_>>(), "{}", script.name);
     }
 }
@@ -127,10 +121,7 @@ fn folder() -> PathBuf {
 
 fn cannot_be_said(script: &Script) -> Option<&'static str> {
     // TLS from the start is played in clear, with secrets allowed by name.
-    let mut tls = script
-        .lines
-        .iter()
-        .filter(|line| matches!(line.does, Does::Tls { .. }));
+    let mut tls = script.lines.iter().filter(|line| matches!(line.does, Does::Tls { .. }));
     if tls.any(|line| line.number != script.lines[0].number) {
         return Some(HANDSHAKE);
     }
@@ -175,11 +166,8 @@ struct Player<'a> {
 impl<'a> Player<'a> {
     async fn play(script: &'a Script, pieces: Pieces) -> Heard {
         // The end of a content that is to be cut must not be on its way before it is.
-        let is_cut = |turn: &Turn<'_>| {
-            turn.says
-                .last()
-                .is_some_and(|l| content_octets(l).is_some())
-        };
+        let is_cut =
+            |turn: &Turn<'_>| turn.says.last().is_some_and(|l| content_octets(l).is_some());
         let turns = turns(script);
         let room = match pieces {
             Pieces::Octets => 1,
@@ -380,10 +368,7 @@ impl<'a> Player<'a> {
             Claim::Authenticated | Claim::NotAuthenticated => {
                 let allowed = self.smtp().allows(Verb::Auth);
                 let is_authenticated = allowed == Err(Misuse::Again(Verb::Auth));
-                (
-                    is_authenticated == (*claim == Claim::Authenticated),
-                    format!("{allowed:?}"),
-                )
+                (is_authenticated == (*claim == Claim::Authenticated), format!("{allowed:?}"))
             }
             Claim::Violation(words) => match self.error.as_ref().map(Error::kind) {
                 Some(ErrorKind::Violation(violation)) => {
@@ -481,9 +466,7 @@ impl<'a> Player<'a> {
             let expected = expected.strip_prefix("-- TLS\n").unwrap_or(&expected);
             let transcript = smtp.transcript().expect("it was asked for").to_string();
             if let Err(invalid) = transcript.parse::<testing::Script>() {
-                self.fail(format!(
-                    "the transcript is no script: {invalid}\n{transcript}"
-                ));
+                self.fail(format!("the transcript is no script: {invalid}\n{transcript}"));
             }
             if is_clean && transcript != *expected {
                 self.fail(format!("the transcript is not the script:\n{transcript}"));
@@ -492,26 +475,18 @@ impl<'a> Player<'a> {
         let mut rest = Vec::new();
         if let Some((hears, _)) = &mut server.ends {
             // What was written is all there; a client that is gone has ended it.
-            hears
-                .read_to_end(&mut rest)
-                .await
-                .expect("a pipe in memory");
+            hears.read_to_end(&mut rest).await.expect("a pipe in memory");
         }
         // Of a content that was cut, as much as fitted had been written behind its last octet.
         if !rest.is_empty() && room > 1 {
             self.fail(format!("it also says {:?}", Escaped::new(&rest)));
         }
-        Heard {
-            events: self.events(),
-            claims: self.claims,
-        }
+        Heard { events: self.events(), claims: self.claims }
     }
 }
 
 fn claims_phase(turn: &Turn<'_>, name: &str) -> bool {
-    turn.claims
-        .iter()
-        .any(|(_, claim)| **claim == Claim::Phase(name.to_owned()))
+    turn.claims.iter().any(|(_, claim)| **claim == Claim::Phase(name.to_owned()))
 }
 
 fn is_greeting_refused(error: &Error) -> bool {
@@ -527,9 +502,7 @@ fn content(octets: usize) -> Vec<u8> {
 }
 
 fn command(line: &str) -> Command<'static> {
-    let secret = line
-        .strip_prefix("AUTH ")
-        .and_then(|rest| rest.strip_suffix(" <secret>"));
+    let secret = line.strip_prefix("AUTH ").and_then(|rest| rest.strip_suffix(" <secret>"));
     if let Some(mechanism) = secret {
         return Command::auth(mechanism, Some(Secret::from("hush"))).unwrap();
     }

@@ -153,10 +153,8 @@ fn t11_commands_never_show_a_secret() {
     let typed = ehlo::Command::auth("PLAIN", Some(initial.clone())).unwrap();
     let line = format!("AUTH PLAIN {}", STANDARD.encode(PASSWORD));
     let raw = ehlo::Command::raw(&line).unwrap();
-    let texts: Vec<_> = [&typed, &raw]
-        .iter()
-        .map(|command| format!("{command} {command:?}"))
-        .collect();
+    let texts: Vec<_> =
+        [&typed, &raw].iter().map(|command| format!("{command} {command:?}")).collect();
     assert_eq!(leak(&texts, &needles(line.as_bytes())), None);
     assert_eq!(format!("{initial:?}"), "<secret>");
 }

@@ -119,12 +119,7 @@ async fn t11_t16_a_span_for_each_session_and_an_event_for_each_reply() {
         .collect();
     assert_eq!(told, expected);
     let all = lines.concat();
-    for secret in [
-        "wonderland",
-        "d29uZGVybGFuZ",
-        "dvbmRlcmxhbm",
-        "3b25kZXJsYW5k",
-    ] {
+    for secret in ["wonderland", "d29uZGVybGFuZ", "dvbmRlcmxhbm", "3b25kZXJsYW5k"] {
         assert!(!all.contains(secret), "{all}");
     }
 }

@@ -58,9 +58,7 @@ impl Input {
                 match editor.readline(&format!("{phase}> ")) {
                     Ok(line) => {
                         let is_secret = phase == Phase::Auth
-                            || line
-                                .get(..4)
-                                .is_some_and(|word| word.eq_ignore_ascii_case("AUTH"));
+                            || line.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("AUTH"));
                         if !is_secret && phase != Phase::Content {
                             // Without it the line has to be typed again, and that is all.
                             let _ = editor.add_history_entry(&line);
@@ -73,9 +71,7 @@ impl Input {
             }
             Self::Script(stdin) => {
                 let mut line = Vec::new();
-                let octets = stdin
-                    .read_until(b'\n', &mut line)
-                    .map_err(|why| why.to_string())?;
+                let octets = stdin.read_until(b'\n', &mut line).map_err(|why| why.to_string())?;
                 for end in [b'\n', b'\r'] {
                     line.pop_if(|last| *last == end);
                 }
@@ -126,14 +122,7 @@ pub(crate) fn words(verbs: impl Iterator<Item = Verb>) -> String {
 #[derive(Default)]
 pub(crate) struct Words(Vec<&'static str>);
 
-const LOCAL: [&str; 6] = [
-    "?",
-    ":capabilities",
-    ":help",
-    ":quit",
-    ":raw ",
-    ":transcript",
-];
+const LOCAL: [&str; 6] = ["?", ":capabilities", ":help", ":quit", ":raw ", ":transcript"];
 
 const fn beginning(verb: Verb) -> &'static str {
     match verb {
@@ -146,9 +135,7 @@ const fn beginning(verb: Verb) -> &'static str {
 impl Words {
     fn that_begin_with(&self, typed: &str) -> impl Iterator<Item = &'static str> {
         let begins = |word: &&str| {
-            let head = word
-                .get(..typed.len())
-                .filter(|head| head.len() < word.len());
+            let head = word.get(..typed.len()).filter(|head| head.len() < word.len());
             head.is_some_and(|head| head.eq_ignore_ascii_case(typed))
         };
         self.0.iter().copied().filter(begins)

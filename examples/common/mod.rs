@@ -88,9 +88,7 @@ impl Access {
     }
 
     fn connector(&self, server: &str) -> Result<Connector, String> {
-        let mut connector = Connector::new(server)
-            .security(self.tls)
-            .transcript(TRANSCRIPT);
+        let mut connector = Connector::new(server).security(self.tls).transcript(TRANSCRIPT);
         if let Some(file) = &self.ca {
             let failed = |why: &dyn ToString| format!("{}: {}", file.display(), why.to_string());
             let pem = std::fs::read(file).map_err(|why| failed(&why))?;
@@ -124,10 +122,9 @@ impl Access {
 
 /// The server to speak with where none is given.
 async fn embedded(tls: Security) -> std::io::Result<Running> {
-    let server = Server::new().user("alice", "wonderland").refuse(
-        "nobody-here@example.test",
-        "550 5.1.1 nobody here has that name",
-    );
+    let server = Server::new()
+        .user("alice", "wonderland")
+        .refuse("nobody-here@example.test", "550 5.1.1 nobody here has that name");
     let server = match tls {
         Security::Implicit => server.implicit_tls(),
         Security::None => server.allow_cleartext(),

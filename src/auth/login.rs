@@ -24,17 +24,10 @@ impl Login {
     pub(super) fn new(credentials: &Credentials) -> Result<Self, AuthFault> {
         if !credentials.authorize_as.is_empty() {
             let what = "an identity to act as";
-            return Err(AuthFault::Credentials {
-                mechanism: NAME,
-                what,
-            });
+            return Err(AuthFault::Credentials { mechanism: NAME, what });
         }
         let user = Secret::from(credentials.user.as_str());
-        Ok(Self {
-            user,
-            password: credentials.password.clone(),
-            step: Step::User,
-        })
+        Ok(Self { user, password: credentials.password.clone(), step: Step::User })
     }
 }
 
@@ -75,24 +68,15 @@ mod tests {
 
     #[test]
     fn dialect_56_the_position_counts_whatever_the_prompt_says() {
-        for (first, second) in [
-            ("Username:", "Password:"),
-            ("User Name\0", "Password\0"),
-            ("", ""),
-            ("x", ""),
-        ] {
+        for (first, second) in
+            [("Username:", "Password:"), ("User Name\0", "Password\0"), ("", ""), ("x", "")]
+        {
             let mut login = login();
             assert_eq!(login.initial(), None);
             assert_eq!(login.respond(first.as_bytes()).unwrap().expose(), b"tim");
-            assert_eq!(
-                login.respond(second.as_bytes()).unwrap().expose(),
-                b"tanstaaf"
-            );
+            assert_eq!(login.respond(second.as_bytes()).unwrap().expose(), b"tanstaaf");
             let fault = login.respond(b"again").unwrap_err();
-            assert_eq!(
-                fault.to_string(),
-                "LOGIN has no answer to the challenge \"again\""
-            );
+            assert_eq!(fault.to_string(), "LOGIN has no answer to the challenge \"again\"");
         }
     }
 
@@ -101,20 +85,12 @@ mod tests {
         let mut login = login();
         login.respond(b"Username:").unwrap();
         let fault = login.respond(b"Username:").unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            "LOGIN has no answer to the challenge \"Username:\""
-        );
+        assert_eq!(fault.to_string(), "LOGIN has no answer to the challenge \"Username:\"");
     }
 
     #[test]
     fn cannot_act_as_another() {
-        let fault = Login::new(&Credentials::new("a", "b").authorize_as("c"))
-            .err()
-            .unwrap();
-        assert_eq!(
-            fault.to_string(),
-            "LOGIN cannot carry an identity to act as"
-        );
+        let fault = Login::new(&Credentials::new("a", "b").authorize_as("c")).err().unwrap();
+        assert_eq!(fault.to_string(), "LOGIN cannot carry an identity to act as");
     }
 }

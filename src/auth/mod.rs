@@ -33,11 +33,7 @@ pub struct Credentials {
 impl Credentials {
     /// The name and password to authenticate with.
     pub fn new(user: impl Into<String>, password: impl Into<Secret>) -> Self {
-        Self {
-            user: user.into(),
-            password: password.into(),
-            authorize_as: String::new(),
-        }
+        Self { user: user.into(), password: password.into(), authorize_as: String::new() }
     }
 
     /// The identity to act as, where it is another than the user's own.
@@ -57,20 +53,14 @@ impl Credentials {
         offered: impl IntoIterator<Item = &'a str>,
     ) -> Result<Box<dyn Mechanism>, AuthFault> {
         let offered: Vec<_> = offered.into_iter().collect();
-        let has = |name: &str| {
-            offered
-                .iter()
-                .any(|offered| offered.eq_ignore_ascii_case(name))
-        };
+        let has = |name: &str| offered.iter().any(|offered| offered.eq_ignore_ascii_case(name));
         if has(plain::NAME) {
             return Ok(Box::new(Plain::new(self)?));
         }
         if has(login::NAME) {
             return Ok(Box::new(Login::new(self)?));
         }
-        Err(AuthFault::NoMechanism {
-            offered: offered.into_iter().map(str::to_owned).collect(),
-        })
+        Err(AuthFault::NoMechanism { offered: offered.into_iter().map(str::to_owned).collect() })
     }
 
     /// The user name.
@@ -82,9 +72,7 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("user", &self.user)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
     }
 }
 

@@ -15,15 +15,8 @@ pub(super) struct Plain {
 
 impl Plain {
     pub(super) fn new(credentials: &Credentials) -> Result<Self, AuthFault> {
-        let fault = |what| AuthFault::Credentials {
-            mechanism: NAME,
-            what,
-        };
-        let Credentials {
-            user,
-            password,
-            authorize_as,
-        } = credentials;
+        let fault = |what| AuthFault::Credentials { mechanism: NAME, what };
+        let Credentials { user, password, authorize_as } = credentials;
         let parts = [authorize_as.as_bytes(), user.as_bytes(), password.expose()];
         if parts.iter().any(|part| part.contains(&0)) {
             return Err(fault("a NUL in a name or password"));
@@ -31,9 +24,7 @@ impl Plain {
         if user.is_empty() {
             return Err(fault("an empty user name"));
         }
-        Ok(Self {
-            message: Some(Secret::from(parts.join(&0))),
-        })
+        Ok(Self { message: Some(Secret::from(parts.join(&0))) })
     }
 }
 
@@ -47,10 +38,7 @@ impl Mechanism for Plain {
     }
 
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, AuthFault> {
-        Err(AuthFault::Unanswerable {
-            mechanism: NAME.to_owned(),
-            challenge: challenge.into(),
-        })
+        Err(AuthFault::Unanswerable { mechanism: NAME.to_owned(), challenge: challenge.into() })
     }
 }
 
@@ -59,20 +47,12 @@ mod tests {
     use super::*;
 
     fn message(credentials: &Credentials) -> Vec<u8> {
-        Plain::new(credentials)
-            .unwrap()
-            .initial()
-            .unwrap()
-            .expose()
-            .to_vec()
+        Plain::new(credentials).unwrap().initial().unwrap().expose().to_vec()
     }
 
     #[test]
     fn says_everything_in_one_message() {
-        assert_eq!(
-            message(&Credentials::new("test", "1234")),
-            b"\0test\x001234"
-        );
+        assert_eq!(message(&Credentials::new("test", "1234")), b"\0test\x001234");
         let other = Credentials::new("test", "1234").authorize_as("root");
         assert_eq!(message(&other), b"root\0test\x001234");
     }
@@ -80,17 +60,12 @@ mod tests {
     #[test]
     fn refuses_what_it_cannot_carry() {
         let fault = |user: &str, password: &str| {
-            Plain::new(&Credentials::new(user, password))
-                .err()
-                .map(|fault| fault.to_string())
+            Plain::new(&Credentials::new(user, password)).err().map(|fault| fault.to_string())
         };
         let nul = Some("PLAIN cannot carry a NUL in a name or password".to_owned());
         assert_eq!(fault("a\0b", "c"), nul);
         assert_eq!(fault("a", "b\0c"), nul);
-        assert_eq!(
-            fault("", "c"),
-            Some("PLAIN cannot carry an empty user name".to_owned())
-        );
+        assert_eq!(fault("", "c"), Some("PLAIN cannot carry an empty user name".to_owned()));
         assert_eq!(fault("a", ""), None);
     }
 
@@ -100,9 +75,6 @@ mod tests {
         plain.initial();
         assert_eq!(plain.initial(), None);
         let fault = plain.respond(b"more?").unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            "PLAIN has no answer to the challenge \"more?\""
-        );
+        assert_eq!(fault.to_string(), "PLAIN has no answer to the challenge \"more?\"");
     }
 }

@@ -83,17 +83,11 @@ impl Capabilities {
     #[must_use]
     pub fn parse(reply: ReplyRef<'_>) -> Self {
         let mut text = String::with_capacity(reply.octets().len());
-        let mut offered = Self {
-            quirks: reply.quirks(),
-            ..Self::default()
-        };
+        let mut offered = Self { quirks: reply.quirks(), ..Self::default() };
         for (n, line) in reply.lines().enumerate() {
             let start = text.len();
             text.push_str(&String::from_utf8_lossy(line));
-            let line = text
-                .get(start..)
-                .unwrap_or_default()
-                .trim_matches([' ', '\t']);
+            let line = text.get(start..).unwrap_or_default().trim_matches([' ', '\t']);
             if n == 0 {
                 offered.greeting = start..text.len();
             } else if line.is_empty() {
@@ -101,19 +95,14 @@ impl Capabilities {
             } else {
                 let start = start + leading_blanks(text.get(start..).unwrap_or_default());
                 let keyword = start..start + line.find([' ', '\t']).unwrap_or(line.len());
-                let params = text
-                    .get(keyword.end..start + line.len())
-                    .unwrap_or_default();
+                let params = text.get(keyword.end..start + line.len()).unwrap_or_default();
                 let params = keyword.end + leading_blanks(params)..start + line.len();
                 offered.lines.push(Line { keyword, params });
             }
         }
         offered.text = text.into_boxed_str();
         offered.pipelining = offered.has(Pipelining::KEYWORD);
-        if offered
-            .lines_of("SIZE")
-            .any(|params| !super::size::is_well_formed(params))
-        {
+        if offered.lines_of("SIZE").any(|params| !super::size::is_well_formed(params)) {
             offered.quirks.insert(Quirk::BadSize);
         }
         offered
@@ -130,10 +119,7 @@ impl Capabilities {
     /// The name that the server gives itself: the first word of its reply, unverified.
     #[must_use]
     pub fn server_name(&self) -> &str {
-        self.greeting()
-            .split([' ', '\t'])
-            .next()
-            .unwrap_or_default()
+        self.greeting().split([' ', '\t']).next().unwrap_or_default()
     }
 
     /// The first line of the reply: the server's name and what it adds.
@@ -145,9 +131,7 @@ impl Capabilities {
     /// A typed extension; `None` where it is not offered, or offered in an unusable way.
     #[must_use]
     pub fn get<E: Extension>(&self) -> Option<E> {
-        self.lines_of(E::KEYWORD)
-            .filter_map(E::parse)
-            .reduce(|earlier, later| later.join(earlier))
+        self.lines_of(E::KEYWORD).filter_map(E::parse).reduce(|earlier, later| later.join(earlier))
     }
 
     /// Whether a keyword is offered.
@@ -179,11 +163,7 @@ impl Capabilities {
     /// it offers may add to it.
     pub(crate) fn line_limit(&self, verb: Verb) -> usize {
         let added = |octets: fn(&super::Known) -> usize| -> usize {
-            KNOWN
-                .iter()
-                .filter(|known| self.has(known.keyword))
-                .map(octets)
-                .sum()
+            KNOWN.iter().filter(|known| self.has(known.keyword)).map(octets).sum()
         };
         Self::LINE
             + match verb {
@@ -201,9 +181,7 @@ impl Capabilities {
             // `AUTH=LOGIN PLAIN`: the keyword ends at the first `=`.
             let is_auth = keyword == super::Auth::KEYWORD;
             let (name, _) = line.name.split_once('=').filter(|_| is_auth)?;
-            name.eq_ignore_ascii_case(keyword)
-                .then(|| self.behind_equals(&line))
-                .flatten()
+            name.eq_ignore_ascii_case(keyword).then(|| self.behind_equals(&line)).flatten()
         })
     }
 
@@ -211,9 +189,7 @@ impl Capabilities {
     fn behind_equals<'a>(&'a self, line: &Keyword<'a>) -> Option<&'a str> {
         let position = self.keywords().position(|other| other == *line)?;
         let line = self.lines.get(position)?;
-        let all = self
-            .text
-            .get(line.keyword.start..line.params.end.max(line.keyword.end))?;
+        let all = self.text.get(line.keyword.start..line.params.end.max(line.keyword.end))?;
         all.split_once('=').map(|(_, mechanisms)| mechanisms)
     }
 }
@@ -263,10 +239,7 @@ pub(super) mod tests {
     #[test]
     fn c_020_unknown_keywords_stay_with_their_parameters() {
         let offered = offered(&["XFOO  one\ttwo ", "X_Y:Z=1"]);
-        let all: Vec<_> = offered
-            .keywords()
-            .map(|keyword| keyword.to_string())
-            .collect();
+        let all: Vec<_> = offered.keywords().map(|keyword| keyword.to_string()).collect();
         assert_eq!(all, ["XFOO one\\x09two", "X_Y:Z=1", "X-LAST"]);
         assert_eq!(offered.to_string(), "XFOO one\\x09two, X_Y:Z=1, X-LAST");
     }

@@ -66,14 +66,8 @@ pub(crate) fn needed_by(verb: Verb, param: &Param) -> [&str; 2] {
         return ["BINARYMIME", "CHUNKING"];
     }
     let known = KNOWN.iter().find(|known| {
-        let params = if verb == Verb::Mail {
-            known.mail_params
-        } else {
-            known.rcpt_params
-        };
-        params
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(keyword))
+        let params = if verb == Verb::Mail { known.mail_params } else { known.rcpt_params };
+        params.iter().any(|known| known.eq_ignore_ascii_case(keyword))
     });
     [known.map_or(keyword, |known| known.keyword); 2]
 }
@@ -92,14 +86,8 @@ mod tests {
             needed_by(verb, &param.unwrap()).map(str::to_owned)
         };
         assert_eq!(needs(Verb::Mail, ("size", Some("1"))), ["SIZE"; 2]);
-        assert_eq!(
-            needs(Verb::Mail, ("BODY", Some("8BITMIME"))),
-            ["8BITMIME"; 2]
-        );
-        assert_eq!(
-            needs(Verb::Mail, ("BODY", Some("binarymime"))),
-            ["BINARYMIME", "CHUNKING"]
-        );
+        assert_eq!(needs(Verb::Mail, ("BODY", Some("8BITMIME"))), ["8BITMIME"; 2]);
+        assert_eq!(needs(Verb::Mail, ("BODY", Some("binarymime"))), ["BINARYMIME", "CHUNKING"]);
         assert_eq!(needs(Verb::Mail, ("AUTH", Some("<>"))), ["AUTH"; 2]);
         assert_eq!(needs(Verb::Mail, ("SMTPUTF8", None)), ["SMTPUTF8"; 2]);
         assert_eq!(needs(Verb::Mail, ("XVERP", None)), ["XVERP"; 2]);

@@ -155,9 +155,7 @@ impl Client {
         self.clear_way()?;
         self.dispatch = Some(Dispatch::new(envelope.recipients()));
         self.wanted = true;
-        let sent = self
-            .carry_out(envelope, &params, content, &scan, progress)
-            .await;
+        let sent = self.carry_out(envelope, &params, content, &scan, progress).await;
         self.concluded(sent)
     }
 
@@ -187,9 +185,7 @@ impl Client {
     {
         let driver = &mut self.conversation.driver;
         driver.begin(Stage::Mail);
-        let sender = sender
-            .try_into()
-            .map_err(|invalid| driver.invalid(Stage::Mail, invalid))?;
+        let sender = sender.try_into().map_err(|invalid| driver.invalid(Stage::Mail, invalid))?;
         let mut params: Vec<Param> = params.into_iter().map(Into::into).collect();
         self.settle(Stage::Mail).await?;
         let offered = self.conversation.capabilities();
@@ -248,11 +244,7 @@ impl Client {
 
     /// A call begins, with this stage: what belongs to one that was dropped is read off.
     async fn settle(&mut self, stage: Stage) -> Result<(), Error> {
-        let Self {
-            conversation,
-            dispatch,
-            ..
-        } = self;
+        let Self { conversation, dispatch, .. } = self;
         let settled = conversation
             .driver
             .settle(stage, |session, event| {
@@ -264,10 +256,7 @@ impl Client {
         self.conclude();
         // Where the mail before is in doubt, this one is not.
         settled.map_err(|error| match error.retry() {
-            Retry::Unknown => self
-                .conversation
-                .driver
-                .error(stage, ErrorKind::Closed(None)),
+            Retry::Unknown => self.conversation.driver.error(stage, ErrorKind::Closed(None)),
             _ => error,
         })
     }
@@ -281,9 +270,7 @@ impl Client {
     /// The same where the call is still there: what it has come to is its own.
     pub(super) fn concluded(&mut self, ended: Result<(), Error>) -> Result<Delivery, Error> {
         match ended {
-            Ok(()) => self
-                .outcome()
-                .ok_or_else(|| self.conversation.driver.closed()),
+            Ok(()) => self.outcome().ok_or_else(|| self.conversation.driver.closed()),
             Err(error) => {
                 self.conclude();
                 Err(error)
@@ -323,11 +310,7 @@ impl Client {
                 progress(taken);
             }
         };
-        let Self {
-            conversation: Conversation { driver, .. },
-            dispatch,
-            ..
-        } = self;
+        let Self { conversation: Conversation { driver, .. }, dispatch, .. } = self;
         let Some(dispatch) = dispatch else {
             return Ok(());
         };
@@ -389,8 +372,7 @@ impl Client {
             LineEndings::Raw => LineEndings::Reject,
             text => text,
         };
-        scan.check(line_endings, eight_bit)
-            .map_err(|fault| fail(fault.into()))?;
+        scan.check(line_endings, eight_bit).map_err(|fault| fail(fault.into()))?;
         if let (Some(offset), None) = (scan.eight_bit(), body) {
             if !offered.has(EightBitMime::KEYWORD) {
                 return Err(fail(ErrorKind::Unsupported {
@@ -427,10 +409,7 @@ impl Client {
 /// Whether the header section is UTF-8 beyond ASCII (RFC 6532). Octets above 127 that are not
 /// UTF-8 are broken mail from before it, which 8BITMIME carries.
 fn has_utf8_header(content: &[u8], scan: &Scan) -> bool {
-    let Some(first) = scan
-        .eight_bit()
-        .and_then(|offset| usize::try_from(offset).ok())
-    else {
+    let Some(first) = scan.eight_bit().and_then(|offset| usize::try_from(offset).ok()) else {
         return false;
     };
     if content.starts_with(b"\r\n") || content.starts_with(b"\n") {
@@ -441,10 +420,7 @@ fn has_utf8_header(content: &[u8], scan: &Scan) -> bool {
         .filter_map(|blank| memchr::memmem::find(content, blank))
         .min()
         .unwrap_or(content.len());
-    first < end
-        && content
-            .get(..end)
-            .is_some_and(|header| std::str::from_utf8(header).is_ok())
+    first < end && content.get(..end).is_some_and(|header| std::str::from_utf8(header).is_ok())
 }
 
 impl fmt::Debug for Client {
@@ -496,9 +472,7 @@ mod tests {
             let mut client = connector.connect_over(stream).await?;
             let envelope = Envelope::new("alice@example.org", ["bob@example.org"])?;
             let progress = |octets| told.push(octets);
-            client
-                .send_with_progress(&envelope, &content, progress)
-                .await
+            client.send_with_progress(&envelope, &content, progress).await
         };
         let (delivery, ()) = tokio::join!(sent, served);
         assert!(delivery.unwrap().is_complete());

@@ -25,10 +25,7 @@ pub(crate) async fn resolve(
     if let Some(ip) = ip_literal(host) {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let fault = |reason| ResolveFault {
-        host: host.to_owned(),
-        reason,
-    };
+    let fault = |reason| ResolveFault { host: host.to_owned(), reason };
     let mut addresses = Vec::new();
     match timeout(limit, lookup_host((host, port))).await {
         Err(_) => return Err(fault(ResolveReason::TimedOut(limit))),
@@ -95,9 +92,7 @@ async fn attempt(address: SocketAddr, sources: &[IpAddr]) -> Result<TcpStream, C
 
 /// The address that a host written as an IP address names.
 pub(crate) fn ip_literal(host: &str) -> Option<IpAddr> {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     bare.unwrap_or(host).parse().ok()
 }
 
@@ -249,10 +244,7 @@ mod tests {
     async fn what_cannot_be_a_name_says_so() {
         let fault = resolve("no\u{1b}[2J\0name", 25, LONG).await.unwrap_err();
         let words = fault.to_string();
-        assert!(
-            words.starts_with(r"no\x1b[2J\x00name could not be resolved: "),
-            "{words}"
-        );
+        assert!(words.starts_with(r"no\x1b[2J\x00name could not be resolved: "), "{words}");
         assert_eq!(fault.host(), "no\u{1b}[2J\0name");
         assert!(!fault.timed_out());
     }
@@ -278,9 +270,7 @@ mod tests {
     async fn c_161_goes_on_to_the_address_that_listens() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
-        let stream = connect(&[closed_port().await, open], &[], LONG)
-            .await
-            .unwrap();
+        let stream = connect(&[closed_port().await, open], &[], LONG).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
         assert!(stream.nodelay().unwrap());
     }
@@ -290,10 +280,7 @@ mod tests {
         let (one, two) = (closed_port().await, closed_port().await);
         let fault = connect(&[one, two], &[], LONG).await.unwrap_err();
         let refused = io::Error::from_raw_os_error(REFUSED);
-        assert_eq!(
-            fault.to_string(),
-            format!("no connection: {one}: {refused}; {two}: {refused}")
-        );
+        assert_eq!(fault.to_string(), format!("no connection: {one}: {refused}; {two}: {refused}"));
         assert_eq!(fault.attempts().len(), 2);
         assert_eq!(fault.attempts()[1].address(), two);
         assert_eq!(fault.source().unwrap().to_string(), refused.to_string());
@@ -327,9 +314,7 @@ mod tests {
         let fault = connect(&[open], &[nobody], LONG).await.unwrap_err();
         let words = fault.to_string();
         assert!(
-            words.starts_with(&format!(
-                "no connection: {open}: cannot connect from 192.0.2.1: "
-            )),
+            words.starts_with(&format!("no connection: {open}: cannot connect from 192.0.2.1: ")),
             "{words}"
         );
         assert!(fault.source().is_some());
@@ -355,10 +340,7 @@ mod tests {
         assert!(connect(&[deaf.0, open], &[], limit).await.is_ok());
 
         let fault = connect(&[deaf.0], &[], limit).await.unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            format!("no connection: {}: no answer within 100ms", deaf.0)
-        );
+        assert_eq!(fault.to_string(), format!("no connection: {}: no answer within 100ms", deaf.0));
         assert!(fault.timed_out());
     }
 

@@ -302,16 +302,10 @@ fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
     };
     let bad = || {
         let shown = crate::wire::Escaped::new(server.as_bytes());
-        Misuse::Setting(format!(
-            "\"{shown}\" is not a server: host, host:port or [IPv6]:port"
-        ))
+        Misuse::Setting(format!("\"{shown}\" is not a server: host, host:port or [IPv6]:port"))
     };
-    let port = port
-        .map(|port| port.parse().map_err(|_| bad()))
-        .transpose()?;
-    if host
-        .bytes()
-        .any(|octet| octet.is_ascii_control() || octet == b' ')
+    let port = port.map(|port| port.parse().map_err(|_| bad())).transpose()?;
+    if host.bytes().any(|octet| octet.is_ascii_control() || octet == b' ')
         || (host.is_empty() && port.is_some())
     {
         return Err(bad());
@@ -339,14 +333,7 @@ mod tests {
 
     #[test]
     fn t3_what_is_not_a_server_is_said_to_be_none() {
-        for server in [
-            "mail:smtp",
-            "mail:65536",
-            "a b",
-            "mail\r\n:25",
-            ":25",
-            "mail:",
-        ] {
+        for server in ["mail:smtp", "mail:65536", "a b", "mail\r\n:25", ":25", "mail:"] {
             let shown = crate::wire::Escaped::new(server.as_bytes());
             let words = format!("\"{shown}\" is not a server: host, host:port or [IPv6]:port");
             assert_eq!(split_port(server).unwrap_err().to_string(), words);

@@ -49,10 +49,7 @@ impl Conversation {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
-        super::Connector::new("")
-            .security(super::Security::None)
-            .open_over(stream)
-            .await
+        super::Connector::new("").security(super::Security::None).open_over(stream).await
     }
 
     /// The greeting.
@@ -71,8 +68,7 @@ impl Conversation {
     pub async fn say(&mut self, command: &Command<'_>) -> Result<Reply, Error> {
         let verb = command.verb();
         self.settle(Stage::of(verb)).await?;
-        self.can_say(verb)
-            .map_err(|misuse| self.driver.misuse(misuse))?;
+        self.can_say(verb).map_err(|misuse| self.driver.misuse(misuse))?;
         self.driver.ask(|session| session.send(command)).await?;
         let reply = self.reply()?;
         if self.driver.session.phase() == Phase::Handshake {
@@ -147,9 +143,7 @@ impl Conversation {
     pub async fn content(&mut self, content: &[u8]) -> Result<Vec<Reply>, Error> {
         self.driver.begin(Stage::Content);
         let session = &mut self.driver.session;
-        let begun = session
-            .content(content.len())
-            .and_then(|()| session.finish());
+        let begun = session.content(content.len()).and_then(|()| session.finish());
         begun.map_err(|misuse| self.driver.misuse(misuse))?;
         let mut replies = Vec::new();
         let mut rest = content;
@@ -172,9 +166,7 @@ impl Conversation {
         self.settle(Stage::Auth).await?;
         let Some(offered) = self.capabilities().get::<Auth>() else {
             let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
-            return Err(self
-                .driver
-                .error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
+            return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
         };
         let driver = &mut self.driver;
         let mechanism = credentials
@@ -274,9 +266,8 @@ impl Conversation {
                 self.settle(stage).await?;
             }
             // What may not be said yet may be said when something before it was answered.
-            while let Err(misuse) = self
-                .can_say(verb)
-                .and_then(|()| self.driver.session.send(&command))
+            while let Err(misuse) =
+                self.can_say(verb).and_then(|()| self.driver.session.send(&command))
             {
                 if replies.len() < sent {
                     self.hear(replies).await?;
@@ -378,21 +369,14 @@ mod tests {
     async fn bdat_is_not_said_without_its_chunk() {
         let (stream, mut server) = tokio::io::duplex(1024);
         let served = async move {
-            for reply in [
-                "220 mx\r\n",
-                "250-mx\r\n250 CHUNKING\r\n",
-                "250 ok\r\n",
-                "250 ok\r\n",
-            ] {
+            for reply in ["220 mx\r\n", "250-mx\r\n250 CHUNKING\r\n", "250 ok\r\n", "250 ok\r\n"] {
                 server.write_all(reply.as_bytes()).await.unwrap();
                 while server.read_u8().await.unwrap_or(b'\n') != b'\n' {}
             }
         };
         let spoken = async {
             let mut smtp = Conversation::open(stream).await.unwrap();
-            smtp.say(&Command::ehlo("c.example").unwrap())
-                .await
-                .unwrap();
+            smtp.say(&Command::ehlo("c.example").unwrap()).await.unwrap();
             for line in ["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>"] {
                 let command = Command::parse(line.as_bytes()).unwrap();
                 smtp.say(&command).await.unwrap();

@@ -123,9 +123,7 @@ impl Driver {
                     return Err(self.give_up(Stage::Data));
                 }
                 Arrival::Event(Event::Challenge(_)) => {
-                    self.session
-                        .cancel_auth()
-                        .map_err(|misuse| self.misuse(misuse))?;
+                    self.session.cancel_auth().map_err(|misuse| self.misuse(misuse))?;
                 }
                 Arrival::Event(event) => note(&self.session, event),
             }
@@ -201,14 +199,10 @@ impl Driver {
                 Ok(Step::StartTls) => return Poll::Ready(Ok(Arrival::StartTls)),
                 Ok(Step::Closed) => return Poll::Ready(Err(self.closed())),
                 Err(violation) => {
-                    let stage = violation
-                        .stage()
-                        .unwrap_or_else(|| self.session.answered_stage());
+                    let stage = violation.stage().unwrap_or_else(|| self.session.answered_stage());
                     // One reply too many names the stage that had its own before. What is in
                     // doubt is what was waited for.
-                    let error = self
-                        .error(stage, violation)
-                        .awaiting(Some(self.clock.stage()));
+                    let error = self.error(stage, violation).awaiting(Some(self.clock.stage()));
                     return Poll::Ready(Err(error));
                 }
                 Ok(Step::Write(stage)) => {
@@ -370,9 +364,7 @@ impl Driver {
     #[cfg(not(feature = "tls"))]
     pub(crate) async fn secure(&mut self) -> Result<(), Error> {
         self.session.close();
-        Err(self.misuse(Misuse::Setting(
-            "TLS is not compiled in: enable feature tls".to_owned(),
-        )))
+        Err(self.misuse(Misuse::Setting("TLS is not compiled in: enable feature tls".to_owned())))
     }
 
     /// How long something that is not the session's may take from now on.
@@ -383,10 +375,7 @@ impl Driver {
 
     /// Ends a session in good order: QUIT where it can be said, whatever it is answered with.
     pub(crate) async fn quit(&mut self) -> Option<Error> {
-        let error = self
-            .ask(|session| session.send(&crate::wire::Command::quit()))
-            .await
-            .err();
+        let error = self.ask(|session| session.send(&crate::wire::Command::quit())).await.err();
         self.session.close();
         let shutdown = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx));
         // Best effort: the mail's fate is known, and a peer that does not close costs its own.

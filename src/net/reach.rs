@@ -125,12 +125,7 @@ impl Connector {
         let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
         driver.begin_introduction(began);
         match self.greeting(&mut driver).await {
-            Ok(greeting) => Ok(Conversation {
-                driver,
-                greeting,
-                client_name,
-                in_clear: None,
-            }),
+            Ok(greeting) => Ok(Conversation { driver, greeting, client_name, in_clear: None }),
             Err(error) => Err(leave(driver, error).await),
         }
     }

@@ -18,12 +18,7 @@ pub(crate) struct Secured {
 
 impl Secured {
     pub(crate) const fn new(setup: TlsSetup, check: Check, name: ServerName<'static>) -> Self {
-        Self {
-            setup,
-            check,
-            name,
-            info: None,
-        }
+        Self { setup, check, name, info: None }
     }
 
     pub(crate) const fn info(&self) -> Option<&TlsInfo> {
@@ -40,23 +35,15 @@ impl Driver {
             let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
             return Err(self.misuse(misuse));
         };
-        let Secured {
-            setup,
-            check,
-            name,
-            info,
-        } = secured;
+        let Secured { setup, check, name, info } = secured;
         let handshake = self.stream.start_tls(setup, name);
         let fault = match timeout(limit, handshake).await {
             Ok(Ok(done)) => {
                 // What would have done without a good certificate is not trusted for one.
                 let verified = *check == Check::Required && done.is_verified();
                 *info = Some(done);
-                let protection = if verified {
-                    Protection::Verified
-                } else {
-                    Protection::Unverified
-                };
+                let protection =
+                    if verified { Protection::Verified } else { Protection::Unverified };
                 self.session.tls_started(protection);
                 return Ok(());
             }

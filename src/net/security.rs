@@ -48,12 +48,7 @@ impl Security {
         matches!(self, Self::Implicit | Self::StartTls)
     }
 
-    const ALL: [Self; 4] = [
-        Self::Implicit,
-        Self::StartTls,
-        Self::Opportunistic,
-        Self::None,
-    ];
+    const ALL: [Self; 4] = [Self::Implicit, Self::StartTls, Self::Opportunistic, Self::None];
 
     const fn name(self) -> &'static str {
         match self {

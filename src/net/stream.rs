@@ -280,10 +280,9 @@ mod tests {
     async fn what_is_gone_reads_as_closed() {
         let mut stream = Stream::Gone;
         assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
-        for error in [
-            stream.write(b"QUIT\r\n").await.unwrap_err(),
-            stream.flush().await.unwrap_err(),
-        ] {
+        for error in
+            [stream.write(b"QUIT\r\n").await.unwrap_err(), stream.flush().await.unwrap_err()]
+        {
             assert_eq!(error.kind(), io::ErrorKind::NotConnected);
             assert_eq!(error.to_string(), "the TLS handshake was not completed");
         }

@@ -202,9 +202,7 @@ mod tests {
     fn the_presets() {
         assert_eq!(
             seconds(Timeouts::default()),
-            [
-                30, 30, 60, 300, 300, 60, 60, 300, 300, 120, 180, 600, 10, 300
-            ]
+            [30, 30, 60, 300, 300, 60, 60, 300, 300, 120, 180, 600, 10, 300]
         );
         assert_eq!(
             seconds(Timeouts::probe()),
@@ -235,10 +233,7 @@ mod tests {
         for (at, set) in setters.into_iter().enumerate() {
             let mut expected = [1; 14];
             expected[at] = 2;
-            let timeouts = set(
-                Timeouts::all(Duration::from_secs(1)),
-                Duration::from_secs(2),
-            );
+            let timeouts = set(Timeouts::all(Duration::from_secs(1)), Duration::from_secs(2));
             assert_eq!(seconds(timeouts), expected);
         }
         let whole = Some(Duration::from_secs(9));

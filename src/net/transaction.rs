@@ -30,10 +30,7 @@ impl<'a> Transaction<'a> {
     ) -> Result<Self, Error> {
         client.dispatch = Some(Dispatch::default());
         client.wanted = false;
-        let mut mail = Self {
-            client,
-            busy: false,
-        };
+        let mut mail = Self { client, busy: false };
         mail.driver().enter(Stage::Mail);
         let reply = mail
             .ask(|dispatch, session| dispatch.mail(session, &sender, &params))
@@ -73,12 +70,10 @@ impl<'a> Transaction<'a> {
     {
         let driver = self.driver();
         driver.begin(Stage::Rcpt);
-        let recipient = recipient
-            .try_into()
-            .map_err(|invalid| driver.invalid(Stage::Rcpt, invalid))?;
+        let recipient =
+            recipient.try_into().map_err(|invalid| driver.invalid(Stage::Rcpt, invalid))?;
         let params: Vec<Param> = params.into_iter().map(Into::into).collect();
-        self.ask(|dispatch, session| dispatch.rcpt(session, &recipient, &params))
-            .await?;
+        self.ask(|dispatch, session| dispatch.rcpt(session, &recipient, &params)).await?;
         match self.driver().session.reply() {
             Some(reply) => Ok(reply.to_reply()),
             None => Err(self.driver().closed()),
@@ -94,10 +89,7 @@ impl<'a> Transaction<'a> {
         self.driver().begin(Stage::Data);
         let event = self.ask(Dispatch::data).await?;
         match event {
-            Event::GoAhead(_) => Ok(Body {
-                client: self.client,
-                busy: false,
-            }),
+            Event::GoAhead(_) => Ok(Body { client: self.client, busy: false }),
             _ => {
                 let refused = self.driver().refused(Stage::Data);
                 self.client.wanted = true;
@@ -114,9 +106,7 @@ impl<'a> Transaction<'a> {
     pub async fn reset(mut self) -> Result<(), Error> {
         self.driver().settle(Stage::Rset, |_, _| ()).await?;
         self.client.dispatch = None;
-        self.driver()
-            .ask(|session| session.send(&Command::rset()))
-            .await?;
+        self.driver().ask(|session| session.send(&Command::rset())).await?;
         match self.driver().session.phase() {
             Phase::Closed => Err(self.driver().refused(Stage::Rset)),
             _ => Ok(()),
@@ -133,11 +123,7 @@ impl<'a> Transaction<'a> {
         &mut self,
         send: impl FnOnce(&mut Dispatch, &mut Session) -> Result<Ticket, Misuse> + Send,
     ) -> Result<Event, Error> {
-        let Client {
-            conversation: Conversation { driver, .. },
-            dispatch,
-            ..
-        } = &mut *self.client;
+        let Client { conversation: Conversation { driver, .. }, dispatch, .. } = &mut *self.client;
         if std::mem::replace(&mut self.busy, true) {
             return Err(driver.misuse(interrupted()));
         }
@@ -183,11 +169,7 @@ impl Body<'_> {
     /// The mail is not delivered.
     pub async fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
         self.begin()?;
-        let Client {
-            conversation: Conversation { driver, .. },
-            dispatch,
-            ..
-        } = &mut *self.client;
+        let Client { conversation: Conversation { driver, .. }, dispatch, .. } = &mut *self.client;
         driver
             .session
             .content(chunk.len())
@@ -224,11 +206,7 @@ impl Body<'_> {
     }
 
     async fn end(&mut self, chunk: &[u8]) -> Result<(), Error> {
-        let Client {
-            conversation: Conversation { driver, .. },
-            dispatch,
-            ..
-        } = &mut *self.client;
+        let Client { conversation: Conversation { driver, .. }, dispatch, .. } = &mut *self.client;
         let Some(dispatch) = dispatch else {
             return Err(driver.misuse(interrupted()));
         };
@@ -264,16 +242,12 @@ fn interrupted() -> Misuse {
 
 impl fmt::Debug for Transaction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transaction")
-            .field("client", &self.client)
-            .finish_non_exhaustive()
+        f.debug_struct("Transaction").field("client", &self.client).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Body<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Body")
-            .field("client", &self.client)
-            .finish_non_exhaustive()
+        f.debug_struct("Body").field("client", &self.client).finish_non_exhaustive()
     }
 }

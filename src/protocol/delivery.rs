@@ -35,12 +35,7 @@ pub(super) struct Addressee {
 impl Addressee {
     /// One of whom nothing is known.
     pub(super) fn new(path: &ForwardPath) -> Self {
-        Self {
-            path: path.clone(),
-            rcpt: None,
-            end: None,
-            follows_accepted: false,
-        }
+        Self { path: path.clone(), rcpt: None, end: None, follows_accepted: false }
     }
 }
 
@@ -49,18 +44,12 @@ impl Delivery {
     /// reached: every recipient is *not sent*.
     pub fn not_sent(envelope: &Envelope) -> Self {
         let recipients = envelope.recipients().iter().map(Addressee::new).collect();
-        Self {
-            recipients,
-            ..Self::default()
-        }
+        Self { recipients, ..Self::default() }
     }
 
     /// Every recipient with its outcome, in the order of the envelope.
     pub fn recipients(&self) -> impl ExactSizeIterator<Item = Recipient<'_>> {
-        self.recipients.iter().map(|addressee| Recipient {
-            delivery: self,
-            addressee,
-        })
+        self.recipients.iter().map(|addressee| Recipient { delivery: self, addressee })
     }
 
     /// How many recipients have the mail.
@@ -119,37 +108,20 @@ impl<'a> Recipient<'a> {
     /// What became of the mail for this recipient.
     #[must_use]
     pub fn outcome(&self) -> Outcome<'a> {
-        let Delivery {
-            mail,
-            data,
-            end,
-            written,
-            ..
-        } = self.delivery;
+        let Delivery { mail, data, end, written, .. } = self.delivery;
         let own_end = self.addressee.end.as_ref().or(end.as_ref());
         let refusals = [
             (mail.as_ref(), Stage::Mail),
             (self.rcpt(), Stage::Rcpt),
             (data.as_ref(), Stage::Data),
-            (
-                own_end,
-                if *written {
-                    Stage::EndOfData
-                } else {
-                    Stage::Content
-                },
-            ),
+            (own_end, if *written { Stage::EndOfData } else { Stage::Content }),
         ];
         for (reply, stage) in refusals {
             if let Some(reply) = reply.filter(|reply| reply.is_negative()) {
                 let later = stage == Stage::Rcpt
                     && self.addressee.follows_accepted
                     && means_too_many_recipients(reply);
-                return Outcome::Refused(Refusal {
-                    reply,
-                    stage,
-                    later,
-                });
+                return Outcome::Refused(Refusal { reply, stage, later });
             }
         }
         match own_end {
@@ -165,9 +137,7 @@ impl<'a> Recipient<'a> {
 /// RFC 5321 §4.5.3.1.10: old servers say 552 where 452 is meant. One that names another reason,
 /// such as the size or a quota, means what it says.
 fn means_too_many_recipients(reply: &Reply) -> bool {
-    let named = reply
-        .enhanced()
-        .map(|enhanced| (enhanced.subject(), enhanced.detail()));
+    let named = reply.enhanced().map(|enhanced| (enhanced.subject(), enhanced.detail()));
     reply.code().number() == 552 && matches!(named, None | Some((5, 3)))
 }
 
@@ -275,25 +245,13 @@ mod tests {
         assert_outcome(&mail, "accepted: 250 2.0.0 queued", Retry::Never);
         assert!(mail.is_complete());
         mail.end = reply("452 4.3.1 full");
-        assert_outcome(
-            &mail,
-            "refused: 452 4.3.1 full (in reply to end of data)",
-            Retry::Later,
-        );
+        assert_outcome(&mail, "refused: 452 4.3.1 full (in reply to end of data)", Retry::Later);
         mail.data = reply("554 no");
         assert_outcome(&mail, "refused: 554 no (in reply to DATA)", Retry::Never);
         mail.recipients = vec![addressee("550 5.1.1 who?")];
-        assert_outcome(
-            &mail,
-            "refused: 550 5.1.1 who? (in reply to RCPT TO)",
-            Retry::Never,
-        );
+        assert_outcome(&mail, "refused: 550 5.1.1 who? (in reply to RCPT TO)", Retry::Never);
         mail.mail = reply("451 later");
-        assert_outcome(
-            &mail,
-            "refused: 451 later (in reply to MAIL FROM)",
-            Retry::Later,
-        );
+        assert_outcome(&mail, "refused: 451 later (in reply to MAIL FROM)", Retry::Later);
         assert_eq!(mail.accepted(), 0);
     }
 
@@ -301,11 +259,7 @@ mod tests {
     fn c_105_t18_without_an_answer_it_matters_whether_all_was_written() {
         let mut mail = delivery();
         mail.end = None;
-        assert_outcome(
-            &mail,
-            "unknown: no answer came after the mail was sent",
-            Retry::Unknown,
-        );
+        assert_outcome(&mail, "unknown: no answer came after the mail was sent", Retry::Unknown);
         mail.written = false;
         assert_outcome(&mail, "not sent", Retry::Later);
     }
@@ -315,21 +269,14 @@ mod tests {
         let mut mail = delivery();
         mail.written = false;
         mail.end = reply("552 5.3.4 too big");
-        assert_outcome(
-            &mail,
-            "refused: 552 5.3.4 too big (in reply to content)",
-            Retry::Never,
-        );
+        assert_outcome(&mail, "refused: 552 5.3.4 too big (in reply to content)", Retry::Never);
     }
 
     #[test]
     fn c_099_552_behind_accepted_recipients_may_mean_452() {
         let later = |text: &str, follows_accepted| {
             let mut mail = delivery();
-            mail.recipients = vec![Addressee {
-                follows_accepted,
-                ..addressee(text)
-            }];
+            mail.recipients = vec![Addressee { follows_accepted, ..addressee(text) }];
             mail.recipients().next().unwrap().outcome().retry()
         };
         assert_eq!(later("552 too many", true), Retry::Later);

@@ -41,10 +41,7 @@ pub struct Dispatch {
 
 /// What a [`Dispatch`] waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a fourth would have to break every caller"
-)]
+#[expect(clippy::exhaustive_enums, reason = "a fourth would have to break every caller")]
 pub enum Due {
     /// A reply, or room for the next command.
     Reply,
@@ -59,9 +56,7 @@ impl Dispatch {
     #[must_use]
     pub fn new(recipients: &[ForwardPath]) -> Self {
         let mut dispatch = Self::default();
-        recipients
-            .iter()
-            .for_each(|recipient| dispatch.expect(recipient));
+        recipients.iter().for_each(|recipient| dispatch.expect(recipient));
         dispatch
     }
 
@@ -214,10 +209,7 @@ impl Dispatch {
                 Protocol::Smtp => self.delivery.end = own(),
                 Protocol::Lmtp => {
                     let accepted = |addressee: &&mut Addressee| {
-                        addressee
-                            .rcpt
-                            .as_ref()
-                            .is_some_and(|reply| !reply.is_negative())
+                        addressee.rcpt.as_ref().is_some_and(|reply| !reply.is_negative())
                     };
                     let mut accepted = self.delivery.recipients.iter_mut().filter(accepted);
                     let Some(addressee) = accepted.nth(n) else {
@@ -234,10 +226,7 @@ impl Dispatch {
     #[must_use]
     pub fn is_decided(&self) -> bool {
         self.delivery.recipients().all(|recipient| {
-            matches!(
-                recipient.outcome(),
-                Outcome::Accepted(_) | Outcome::Refused(_)
-            )
+            matches!(recipient.outcome(), Outcome::Accepted(_) | Outcome::Refused(_))
         })
     }
 

@@ -64,12 +64,7 @@ impl Envelope {
         if recipients.is_empty() {
             return Err(InvalidEnvelope::NoRecipient);
         }
-        Ok(Self {
-            sender,
-            params: Vec::new(),
-            recipients,
-            recipient_params: Vec::new(),
-        })
+        Ok(Self { sender, params: Vec::new(), recipients, recipient_params: Vec::new() })
     }
 
     /// Adds a parameter of MAIL. SIZE, BODY and SMTPUTF8 are chosen from the content where they
@@ -93,10 +88,8 @@ impl Envelope {
         R: TryInto<ForwardPath, Error: Into<InvalidValue>>,
     {
         let recipient = recipient.try_into().map_err(Into::into)?;
-        self.recipient_params
-            .resize_with(self.recipients.len(), Vec::new);
-        self.recipient_params
-            .push(params.into_iter().map(Into::into).collect());
+        self.recipient_params.resize_with(self.recipients.len(), Vec::new);
+        self.recipient_params.push(params.into_iter().map(Into::into).collect());
         self.recipients.push(recipient);
         Ok(self)
     }
@@ -122,9 +115,7 @@ impl Envelope {
     /// The parameters of a recipient's RCPT.
     #[must_use]
     pub fn recipient_params(&self, recipient: usize) -> &[Param] {
-        self.recipient_params
-            .get(recipient)
-            .map_or(&[], Vec::as_slice)
+        self.recipient_params.get(recipient).map_or(&[], Vec::as_slice)
     }
 
     /// The first address that is not ASCII, so that the mail needs SMTPUTF8.
@@ -133,10 +124,7 @@ impl Envelope {
         if !self.sender.is_ascii() {
             return Some(&self.sender);
         }
-        let recipient = self
-            .recipients
-            .iter()
-            .find(|recipient| !recipient.is_ascii());
+        let recipient = self.recipients.iter().find(|recipient| !recipient.is_ascii());
         recipient.map(|recipient| recipient as &dyn fmt::Display)
     }
 }

@@ -20,9 +20,7 @@ impl Ticket {
 
     /// How many tickets behind that one this is.
     pub(super) fn since(self, first: Self) -> Option<usize> {
-        self.0
-            .checked_sub(first.0)
-            .and_then(|n| usize::try_from(n).ok())
+        self.0.checked_sub(first.0).and_then(|n| usize::try_from(n).ok())
     }
 }
 

@@ -41,13 +41,7 @@ impl Exchange {
             }
             sent => (sent?, None),
         };
-        Ok(Self {
-            mechanism,
-            deferred,
-            ticket,
-            challenges: 0,
-            fault: None,
-        })
+        Ok(Self { mechanism, deferred, ticket, challenges: 0, fault: None })
     }
 
     /// The ticket whose reply comes next.

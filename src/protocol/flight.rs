@@ -143,12 +143,7 @@ impl Flight {
     /// The stream has been written up to there, and that much has been received: hands over the
     /// line of each command that is wholly written now.
     pub(super) fn note_written(&mut self, up_to: u64, received: u64, mut line: impl FnMut(&[u8])) {
-        let mut at: usize = self
-            .awaited
-            .iter()
-            .take(self.written)
-            .map(|a| a.shown)
-            .sum();
+        let mut at: usize = self.awaited.iter().take(self.written).map(|a| a.shown).sum();
         while let Some(awaited) = self.awaited.get_mut(self.written) {
             if awaited.ends_at > up_to {
                 break;
@@ -179,10 +174,7 @@ impl Flight {
             return;
         }
         self.base = here;
-        self.ahead = self
-            .awaited
-            .iter()
-            .fold(here, |phase, awaited| ahead_of(phase, awaited.act));
+        self.ahead = self.awaited.iter().fold(here, |phase, awaited| ahead_of(phase, awaited.act));
     }
 
     pub(super) fn clear(&mut self) {
@@ -196,9 +188,5 @@ impl Flight {
 /// Where an act leads if it succeeds; one that is not lawful there changes nothing.
 fn ahead_of(phase: Phase, act: Act) -> Phase {
     let rule = rule(act);
-    if rule.from.contains(phase) {
-        rule.success.from(phase)
-    } else {
-        phase
-    }
+    if rule.from.contains(phase) { rule.success.from(phase) } else { phase }
 }

@@ -66,10 +66,7 @@ impl Phase {
     /// leaves the phase as it is is not drawn.
     #[must_use]
     pub fn diagram() -> String {
-        let mut lines = vec![
-            "stateDiagram-v2".to_owned(),
-            "    [*] --> Greeting".to_owned(),
-        ];
+        let mut lines = vec!["stateDiagram-v2".to_owned(), "    [*] --> Greeting".to_owned()];
         for from in Self::ALL {
             // Acts that lead from one phase to another by the same reply share an arrow.
             let mut arrows: Vec<(Self, &str, Vec<String>)> = Vec::new();
@@ -84,20 +81,14 @@ impl Phase {
                     if to == from || reply.is_empty() {
                         continue;
                     }
-                    match arrows
-                        .iter_mut()
-                        .find(|arrow| (arrow.0, arrow.1) == (to, reply))
-                    {
+                    match arrows.iter_mut().find(|arrow| (arrow.0, arrow.1) == (to, reply)) {
                         Some(arrow) => arrow.2.push(act.to_string()),
                         None => arrows.push((to, reply, vec![act.to_string()])),
                     }
                 }
             }
             for (to, reply, acts) in arrows {
-                lines.push(format!(
-                    "    {from:?} --> {to:?}: {} {reply}",
-                    acts.join(", ")
-                ));
+                lines.push(format!("    {from:?} --> {to:?}: {} {reply}", acts.join(", ")));
             }
         }
         lines.push("    Ready --> Auth: AUTH 334".to_owned());

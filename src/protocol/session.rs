@@ -149,11 +149,7 @@ impl Session {
         if self.output.is_pending() {
             return Ok(Step::Write(stage));
         }
-        Ok(if self.flight.is_empty() {
-            Step::Idle
-        } else {
-            Step::Read(stage)
-        })
+        Ok(if self.flight.is_empty() { Step::Idle } else { Step::Read(stage) })
     }
 
     /// The reply of the event that the last poll returned.
@@ -166,9 +162,7 @@ impl Session {
     /// the greeting and the end of the content.
     #[must_use]
     pub fn answered(&self) -> &[u8] {
-        self.answered
-            .strip_suffix(b"\r\n")
-            .unwrap_or(&self.answered)
+        self.answered.strip_suffix(b"\r\n").unwrap_or(&self.answered)
     }
 
     /// Sends a command: it is checked, written into the output, and awaited.
@@ -189,20 +183,12 @@ impl Session {
         };
         match command {
             Command::Bdat { size, last } => {
-                let act = if *last {
-                    Act::LastChunk
-                } else {
-                    Act::Command(verb)
-                };
+                let act = if *last { Act::LastChunk } else { Act::Command(verb) };
                 // The chunk belongs to its command: the reply comes behind both.
-                self.flight
-                    .push(ticket, act, line, end.saturating_add(*size));
-                self.output
-                    .begin_chunk(usize::try_from(*size).unwrap_or(usize::MAX));
+                self.flight.push(ticket, act, line, end.saturating_add(*size));
+                self.output.begin_chunk(usize::try_from(*size).unwrap_or(usize::MAX));
             }
-            _ if secret => self
-                .flight
-                .push(ticket, Act::Command(verb), &masked(command), end),
+            _ if secret => self.flight.push(ticket, Act::Command(verb), &masked(command), end),
             _ => self.flight.push(ticket, Act::Command(verb), line, end),
         }
         if verb == Verb::Mail {
@@ -321,21 +307,17 @@ impl Session {
         let received = self.taken + (self.input.pending().len() - lent) as u64;
         let (transcript, content) = (&mut self.transcript, self.output.content_octets());
         let mut ended = false;
-        self.flight
-            .note_written(self.output.written(), received, |line| {
-                let Some(transcript) = transcript else { return };
-                // The end of the content has no line of its own, and over LMTP several replies.
-                if !line.is_empty() {
-                    transcript.client(line);
-                } else if !std::mem::replace(&mut ended, true) {
-                    transcript.content(content);
-                    transcript.client(b".");
-                }
-            });
-        let end = self
-            .flight
-            .front()
-            .filter(|front| front.act == Act::EndOfData);
+        self.flight.note_written(self.output.written(), received, |line| {
+            let Some(transcript) = transcript else { return };
+            // The end of the content has no line of its own, and over LMTP several replies.
+            if !line.is_empty() {
+                transcript.client(line);
+            } else if !std::mem::replace(&mut ended, true) {
+                transcript.content(content);
+                transcript.client(b".");
+            }
+        });
+        let end = self.flight.front().filter(|front| front.act == Act::EndOfData);
         self.content_written |= end.is_some_and(|end| end.is_written() && !end.orphan);
         consumed
     }
@@ -410,11 +392,7 @@ impl Session {
     /// Where the session will be when everything in flight has succeeded.
     #[must_use]
     pub fn ahead(&self) -> Phase {
-        if self.flight.is_empty() {
-            self.here
-        } else {
-            self.flight.ahead()
-        }
+        if self.flight.is_empty() { self.here } else { self.flight.ahead() }
     }
 
     /// What the server offers, by its last accepted EHLO; empty before it and after HELO.

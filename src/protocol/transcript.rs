@@ -93,10 +93,7 @@ impl Transcript {
     }
 
     fn push(&mut self, mark: Mark, octets: &[u8]) {
-        let entry = Entry {
-            mark,
-            octets: octets.into(),
-        };
+        let entry = Entry { mark, octets: octets.into() };
         let size = entry.size();
         if self.left_out == 0 && self.tail.is_empty() && self.head_octets + size <= self.half {
             self.head_octets += size;
@@ -182,9 +179,6 @@ mod tests {
             transcript.client(format!("NOOP {n:03}\r\n").as_bytes());
         }
         assert_eq!(transcript.left_out(), 98);
-        assert_eq!(
-            transcript.to_string(),
-            "C: NOOP 000\n# 98 lines left out\nC: NOOP 099\n"
-        );
+        assert_eq!(transcript.to_string(), "C: NOOP 000\n# 98 lines left out\nC: NOOP 099\n");
     }
 }

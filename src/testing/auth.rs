@@ -43,12 +43,10 @@ impl Peer<'_> {
 
     fn forbids(&self, mechanism: &str) -> Option<Words> {
         if !self.may_authenticate() {
-            return Some(
-                match self.connection.is_tls() || self.server.allow_cleartext {
-                    true => (503, "5.5.1", "AUTH is not offered here"),
-                    false => (538, "5.7.11", "encryption required"),
-                },
-            );
+            return Some(match self.connection.is_tls() || self.server.allow_cleartext {
+                true => (503, "5.5.1", "AUTH is not offered here"),
+                false => (538, "5.7.11", "encryption required"),
+            });
         }
         if self.user.is_some() {
             return Some((503, "5.5.1", "authenticated already"));
@@ -110,11 +108,7 @@ impl Peer<'_> {
             Heard::End => return Ok(Err(Failure::Gone)),
         };
         let response = line.strip_suffix(b"\r\n");
-        let shown: &[u8] = if response == Some(b"*") {
-            b"*"
-        } else {
-            b"<secret>"
-        };
+        let shown: &[u8] = if response == Some(b"*") { b"*" } else { b"<secret>" };
         self.connection.log().client(shown);
         Ok(match response {
             Some(b"*") => Err(Failure::Said((501, "5.7.0", "authentication cancelled"))),

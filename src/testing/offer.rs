@@ -31,9 +31,7 @@ impl Server {
 
     pub(super) fn offers(&self, word: &str, tls: bool) -> bool {
         let lines = self.extensions(tls);
-        lines
-            .iter()
-            .any(|line| keyword(line).eq_ignore_ascii_case(word))
+        lines.iter().any(|line| keyword(line).eq_ignore_ascii_case(word))
     }
 
     /// The first parameter of a command that needs what is not offered. Who said HELO was offered
@@ -69,7 +67,5 @@ impl Server {
 }
 
 fn is_of_mail(param: &Param) -> bool {
-    ["SIZE", "BODY", "SMTPUTF8", "AUTH"]
-        .iter()
-        .any(|keyword| param.is(keyword))
+    ["SIZE", "BODY", "SMTPUTF8", "AUTH"].iter().any(|keyword| param.is(keyword))
 }

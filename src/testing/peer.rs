@@ -56,15 +56,7 @@ impl<'a> Peer<'a> {
         server: &'a Server,
         acceptor: &'a TlsAcceptor,
     ) -> Self {
-        Self {
-            connection,
-            server,
-            acceptor,
-            welcome: true,
-            hello: None,
-            user: None,
-            mail: None,
-        }
+        Self { connection, server, acceptor, welcome: true, hello: None, user: None, mail: None }
     }
 
     /// The whole session.
@@ -303,10 +295,7 @@ impl<'a> Peer<'a> {
     }
 
     async fn content(&mut self, reply: Option<&Reply>) -> io::Result<Next> {
-        self.answer(
-            reply,
-            (354, "", "end the content with a dot on a line of its own"),
-        );
+        self.answer(reply, (354, "", "end the content with a dot on a line of its own"));
         let mut unstuffer = Unstuffer::new(self.server.max_size);
         loop {
             let (taken, ended) = unstuffer.take(self.connection.pending());
@@ -320,9 +309,7 @@ impl<'a> Peer<'a> {
         }
         let wire = unstuffer.wire_octets();
         if wire > 0 {
-            self.connection
-                .log()
-                .client(format!("<content {wire}>").as_bytes());
+            self.connection.log().client(format!("<content {wire}>").as_bytes());
         }
         self.connection.log().client(b".");
         let Some(mail) = self.mail.take() else {
@@ -348,9 +335,7 @@ impl<'a> Peer<'a> {
         let refusal = |recipient: &ForwardPath| {
             let mut refused = server.refused_at_end.iter();
             let refused = refused.find(|(path, _)| path == recipient);
-            refused
-                .map(|(_, reply)| reply)
-                .filter(|_| server.protocol == Protocol::Lmtp)
+            refused.map(|(_, reply)| reply).filter(|_| server.protocol == Protocol::Lmtp)
         };
         let own: Vec<_> = mail.recipients.iter().map(refusal).collect();
         let recipients = mail.recipients.into_iter().zip(&own);

@@ -54,22 +54,13 @@ impl ScriptError {
     }
 
     fn on(line: &ScriptLine, came: String) -> Self {
-        Self {
-            line: line.number(),
-            expected: format!("`{line}`"),
-            came,
-        }
+        Self { line: line.number(), expected: format!("`{line}`"), came }
     }
 }
 
 /// Plays the script and leaves word of how it went.
 pub(super) async fn play(connection: &mut Connection, script: &Script, acceptor: &TlsAcceptor) {
-    let mut player = Player {
-        connection,
-        acceptor,
-        split: None,
-        flood: None,
-    };
+    let mut player = Player { connection, acceptor, split: None, flood: None };
     let log = player.connection.log().clone();
     match player.lines(script).await {
         Ok(Ended::Gone) => {}
@@ -211,13 +202,10 @@ impl Player<'_> {
         loop {
             let there = self.connection.pending().len() as u64;
             let taken = there.min(left);
-            self.connection
-                .consume(usize::try_from(taken).unwrap_or(usize::MAX));
+            self.connection.consume(usize::try_from(taken).unwrap_or(usize::MAX));
             left -= taken;
             if left == 0 {
-                self.connection
-                    .log()
-                    .client(format!("<content {octets}>").as_bytes());
+                self.connection.log().client(format!("<content {octets}>").as_bytes());
                 return Ok(());
             }
             let came = match self.connection.fill().await {

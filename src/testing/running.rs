@@ -58,11 +58,7 @@ impl Running {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let addr = listener.local_addr()?;
         let task = tokio::spawn(accept(listener, Arc::clone(&service)));
-        Ok(Self {
-            addr,
-            service,
-            task,
-        })
+        Ok(Self { addr, service, task })
     }
 
     pub(super) fn serve(server: Server, stream: impl Io + 'static) -> io::Result<Self> {
@@ -194,11 +190,7 @@ impl Service {
         }
         let identity = Identity::new(&server.name)?;
         let (state, _) = watch::channel(State::default());
-        Ok(Arc::new(Self {
-            server,
-            identity,
-            state,
-        }))
+        Ok(Arc::new(Self { server, identity, state }))
     }
 
     /// The session is known as soon as this is called, before it is polled.
@@ -208,21 +200,14 @@ impl Service {
             index = state.sessions.len();
             state.sessions.push(Session::default());
         });
-        let log = Log {
-            service: Arc::clone(&self),
-            index,
-        };
+        let log = Log { service: Arc::clone(&self), index };
         async move {
             let mut connection = Connection::new(stream, log.clone());
             let acceptor = &self.identity.acceptor;
             match &self.server.script {
                 Some(script) => play::play(&mut connection, script, acceptor).await,
                 // That the client went is for the client's test to see.
-                None => drop(
-                    Peer::new(&mut connection, &self.server, acceptor)
-                        .run()
-                        .await,
-                ),
+                None => drop(Peer::new(&mut connection, &self.server, acceptor).run().await),
             }
             drop(connection);
             log.with(|session| session.ended = true);
@@ -294,25 +279,17 @@ impl Log {
     /// Why a handshake came to nothing: a comment, since no script can play it.
     pub(super) fn note(&self, error: &io::Error) {
         let error = error.to_string();
-        self.line(
-            "#",
-            &format_args!("TLS: {}", Escaped::new(error.as_bytes())),
-        );
+        self.line("#", &format_args!("TLS: {}", Escaped::new(error.as_bytes())));
     }
 
     /// A line of the script, as it stands there.
     pub(super) fn script(&self, line: &ScriptLine) {
         let line = line.to_string();
-        self.line(
-            line.get(..2).unwrap_or_default(),
-            &line.get(3..).unwrap_or_default(),
-        );
+        self.line(line.get(..2).unwrap_or_default(), &line.get(3..).unwrap_or_default());
     }
 
     pub(super) fn mail(&self, mail: Received) {
-        self.service
-            .state
-            .send_modify(|state| state.mails.push(mail));
+        self.service.state.send_modify(|state| state.mails.push(mail));
     }
 
     pub(super) fn step(&self, step: usize) {

@@ -85,13 +85,10 @@ impl FromStr for Script {
             }
         }
         match lines.last() {
-            Some(last) if matches!(last.step, ScriptStep::Flood(_)) => Err(InvalidScript {
-                number: last.number,
-                fault: Fault::FloodOfWhat,
-            }),
-            _ => Ok(Self {
-                lines: lines.into(),
-            }),
+            Some(last) if matches!(last.step, ScriptStep::Flood(_)) => {
+                Err(InvalidScript { number: last.number, fault: Fault::FloodOfWhat })
+            }
+            _ => Ok(Self { lines: lines.into() }),
         }
     }
 }
@@ -269,10 +266,7 @@ enum Fault {
     Escape,
     Content,
     Word(Box<str>),
-    Number {
-        word: &'static str,
-        unit: &'static str,
-    },
+    Number { word: &'static str, unit: &'static str },
     NoArgument(&'static str),
     LongWait,
     FloodOfWhat,
@@ -285,10 +279,7 @@ impl fmt::Display for InvalidScript {
         match &self.fault {
             Fault::Mark(mark) => {
                 let mark = Escaped::new(mark.as_bytes());
-                write!(
-                    f,
-                    "`S:`, `S!`, `C:`, `--` or `#` must stand at its start, not {mark:?}"
-                )
+                write!(f, "`S:`, `S!`, `C:`, `--` or `#` must stand at its start, not {mark:?}")
             }
             Fault::Space => f.write_str("a space must follow the mark"),
             Fault::Escape => f.write_str(r"an escape is none of `\xNN`, `\u{NNNN}` and `\\`"),

@@ -82,10 +82,7 @@ impl Server {
     /// A server that plays this script on every connection, and does nothing else. Of the other
     /// methods only [`name`](Self::name) means anything to it, for its certificate.
     pub fn script(script: Script) -> Self {
-        Self {
-            script: Some(script),
-            ..Self::new()
-        }
+        Self { script: Some(script), ..Self::new() }
     }
 
     /// Its name in replies and in its certificate, which always names `localhost`, `127.0.0.1`

@@ -47,10 +47,7 @@ pub(super) fn talk(
                     continue;
                 }
                 _ if output.is_empty() => {}
-                _ => stream
-                    .write_all(&std::mem::take(&mut output))
-                    .await
-                    .unwrap(),
+                _ => stream.write_all(&std::mem::take(&mut output)).await.unwrap(),
             }
             match line.step() {
                 ScriptStep::Say(expected) => {
@@ -86,9 +83,7 @@ pub(super) fn talk(
 /// The client's side of a handshake.
 pub(super) async fn secured(stream: Box<dyn Io>, ca_pem: &str, name: &str) -> Box<dyn Io> {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
-        .unwrap();
+    roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()

@@ -31,10 +31,7 @@ enum State {
 impl Unstuffer {
     /// Keeps at most so many octets.
     pub(super) fn new(most: u64) -> Self {
-        Self {
-            most,
-            ..Self::default()
-        }
+        Self { most, ..Self::default() }
     }
 
     /// Takes octets up to the end of the content; says how many, and whether the end was there.

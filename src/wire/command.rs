@@ -135,18 +135,12 @@ impl<'a> Command<'a> {
 
     /// `MAIL FROM`, without parameters; nothing is copied where the sender is lent.
     pub fn mail(sender: impl Into<Cow<'a, ReversePath>>) -> Self {
-        Self::Mail {
-            sender: sender.into(),
-            params: Cow::Borrowed(&[]),
-        }
+        Self::Mail { sender: sender.into(), params: Cow::Borrowed(&[]) }
     }
 
     /// `RCPT TO`, without parameters; nothing is copied where the recipient is lent.
     pub fn rcpt(recipient: impl Into<Cow<'a, ForwardPath>>) -> Self {
-        Self::Rcpt {
-            recipient: recipient.into(),
-            params: Cow::Borrowed(&[]),
-        }
+        Self::Rcpt { recipient: recipient.into(), params: Cow::Borrowed(&[]) }
     }
 
     /// The same MAIL or RCPT, with these parameters in place of those it had.
@@ -207,9 +201,7 @@ impl<'a> Command<'a> {
     where
         T: TryInto<Text, Error: Into<InvalidValue>>,
     {
-        text.try_into()
-            .map(|text| Self::Vrfy(text.into()))
-            .map_err(Into::into)
+        text.try_into().map(|text| Self::Vrfy(text.into())).map_err(Into::into)
     }
 
     /// `EXPN`.
@@ -221,9 +213,7 @@ impl<'a> Command<'a> {
     where
         T: TryInto<Text, Error: Into<InvalidValue>>,
     {
-        text.try_into()
-            .map(|text| Self::Expn(text.into()))
-            .map_err(Into::into)
+        text.try_into().map(|text| Self::Expn(text.into())).map_err(Into::into)
     }
 
     /// `HELP`, without a subject.
@@ -350,14 +340,12 @@ impl Command<'_> {
             Self::Ehlo(name) => Command::Ehlo(owned(name)),
             Self::Helo(name) => Command::Helo(owned(name)),
             Self::Lhlo(name) => Command::Lhlo(owned(name)),
-            Self::Mail { sender, params } => Command::Mail {
-                sender: owned(sender),
-                params: owned(params),
-            },
-            Self::Rcpt { recipient, params } => Command::Rcpt {
-                recipient: owned(recipient),
-                params: owned(params),
-            },
+            Self::Mail { sender, params } => {
+                Command::Mail { sender: owned(sender), params: owned(params) }
+            }
+            Self::Rcpt { recipient, params } => {
+                Command::Rcpt { recipient: owned(recipient), params: owned(params) }
+            }
             Self::Data => Command::Data,
             Self::Bdat { size, last } => Command::Bdat { size, last },
             Self::Rset => Command::Rset,
@@ -445,10 +433,7 @@ fn repeated(params: &[Param]) -> Option<&Param> {
     let mut before = params.iter().enumerate();
     before.find_map(|(count, param)| {
         let earlier = params.iter().take(count);
-        earlier
-            .into_iter()
-            .any(|other| other.is(param.keyword()))
-            .then_some(param)
+        earlier.into_iter().any(|other| other.is(param.keyword())).then_some(param)
     })
 }
 

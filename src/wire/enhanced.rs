@@ -35,10 +35,7 @@ impl EnhancedCode {
     #[must_use]
     pub const fn new(class: u8, subject: u16, detail: u16) -> Option<Self> {
         match (class, subject, detail) {
-            (2 | 4 | 5, 0..=999, 0..=999) => Some(Self {
-                class,
-                status: Status(subject, detail),
-            }),
+            (2 | 4 | 5, 0..=999, 0..=999) => Some(Self { class, status: Status(subject, detail) }),
             _ => None,
         }
     }
@@ -155,14 +152,12 @@ fn status_code(input: &[u8]) -> IResult<&[u8], EnhancedCode> {
 
 fn number(input: &[u8]) -> IResult<&[u8], u16> {
     let digits = take_while_m_n(1, 3, |octet: u8| octet.is_ascii_digit());
-    verify(digits, |digits: &[u8]| {
-        digits.len() == 1 || digits.first() != Some(&b'0')
-    })
-    .map(|digits: &[u8]| {
-        let value = |number, digit: &u8| number * 10 + u16::from(digit - b'0');
-        digits.iter().fold(0, value)
-    })
-    .parse(input)
+    verify(digits, |digits: &[u8]| digits.len() == 1 || digits.first() != Some(&b'0'))
+        .map(|digits: &[u8]| {
+            let value = |number, digit: &u8| number * 10 + u16::from(digit - b'0');
+            digits.iter().fold(0, value)
+        })
+        .parse(input)
 }
 
 /// Subject and detail of an [`EnhancedCode`]: what the registry gives a name, in any class.
@@ -329,15 +324,7 @@ mod tests {
         assert_prefix("5.1.64 x", "5.1.64", "x");
         assert_prefix("5.1.10 x", "5.1.10", "x");
         assert_prefix("5.7.1\tx", "5.7.1", "x");
-        for text in [
-            "2.1000.0 x",
-            "2.0.1000",
-            "##5.1.1",
-            "#(5.1.1)",
-            "5.7.1) x",
-            "(",
-            "#",
-        ] {
+        for text in ["2.1000.0 x", "2.0.1000", "##5.1.1", "#(5.1.1)", "5.7.1) x", "(", "#"] {
             assert_eq!(EnhancedCode::parse_prefix(text.as_bytes()), None, "{text}");
         }
     }
@@ -367,10 +354,7 @@ mod tests {
             assert!(text.parse::<EnhancedCode>().is_err(), "{text}");
         }
         let error = "5.x\n".parse::<EnhancedCode>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            r#"enhanced status code "5.x\x0a": not of the form 5.1.1"#
-        );
+        assert_eq!(error.to_string(), r#"enhanced status code "5.x\x0a": not of the form 5.1.1"#);
         assert_eq!(EnhancedCode::new(3, 0, 0), None);
         assert_eq!(EnhancedCode::new(5, 1000, 0), None);
         assert_eq!(EnhancedCode::new(5, 0, 1000), None);

@@ -118,16 +118,7 @@ mod tests {
 
     #[test]
     fn refuses_malformed_escapes() {
-        for text in [
-            r"\",
-            r"\x",
-            r"\x1",
-            r"\xg1",
-            r"\x+1",
-            r"\u{110000}",
-            r"\u12",
-            r"\n",
-        ] {
+        for text in [r"\", r"\x", r"\x1", r"\xg1", r"\x+1", r"\u{110000}", r"\u12", r"\n"] {
             assert_eq!(unescape(text), None, "{text}");
         }
     }

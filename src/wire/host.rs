@@ -240,12 +240,7 @@ into_cow!(ClientName);
 /// The standard library refuses leading zeros.
 fn ipv4(text: &str) -> Option<Ipv4Addr> {
     let mut numbers = text.split('.').map(snum);
-    let address = [
-        numbers.next()??,
-        numbers.next()??,
-        numbers.next()??,
-        numbers.next()??,
-    ];
+    let address = [numbers.next()??, numbers.next()??, numbers.next()??, numbers.next()??];
     numbers.next().is_none().then(|| address.into())
 }
 
@@ -321,30 +316,18 @@ mod tests {
         ];
         for (text, reason) in cases {
             let error = text.parse::<AddressLiteral>().unwrap_err();
-            assert_eq!(
-                (error.what(), error.reason()),
-                ("address literal", reason),
-                "{text}"
-            );
+            assert_eq!((error.what(), error.reason()), ("address literal", reason), "{text}");
         }
     }
 
     #[test]
     fn a_client_name_is_a_domain_or_a_literal() {
-        for name in [
-            "localhost",
-            "Client.example.org",
-            "[192.0.2.1]",
-            "[IPv6:::1]",
-        ] {
+        for name in ["localhost", "Client.example.org", "[192.0.2.1]", "[IPv6:::1]"] {
             assert_eq!(name.parse::<ClientName>().unwrap().as_str(), name);
         }
         let name: ClientName = "Client.example.org".parse().unwrap();
         assert_eq!(name, "client.EXAMPLE.org".parse::<Domain>().unwrap().into());
-        assert_eq!(
-            ClientName::from(IpAddr::from([0; 16])).to_string(),
-            "[IPv6:::]"
-        );
+        assert_eq!(ClientName::from(IpAddr::from([0; 16])).to_string(), "[IPv6:::]");
         let set = std::collections::HashSet::from([name]);
         assert!(set.contains(&ClientName::try_from("client.example.org").unwrap()));
     }

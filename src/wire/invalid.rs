@@ -31,11 +31,7 @@ impl InvalidValue {
             Some(head) if value.len() > SHOWN => format!("{}…", Escaped::new(head)),
             _ => Escaped::new(value).to_string(),
         };
-        Self {
-            what,
-            value: shown.into(),
-            reason,
-        }
+        Self { what, value: shown.into(), reason }
     }
 
     /// The same reason, told of the greater value that this one is a part of.
@@ -122,14 +118,8 @@ mod tests {
     #[test]
     fn says_what_and_why_on_one_line() {
         let error = InvalidValue::new("text", "a\r\nb", CONTROL);
-        assert_eq!(
-            error.to_string(),
-            r#"text "a\x0d\x0ab": a control character can not be sent"#
-        );
-        assert_eq!(
-            (error.what(), error.value(), error.reason()),
-            ("text", r"a\x0d\x0ab", CONTROL)
-        );
+        assert_eq!(error.to_string(), r#"text "a\x0d\x0ab": a control character can not be sent"#);
+        assert_eq!((error.what(), error.value(), error.reason()), ("text", r"a\x0d\x0ab", CONTROL));
         assert_eq!(
             error.within("command", "c").to_string(),
             r#"command "c": a control character can not be sent"#

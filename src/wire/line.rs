@@ -28,12 +28,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            line: 8 * 1024,
-            challenge_line: 64 * 1024,
-            lines: 256,
-            reply: 256 * 1024,
-        }
+        Self { line: 8 * 1024, challenge_line: 64 * 1024, lines: 256, reply: 256 * 1024 }
     }
 }
 
@@ -73,10 +68,7 @@ impl Limits {
     #[must_use]
     pub fn with_challenge_line(self, octets: usize) -> Self {
         let challenge_line = octets.max(MIN_CHALLENGE_LINE);
-        Self {
-            challenge_line,
-            ..self
-        }
+        Self { challenge_line, ..self }
     }
 
     /// Sets the lines of a reply. None counts as one.
@@ -343,11 +335,7 @@ mod tests {
             buffer.consume(buffer.pending().len() - 1);
         }
         assert_eq!(buffer.pending(), b"9");
-        assert!(
-            buffer.octets.capacity() < 256,
-            "{}",
-            buffer.octets.capacity()
-        );
+        assert!(buffer.octets.capacity() < 256, "{}", buffer.octets.capacity());
 
         buffer.extend(&[0; 2 * KEEP]);
         assert!(buffer.octets.capacity() > KEEP);

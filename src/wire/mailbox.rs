@@ -62,11 +62,7 @@ impl LocalPart {
     /// The bare value, without quotes.
     #[must_use]
     pub fn value(&self) -> Cow<'_, str> {
-        match self
-            .0
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-        {
+        match self.0.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             Some(content) => Cow::Owned(unquote(content)),
             None => Cow::Borrowed(&self.0),
         }
@@ -106,10 +102,7 @@ impl Mailbox {
             let reason = "the mailbox is longer than 254 octets";
             return Err(InvalidValue::new("mailbox", wire, reason));
         }
-        Ok(Self {
-            wire: wire.into(),
-            at: local_part.as_wire().len(),
-        })
+        Ok(Self { wire: wire.into(), at: local_part.as_wire().len() })
     }
 
     /// The part left of the `@` as it goes over the wire, in quotes where it needs them.
@@ -208,11 +201,8 @@ try_from_text!(Mailbox);
 ///
 /// Gives the bare value.
 fn local_part(input: &str) -> IResult<&str, Cow<'_, str>> {
-    alt((
-        quoted_string.map(|content| Cow::Owned(unquote(content))),
-        dot_string.map(Cow::Borrowed),
-    ))
-    .parse(input)
+    alt((quoted_string.map(|content| Cow::Owned(unquote(content))), dot_string.map(Cow::Borrowed)))
+        .parse(input)
 }
 
 /// ```text

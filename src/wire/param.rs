@@ -44,10 +44,7 @@ impl Param {
     /// Where the keyword is not one letter or digit, and then letters, digits and hyphens.
     pub fn new(keyword: &str) -> Result<Self, InvalidValue> {
         match keyword_fault(keyword) {
-            None => Ok(Self {
-                keyword: Cow::Owned(keyword.into()),
-                value: None,
-            }),
+            None => Ok(Self { keyword: Cow::Owned(keyword.into()), value: None }),
             Some(reason) => Err(InvalidValue::new("parameter", keyword, reason)),
         }
     }
@@ -60,10 +57,7 @@ impl Param {
     /// Other text is taken, but then [is not ASCII](Self::is_ascii).
     pub fn with_value(keyword: &str, value: &str) -> Result<Self, InvalidValue> {
         match keyword_fault(keyword).or_else(|| value_fault(value)) {
-            None => Ok(Self {
-                keyword: Cow::Owned(keyword.into()),
-                value: Some(Value::of(value)),
-            }),
+            None => Ok(Self { keyword: Cow::Owned(keyword.into()), value: Some(Value::of(value)) }),
             Some(reason) => {
                 let whole = format!("{keyword}={value}");
                 Err(InvalidValue::new("parameter", whole, reason))
@@ -127,25 +121,16 @@ impl Param {
 /// Parameters of words that stand in the source: no allocation.
 impl Param {
     pub(crate) const fn flag(keyword: &'static str) -> Self {
-        Self {
-            keyword: Cow::Borrowed(keyword),
-            value: None,
-        }
+        Self { keyword: Cow::Borrowed(keyword), value: None }
     }
 
     pub(crate) const fn number(keyword: &'static str, number: u64) -> Self {
-        Self {
-            keyword: Cow::Borrowed(keyword),
-            value: Some(Value::Number(number)),
-        }
+        Self { keyword: Cow::Borrowed(keyword), value: Some(Value::Number(number)) }
     }
 
     /// The value must not be a number: equality would not know it as one.
     pub(crate) const fn fixed(keyword: &'static str, value: &'static str) -> Self {
-        Self {
-            keyword: Cow::Borrowed(keyword),
-            value: Some(Value::Text(Cow::Borrowed(value))),
-        }
+        Self { keyword: Cow::Borrowed(keyword), value: Some(Value::Text(Cow::Borrowed(value))) }
     }
 }
 
@@ -265,10 +250,7 @@ mod tests {
                 Some((keyword, value)) => (keyword, Some(value)),
                 None => (text, None),
             };
-            assert_eq!(
-                (param.keyword(), param.value().as_deref()),
-                (keyword, value)
-            );
+            assert_eq!((param.keyword(), param.value().as_deref()), (keyword, value));
             assert_eq!(param.has_value(), value.is_some());
         }
     }
@@ -279,10 +261,7 @@ mod tests {
         assert_eq!(parsed("smtputf8"), Param::flag("SMTPUTF8"));
         assert_eq!(parsed("SIZE=5"), Param::number("SIZE", 5));
         assert_eq!(parsed("body=7BIT"), Param::fixed("BODY", "7BIT"));
-        assert_eq!(
-            parsed("RET=HDRS"),
-            Param::with_value("RET", "HDRS").unwrap()
-        );
+        assert_eq!(parsed("RET=HDRS"), Param::with_value("RET", "HDRS").unwrap());
         assert_ne!(parsed("SIZE=05"), Param::number("SIZE", 5));
         assert_ne!(parsed("BODY=7bit"), Param::fixed("BODY", "7BIT"));
         assert_ne!(parsed("SIZE"), Param::number("SIZE", 5));
@@ -296,10 +275,7 @@ mod tests {
     fn c_051_a_value_keeps_to_its_octets() {
         for octet in 0..=127_u8 {
             let is_lawful = matches!(octet, 33..=60 | 62..=126);
-            for value in [
-                char::from(octet).to_string(),
-                format!("a{}a", char::from(octet)),
-            ] {
+            for value in [char::from(octet).to_string(), format!("a{}a", char::from(octet))] {
                 let param = Param::with_value("X", &value);
                 assert_eq!(param.is_ok(), is_lawful, "{value:?}");
                 assert_eq!(format!("X={value}").parse::<Param>(), param);
@@ -328,11 +304,7 @@ mod tests {
         ];
         for (text, reason) in cases {
             let error = text.parse::<Param>().unwrap_err();
-            assert_eq!(
-                (error.what(), error.reason()),
-                ("parameter", reason),
-                "{text:?}"
-            );
+            assert_eq!((error.what(), error.reason()), ("parameter", reason), "{text:?}");
         }
         assert_eq!(
             Param::with_value("SIZE", "").unwrap_err().to_string(),

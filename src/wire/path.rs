@@ -233,10 +233,7 @@ mod tests {
     fn c_037_a_recipient_is_a_mailbox_or_the_postmaster() {
         for text in ["postmaster", "<POSTMASTER>", "Postmaster"] {
             let recipient = ForwardPath::try_from(text).unwrap();
-            assert_eq!(
-                (recipient.mailbox(), &*recipient.to_string()),
-                (None, "<Postmaster>")
-            );
+            assert_eq!((recipient.mailbox(), &*recipient.to_string()), (None, "<Postmaster>"));
         }
         let recipient = ForwardPath::try_from("<postmaster@x>").unwrap();
         assert_eq!(recipient.to_string(), "<postmaster@x>");
@@ -252,14 +249,7 @@ mod tests {
             assert_eq!(ReversePath::try_from(text).unwrap().to_string(), "<joe@x>");
             assert_eq!(ForwardPath::try_from(text).unwrap().to_string(), "<joe@x>");
         }
-        for text in [
-            "<@a,:joe@x>",
-            "<@:joe@x>",
-            "<@a joe@x>",
-            "<a:joe@x>",
-            "<@a:>",
-            "<@a\r:j@x>",
-        ] {
+        for text in ["<@a,:joe@x>", "<@:joe@x>", "<@a joe@x>", "<a:joe@x>", "<@a:>", "<@a\r:j@x>"] {
             assert!(ReversePath::try_from(text).is_err(), "{text}");
             assert!(ForwardPath::try_from(text).is_err(), "{text}");
         }
@@ -274,10 +264,7 @@ mod tests {
             ("<joe@x> ", r#"path "<joe@x> ": text follows its `>`"#),
             ("<joe@x>>", r#"path "<joe@x>>": text follows its `>`"#),
             (r#"<"joe@x>"#, r#"path "<"joe@x>": its `<` has no `>`"#),
-            (
-                "< joe@x>",
-                r#"mailbox " joe@x": a space must be quoted in a local part"#,
-            ),
+            ("< joe@x>", r#"mailbox " joe@x": a space must be quoted in a local part"#),
         ];
         for (text, words) in cases {
             assert_eq!(text.parse::<ForwardPath>().unwrap_err().to_string(), words);

@@ -212,10 +212,7 @@ mod tests {
         }
         assert!(all.iter().eq(Quirk::ALL.iter().copied()));
         assert_eq!(all.0.count_ones() as usize, Quirk::ALL.len());
-        assert_eq!(
-            Quirk::MixedCodes.to_string(),
-            "different codes in one reply"
-        );
+        assert_eq!(Quirk::MixedCodes.to_string(), "different codes in one reply");
     }
 
     #[test]
@@ -235,10 +232,7 @@ mod tests {
         assert_eq!(set.refused(), None);
         set |= Quirks::from(Quirk::MixedCodes) | Quirk::BareLf;
         assert_eq!(set.refused(), Some(Quirk::BareLf));
-        assert_eq!(
-            format!("{set:?}"),
-            "Quirks(BareLf, MixedCodes, Nul, NonAscii)"
-        );
+        assert_eq!(format!("{set:?}"), "Quirks(BareLf, MixedCodes, Nul, NonAscii)");
         assert!(!set.is_empty() && Quirks::default().is_empty());
     }
 }

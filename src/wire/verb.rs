@@ -115,9 +115,7 @@ mod tests {
             let lower = verb.to_string().to_lowercase();
             assert_eq!(Verb::from_word(lower.as_bytes()), Some(verb));
         }
-        for word in [
-            "", "?", "EHL", "EHLOO", "SEND", "SOML", "SAML", "TURN", "EHLO ",
-        ] {
+        for word in ["", "?", "EHL", "EHLOO", "SEND", "SOML", "SAML", "TURN", "EHLO "] {
             assert_eq!(Verb::from_word(word.as_bytes()), None, "{word}");
         }
         assert_eq!(Verb::Other.to_string(), "?");

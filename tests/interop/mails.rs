@@ -32,14 +32,8 @@ async fn some_refused() {
     let mut client = postfix().connect().await.expect("connected");
     let recipients = ["bob", "nobody-here", "refused", "later", "eve"]
         .map(|local| format!("{local}@example.test"));
-    let envelope = Envelope::new(
-        "alice@example.test",
-        recipients.each_ref().map(String::as_str),
-    );
-    let delivery = client
-        .send(&envelope.unwrap(), mail("hello\r\n"))
-        .await
-        .unwrap();
+    let envelope = Envelope::new("alice@example.test", recipients.each_ref().map(String::as_str));
+    let delivery = client.send(&envelope.unwrap(), mail("hello\r\n")).await.unwrap();
     assert_eq!(
         outcomes(&delivery),
         [
@@ -54,19 +48,9 @@ async fn some_refused() {
         ]
     );
     let retries = delivery.recipients().map(|one| one.outcome().retry());
-    let expected = [
-        Retry::Never,
-        Retry::Never,
-        Retry::Never,
-        Retry::Later,
-        Retry::Never,
-    ];
+    let expected = [Retry::Never, Retry::Never, Retry::Never, Retry::Later, Retry::Never];
     assert!(retries.eq(expected));
-    arrived(
-        delivery.end().unwrap(),
-        &["bob@example.test", "eve@example.test"],
-    )
-    .await;
+    arrived(delivery.end().unwrap(), &["bob@example.test", "eve@example.test"]).await;
     quit(client).await;
 }
 
@@ -90,18 +74,13 @@ async fn all_refused() {
 }
 
 async fn refuse_port() {
-    let mut client = clear("EHLO_POSTFIX", "REFUSE_PORT")
-        .connect()
-        .await
-        .unwrap();
+    let mut client = clear("EHLO_POSTFIX", "REFUSE_PORT").connect().await.unwrap();
     let envelope = to("bob@example.test");
     let delivery = client.send(&envelope, mail("hello\r\n")).await.unwrap();
     assert_eq!(
         outcomes(&delivery),
-        [
-            "refused: 554 5.7.1 <bob@example.test>: Recipient address rejected: Access denied (in \
-          reply to RCPT TO)"
-        ]
+        ["refused: 554 5.7.1 <bob@example.test>: Recipient address rejected: Access denied (in \
+          reply to RCPT TO)"]
     );
     quit(client).await;
 }
@@ -139,9 +118,8 @@ fn to(recipient: &str) -> Envelope {
 async fn too_many_errors() {
     let mut client = postfix().connect().await.unwrap();
     let recipients = (0..40).map(|n| format!("nobody-here-{n}@example.test"));
-    let recipients: Vec<String> = std::iter::once("bob@example.test".to_owned())
-        .chain(recipients)
-        .collect();
+    let recipients: Vec<String> =
+        std::iter::once("bob@example.test".to_owned()).chain(recipients).collect();
     let envelope = Envelope::new("alice@example.test", recipients.iter().map(String::as_str));
     let sent = client.send(&envelope.unwrap(), mail("hello\r\n")).await;
     let said = "421 4.7.0 mail.example.test Error: too many errors";
@@ -151,26 +129,13 @@ async fn too_many_errors() {
     );
     let shown = outcomes(&client.take_delivery().await.unwrap());
     assert_eq!(shown.first().unwrap(), "not sent");
-    assert!(
-        shown[1..20]
-            .iter()
-            .all(|one| one.starts_with("refused: 550 5.1.1 "))
-    );
-    let at = shown
-        .iter()
-        .position(|one| one.contains(said))
-        .expect("the last word");
+    assert!(shown[1..20].iter().all(|one| one.starts_with("refused: 550 5.1.1 ")));
+    let at = shown.iter().position(|one| one.contains(said)).expect("the last word");
     assert_eq!(shown[at], format!("refused: {said} (in reply to RCPT TO)"));
     // What came behind was never answered, and can be sent again.
     assert!(shown[at + 1..].iter().all(|one| one == "not sent"));
-    let error = client
-        .send(&to("bob@example.test"), mail(""))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("127.0.0.1 ended the session at MAIL FROM: {said}")
-    );
+    let error = client.send(&to("bob@example.test"), mail("")).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("127.0.0.1 ended the session at MAIL FROM: {said}"));
 }
 
 async fn too_large() {
@@ -178,16 +143,11 @@ async fn too_large() {
     let envelope = to("bob@example.test");
     let content = mail(&("x".repeat(78) + "\r\n").repeat(10_485_760 / 80 + 1));
     let error = client.send(&envelope, &content).await.unwrap_err();
-    let ErrorKind::TooLarge { octets, limit } = error.kind() else {
-        panic!("{error}")
-    };
+    let ErrorKind::TooLarge { octets, limit } = error.kind() else { panic!("{error}") };
     assert_eq!((*octets, *limit), (content.len() as u64, 10_485_760));
     assert_eq!(
         checked(error).to_string(),
-        format!(
-            "the content has {} octets, and 127.0.0.1 takes 10485760",
-            content.len()
-        )
+        format!("the content has {} octets, and 127.0.0.1 takes 10485760", content.len())
     );
     let transcript = client.conversation().transcript().unwrap().to_string();
     assert!(!transcript.contains("MAIL"), "{transcript}");
@@ -197,10 +157,7 @@ async fn too_large() {
     let mut smtp = client.into_conversation();
     let raw = Command::raw("MAIL FROM:<alice@example.test> SIZE=10485761").unwrap();
     let reply = smtp.say(&raw).await.unwrap();
-    assert_eq!(
-        reply.to_string(),
-        "552 5.3.4 Message size exceeds fixed limit"
-    );
+    assert_eq!(reply.to_string(), "552 5.3.4 Message size exceeds fixed limit");
     smtp.quit().await.unwrap();
 }
 
@@ -283,18 +240,11 @@ async fn ten_mails() {
 
 async fn smtputf8() {
     let mut client = postfix().connect().await.unwrap();
-    let envelope = Envelope::new(
-        "jürgen@example.test",
-        ["bob@example.test", "zoë@example.test"],
-    );
+    let envelope = Envelope::new("jürgen@example.test", ["bob@example.test", "zoë@example.test"]);
     let content = mail("hello\r\n").replace("Subject: ", "Subject: Grüße ");
     let delivery = client.send(&envelope.unwrap(), content).await.unwrap();
     assert_eq!(outcomes(&delivery), ["accepted: 250", "accepted: 250"]);
-    arrived(
-        delivery.end().unwrap(),
-        &["bob@example.test", "zoë@example.test"],
-    )
-    .await;
+    arrived(delivery.end().unwrap(), &["bob@example.test", "zoë@example.test"]).await;
     let transcript = client.conversation().transcript().unwrap().to_string();
     assert!(transcript.contains(" SMTPUTF8"), "{transcript}");
     quit(client).await;
@@ -347,10 +297,7 @@ async fn given_up() {
     transaction.reset().await.unwrap();
     let transaction = client.mail("alice@example.test").await.unwrap();
     let error = transaction.data().await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "DATA is lawful after RCPT, and the session is after MAIL"
-    );
+    assert_eq!(error.to_string(), "DATA is lawful after RCPT, and the session is after MAIL");
     // Nobody of the ones before has this mail.
     let reply = send_one(&mut client, mail("hello\r\n").as_bytes()).await;
     arrived(&reply, &["bob@example.test"]).await;
@@ -365,10 +312,7 @@ async fn body_given_up() {
     body.write(mail("half a").as_bytes()).await.unwrap();
     let envelope = to("bob@example.test");
     let error = client.send(&envelope, mail("")).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the connection to 127.0.0.1 was closed on this side at content"
-    );
+    assert_eq!(error.to_string(), "the connection to 127.0.0.1 was closed on this side at content");
     assert_eq!(client.take_delivery().await, None);
 }
 
@@ -427,19 +371,13 @@ async fn dropped_calls() {
 
 async fn vrfy() {
     let mut smtp = postfix().connect().await.unwrap().into_conversation();
-    let reply = smtp
-        .say(&Command::vrfy("bob@example.test").unwrap())
-        .await
-        .unwrap();
+    let reply = smtp.say(&Command::vrfy("bob@example.test").unwrap()).await.unwrap();
     assert_eq!(reply.to_string(), "252 2.0.0 bob@example.test");
     // What it is asked for in raw octets it answers in raw octets.
     for text in ["jürgen@example.test", "jürgen@example.test SMTPUTF8"] {
         let raw = Command::raw(format!("VRFY {text}")).unwrap();
         let reply = smtp.say(&raw).await.unwrap();
-        assert_eq!(
-            reply.octets(),
-            "252 2.0.0 jürgen@example.test\r\n".as_bytes()
-        );
+        assert_eq!(reply.octets(), "252 2.0.0 jürgen@example.test\r\n".as_bytes());
         assert!(reply.quirks().contains(Quirk::NonAscii), "{reply}");
     }
     let raw = Command::raw(&b"VRFY gr\xfc\xdfe"[..]).unwrap();
@@ -457,27 +395,11 @@ async fn out_of_order() {
         error.to_string(),
         "MAIL is lawful after EHLO and outside a transaction, and the session is before EHLO"
     );
-    let reply = smtp
-        .say(&Command::helo("client.example.test").unwrap())
-        .await
-        .unwrap();
+    let reply = smtp.say(&Command::helo("client.example.test").unwrap()).await.unwrap();
     assert_eq!(reply.to_string(), "250 mail.example.test");
-    assert_eq!(
-        smtp.say(&Command::mail(&sender))
-            .await
-            .unwrap()
-            .code()
-            .number(),
-        250
-    );
-    let reply = smtp
-        .say(&Command::raw("FROBNICATE").unwrap())
-        .await
-        .unwrap();
+    assert_eq!(smtp.say(&Command::mail(&sender)).await.unwrap().code().number(), 250);
+    let reply = smtp.say(&Command::raw("FROBNICATE").unwrap()).await.unwrap();
     assert_eq!(reply.code().number(), 500);
-    assert_eq!(
-        smtp.say(&Command::rset()).await.unwrap().code().number(),
-        250
-    );
+    assert_eq!(smtp.say(&Command::rset()).await.unwrap().code().number(), 250);
     smtp.quit().await.unwrap();
 }

@@ -39,10 +39,7 @@ async fn starttls_and_plain() {
     assert!(tls.to_string().starts_with("TLS 1.3, TLS_"), "{tls}");
     let transcript = client.conversation().transcript().unwrap().to_string();
     assert!(transcript.contains("\n-- TLS\n"), "{transcript}");
-    assert!(
-        transcript.contains("\nC: AUTH PLAIN <secret>\nS: 235 2.7.0 "),
-        "{transcript}"
-    );
+    assert!(transcript.contains("\nC: AUTH PLAIN <secret>\nS: 235 2.7.0 "), "{transcript}");
 
     // Only who is authenticated may write elsewhere.
     let envelope = Envelope::new("alice@example.test", ["carol@elsewhere.test"]).unwrap();
@@ -54,9 +51,7 @@ async fn starttls_and_plain() {
 
 async fn implicit_tls() {
     let connector = as_alice(
-        clear("EHLO_POSTFIX", "TLS_PORT")
-            .security(Security::Implicit)
-            .roots(crate::support::ca()),
+        clear("EHLO_POSTFIX", "TLS_PORT").security(Security::Implicit).roots(crate::support::ca()),
     );
     let mut client = connector.connect().await.expect("connected");
     assert!(client.conversation().tls().expect("TLS").is_verified());
@@ -134,25 +129,15 @@ async fn ehlo_after_auth() {
     // Postfix still knows who speaks.
     let sender = "alice@example.test".parse().unwrap();
     let recipient = "carol@elsewhere.test".parse().unwrap();
-    assert_eq!(
-        smtp.say(&Command::mail(&sender))
-            .await
-            .unwrap()
-            .code()
-            .number(),
-        250
-    );
+    assert_eq!(smtp.say(&Command::mail(&sender)).await.unwrap().code().number(), 250);
     let reply = smtp.say(&Command::rcpt(&recipient)).await.unwrap();
     assert_eq!(reply.to_string(), "250 2.1.5 Ok");
     smtp.quit().await.unwrap();
 }
 
 async fn wrong_password() {
-    let error = postfix()
-        .credentials(var("EHLO_POSTFIX_USER"), "wrong")
-        .connect()
-        .await
-        .unwrap_err();
+    let error =
+        postfix().credentials(var("EHLO_POSTFIX_USER"), "wrong").connect().await.unwrap_err();
     assert_eq!(error.stage(), Stage::Auth);
     assert!(matches!(error.kind(), ErrorKind::Refused(_)));
     assert_eq!(error.reply().unwrap().code().number(), 535);
@@ -166,15 +151,9 @@ async fn wrong_password() {
 
 async fn wrong_ca() {
     let another = RootCertificates::from_pem(include_bytes!("another-ca.pem")).unwrap();
-    let error = as_alice(postfix())
-        .roots(another)
-        .connect()
-        .await
-        .unwrap_err();
+    let error = as_alice(postfix()).roots(another).connect().await.unwrap_err();
     assert_eq!(error.stage(), Stage::Handshake);
-    let ErrorKind::Tls(fault) = error.kind() else {
-        panic!("{error}")
-    };
+    let ErrorKind::Tls(fault) = error.kind() else { panic!("{error}") };
     assert_eq!(*fault.reason(), TlsReason::UnknownIssuer);
     assert_eq!(
         checked(error).to_string(),
@@ -185,11 +164,7 @@ async fn wrong_ca() {
 }
 
 async fn wrong_name() {
-    let error = postfix()
-        .tls_name("mx.other.test")
-        .connect()
-        .await
-        .unwrap_err();
+    let error = postfix().tls_name("mx.other.test").connect().await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Tls(_)));
     assert_eq!(
         checked(error).to_string(),
@@ -204,9 +179,7 @@ async fn opportunistic() {
     let mut client = connector.roots(another).connect().await.expect("connected");
     assert_eq!(client.conversation().in_clear(), None::<&InClear>);
     let tls = client.conversation().tls().expect("TLS").clone();
-    let Trust::Unverified(why) = tls.trust() else {
-        panic!("{tls}")
-    };
+    let Trust::Unverified(why) = tls.trust() else { panic!("{tls}") };
     assert_eq!(*why.reason(), TlsReason::UnknownIssuer);
     let reply = send_one(&mut client, mail("hello\r\n").as_bytes()).await;
     arrived(&reply, &["bob@example.test"]).await;
@@ -216,10 +189,7 @@ async fn opportunistic() {
 async fn opportunistic_secret() {
     let connector = clear("EHLO_POSTFIX", "PORT").security(Security::Opportunistic);
     let another = RootCertificates::from_pem(include_bytes!("another-ca.pem")).unwrap();
-    let error = as_alice(connector.roots(another))
-        .connect()
-        .await
-        .unwrap_err();
+    let error = as_alice(connector.roots(another)).connect().await.unwrap_err();
     assert_eq!(error.stage(), Stage::Auth);
     assert_eq!(
         checked(error).to_string(),
@@ -235,11 +205,7 @@ async fn cleartext() {
         checked(error).to_string(),
         "AUTH would send a secret in clear: only allow_cleartext lets it"
     );
-    let mut client = connector
-        .allow_cleartext()
-        .connect()
-        .await
-        .expect("allowed");
+    let mut client = connector.allow_cleartext().connect().await.expect("allowed");
     assert!(client.conversation().tls().is_none());
     let reply = send_one(&mut client, mail("hello\r\n").as_bytes()).await;
     arrived(&reply, &["bob@example.test"]).await;

@@ -16,10 +16,7 @@ pub(crate) const TESTS: &[Test] = &tests!["smtp-sink":
 ];
 
 async fn connected(port: &str) -> Client {
-    clear("EHLO_SMTP_SINK", port)
-        .connect()
-        .await
-        .expect("connected")
+    clear("EHLO_SMTP_SINK", port).connect().await.expect("connected")
 }
 
 fn to_bob() -> Envelope {
@@ -59,10 +56,7 @@ async fn content_octets() {
         ("plain\r\n", "plain\n"),
         ("", ""),
         ("no end", "no end\n"),
-        (
-            ".\r\n..\r\n.leading\r\nin .it\r\n.",
-            ".\n..\n.leading\nin .it\n.\n",
-        ),
+        (".\r\n..\r\n.leading\r\nin .it\r\n.", ".\n..\n.leading\nin .it\n.\n"),
         ("\n.\nLF only\n.\n\nlast", "\n.\nLF only\n.\n\nlast\n"),
         ("one CR\rand another\r", "one CR\nand another\n"),
         ("\r\n\r\n.\r\n\r\n", "\n\n.\n\n"),
@@ -74,23 +68,12 @@ async fn content_octets() {
         let delivery = client.send(&to_bob(), &content).await.unwrap();
         assert_eq!(outcomes(&delivery), ["accepted: 250"]);
         let header = &content[..content.len() - body.len()].replace("\r\n", "\n");
-        let subject = header
-            .lines()
-            .find(|line| line.starts_with("Subject: "))
-            .unwrap();
+        let subject = header.lines().find(|line| line.starts_with("Subject: ")).unwrap();
         let file = kept(&format!("{subject}\n")).await;
         let begin = memchr::memmem::find(&file, b"\nFrom: ").unwrap() + 1;
         let expected = format!("{header}{arrives}\n");
-        assert_eq!(
-            String::from_utf8_lossy(&file[begin..]),
-            expected,
-            "{body:?}"
-        );
-        assert!(
-            file.starts_with(b"X-Client-Addr: "),
-            "{}",
-            file.escape_ascii()
-        );
+        assert_eq!(String::from_utf8_lossy(&file[begin..]), expected, "{body:?}");
+        assert!(file.starts_with(b"X-Client-Addr: "), "{}", file.escape_ascii());
     }
     client.quit().await.unwrap();
 }
@@ -108,10 +91,7 @@ async fn lmtp() {
         assert_eq!(delivery.end(), None);
     }
     let transcript = client.conversation().transcript().unwrap().to_string();
-    assert!(
-        transcript.contains("C: LHLO client.example.test\n"),
-        "{transcript}"
-    );
+    assert!(transcript.contains("C: LHLO client.example.test\n"), "{transcript}");
     client.quit().await.unwrap();
 }
 
@@ -134,10 +114,7 @@ async fn dropped() {
     assert_eq!(error.stage(), Stage::EndOfData);
     assert!(matches!(error.kind(), ErrorKind::Closed(None)));
     assert_eq!(error.retry(), Retry::Unknown);
-    assert_eq!(
-        checked(error).to_string(),
-        "127.0.0.1 closed the connection at end of data"
-    );
+    assert_eq!(checked(error).to_string(), "127.0.0.1 closed the connection at end of data");
     let delivery = client.take_delivery().await.expect("what is known");
     assert_eq!(delivery.data().unwrap().code().number(), 354);
     let outcome = delivery.recipients().next().unwrap().outcome();

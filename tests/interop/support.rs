@@ -25,9 +25,7 @@ pub(crate) fn clear(server: &str, port: &str) -> Connector {
 
 /// Postfix over STARTTLS, its certificate verified.
 pub(crate) fn postfix() -> Connector {
-    clear("EHLO_POSTFIX", "PORT")
-        .security(Security::StartTls)
-        .roots(ca())
+    clear("EHLO_POSTFIX", "PORT").security(Security::StartTls).roots(ca())
 }
 
 /// The same, authenticated.
@@ -140,9 +138,7 @@ pub(crate) fn trace_of_secret(text: &str) -> Option<String> {
         let own = (before * 8).div_ceil(6)..octets.len() * 8 / 6;
         base64[own].to_owned()
     });
-    std::iter::once(password.clone())
-        .chain(aligned)
-        .find(|trace| text.contains(trace))
+    std::iter::once(password.clone()).chain(aligned).find(|trace| text.contains(trace))
 }
 
 /// Where smtp-sink keeps what it gets.

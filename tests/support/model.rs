@@ -41,11 +41,7 @@ pub(crate) struct ModelStream(Arc<Mutex<Model>>);
 
 impl ModelStream {
     pub(crate) fn new(seed: u64, pipelining: bool) -> Self {
-        let mut model = Model {
-            seed: seed | 1,
-            pipelining,
-            ..Model::default()
-        };
+        let mut model = Model { seed: seed | 1, pipelining, ..Model::default() };
         model.say("220 model ESMTP");
         Self(Arc::new(Mutex::new(model)))
     }
@@ -76,11 +72,7 @@ impl Model {
     fn run(&mut self) {
         while let Some(end) = self.input.windows(2).position(|pair| pair == b"\r\n") {
             let line: Vec<u8> = self.input.drain(..end + 2).collect();
-            if self.in_data {
-                self.content_line(&line)
-            } else {
-                self.command(&line[..end])
-            }
+            if self.in_data { self.content_line(&line) } else { self.command(&line[..end]) }
         }
     }
 
@@ -105,16 +97,10 @@ impl Model {
     fn command(&mut self, line: &[u8]) {
         let line = String::from_utf8_lossy(line).into_owned();
         if std::mem::take(&mut self.login) {
-            return self.say(if line == "*" {
-                "501 5.7.0 cancelled"
-            } else {
-                "235 2.7.0 in"
-            });
+            return self.say(if line == "*" { "501 5.7.0 cancelled" } else { "235 2.7.0 in" });
         }
         let address = || {
-            let path = line
-                .split_once('<')
-                .and_then(|(_, rest)| rest.split_once('>'));
+            let path = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
             path.map_or_else(String::new, |(path, _)| path.to_owned())
         };
         match line.split(' ').next().unwrap_or_default() {

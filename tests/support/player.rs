@@ -86,9 +86,7 @@ struct Player<'a> {
 impl<'a> Player<'a> {
     fn new(script: &'a Script, pieces: Pieces) -> Self {
         let setup = script.setup;
-        let mut config = SessionConfig::default()
-            .transcript(1 << 20)
-            .strictness(setup.strictness);
+        let mut config = SessionConfig::default().transcript(1 << 20).strictness(setup.strictness);
         if setup.lmtp {
             config = config.protocol(Protocol::Lmtp);
         }
@@ -114,17 +112,9 @@ impl<'a> Player<'a> {
     }
 
     fn fail(&self, what: impl std::fmt::Display) -> ! {
-        let Self {
-            script,
-            number,
-            pieces,
-            ..
-        } = self;
+        let Self { script, number, pieces, .. } = self;
         let heard = self.heard.join("\n  ");
-        panic!(
-            "{}.smtp:{number} ({pieces:?}): {what}\nheard:\n  {heard}",
-            script.name
-        );
+        panic!("{}.smtp:{number} ({pieces:?}): {what}\nheard:\n  {heard}", script.name);
     }
 
     /// Takes all events; says what comes next.
@@ -235,9 +225,8 @@ impl<'a> Player<'a> {
             self.session.cancel_auth()?
         } else if line == SECRET {
             self.session.respond(b"hush")?
-        } else if let Some(mechanism) = line
-            .strip_prefix("AUTH ")
-            .and_then(|rest| rest.strip_suffix(" <secret>"))
+        } else if let Some(mechanism) =
+            line.strip_prefix("AUTH ").and_then(|rest| rest.strip_suffix(" <secret>"))
         {
             let command = Command::auth(mechanism, Some(Secret::from("hush")));
             self.session.send(&command.unwrap())?
@@ -269,10 +258,8 @@ impl<'a> Player<'a> {
                 Ok(used) => used,
                 Err(fault) => self.fail(fault),
             };
-            let mut octets: Vec<u8> = slices[..used]
-                .iter()
-                .flat_map(|slice| slice.to_vec())
-                .collect();
+            let mut octets: Vec<u8> =
+                slices[..used].iter().flat_map(|slice| slice.to_vec()).collect();
             if self.pieces == Pieces::Octets {
                 octets.truncate(1);
             }
@@ -348,9 +335,7 @@ impl<'a> Player<'a> {
     fn end(mut self) -> Vec<String> {
         self.expect_silence();
         if let Some(violation) = &self.violation {
-            self.fail(format!(
-                "a violation that the script does not have: {violation}"
-            ));
+            self.fail(format!("a violation that the script does not have: {violation}"));
         }
         let broken = self.heard.iter().any(|line| line.starts_with("violation"));
         let transcript = self.session.transcript().unwrap().to_string();

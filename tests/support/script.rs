@@ -81,11 +81,7 @@ impl Script {
 
     /// Reads a script; one that is malformed panics with its line.
     pub fn parse(name: &str, text: &str) -> Self {
-        let mut script = Self {
-            name: name.to_owned(),
-            setup: Setup::default(),
-            lines: Vec::new(),
-        };
+        let mut script = Self { name: name.to_owned(), setup: Setup::default(), lines: Vec::new() };
         for (n, line) in text.lines().enumerate() {
             let number = n + 1;
             let wrong = || -> ! { panic!("{name}.smtp:{number}: not a script line: {line}") };

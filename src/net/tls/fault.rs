@@ -31,15 +31,10 @@ impl TlsFault {
     /// Explains what a handshake ended with. `heard` are the first octets that the server sent.
     pub(super) fn of_handshake(error: io::Error, heard: &[u8]) -> Self {
         if heard.first().is_some_and(|octet| !is_record_type(*octet)) {
-            let reason = TlsReason::NotTls {
-                heard: first_line(heard).to_vec(),
-            };
+            let reason = TlsReason::NotTls { heard: first_line(heard).to_vec() };
             return Self::new(reason, error);
         }
-        match error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<Error>())
-        {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             Some(tls) => Self::from(tls.clone()),
             None if is_closing(error.kind()) => Self::new(TlsReason::Closed, error),
             None => Self::new(TlsReason::Io, error),
@@ -48,10 +43,7 @@ impl TlsFault {
 
     /// The stream was given up by an earlier handshake.
     pub(crate) const fn closed() -> Self {
-        Self {
-            reason: TlsReason::Closed,
-            source: None,
-        }
+        Self { reason: TlsReason::Closed, source: None }
     }
 
     pub(crate) fn already_secured() -> Self {
@@ -63,10 +55,7 @@ impl TlsFault {
     }
 
     fn new(reason: TlsReason, source: impl StdError + Send + Sync + 'static) -> Self {
-        Self {
-            reason,
-            source: Some(Arc::new(source)),
-        }
+        Self { reason, source: Some(Arc::new(source)) }
     }
 }
 
@@ -168,42 +157,29 @@ impl TlsReason {
                 | PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled,
             ) => Self::NoCommonVersion,
-            Error::AlertReceived(alert) => Self::Alert {
-                name: spaced(&format!("{alert:?}")),
-            },
+            Error::AlertReceived(alert) => Self::Alert { name: spaced(&format!("{alert:?}")) },
             _ => Self::Other,
         }
     }
 
     fn of_certificate(error: &CertificateError) -> Self {
         match error {
-            CertificateError::ExpiredContext { time, not_after } => Self::Expired {
-                not_after: Some(not_after.as_secs()),
-                now: Some(time.as_secs()),
-            },
-            CertificateError::Expired => Self::Expired {
-                not_after: None,
-                now: None,
-            },
+            CertificateError::ExpiredContext { time, not_after } => {
+                Self::Expired { not_after: Some(not_after.as_secs()), now: Some(time.as_secs()) }
+            }
+            CertificateError::Expired => Self::Expired { not_after: None, now: None },
             CertificateError::NotValidYetContext { time, not_before } => Self::NotYetValid {
                 not_before: Some(not_before.as_secs()),
                 now: Some(time.as_secs()),
             },
-            CertificateError::NotValidYet => Self::NotYetValid {
-                not_before: None,
-                now: None,
-            },
-            CertificateError::NotValidForNameContext {
-                expected,
-                presented,
-            } => Self::WrongName {
+            CertificateError::NotValidYet => Self::NotYetValid { not_before: None, now: None },
+            CertificateError::NotValidForNameContext { expected, presented } => Self::WrongName {
                 expected: Some(expected.to_str().into_owned()),
                 presented: presented.iter().filter_map(|name| bare(name)).collect(),
             },
-            CertificateError::NotValidForName => Self::WrongName {
-                expected: None,
-                presented: Vec::new(),
-            },
+            CertificateError::NotValidForName => {
+                Self::WrongName { expected: None, presented: Vec::new() }
+            }
             CertificateError::UnknownIssuer => Self::UnknownIssuer,
             CertificateError::Revoked => Self::Revoked,
             CertificateError::Other(other) if other.0.is::<SelfSigned>() => Self::SelfSigned,
@@ -233,10 +209,9 @@ impl fmt::Display for TlsReason {
                 }
                 clock(f, *now)
             }
-            Self::WrongName {
-                expected,
-                presented,
-            } => wrong_name(f, expected.as_deref(), presented),
+            Self::WrongName { expected, presented } => {
+                wrong_name(f, expected.as_deref(), presented)
+            }
             Self::NotTls { heard } => {
                 write!(
                     f,
@@ -321,9 +296,7 @@ fn wrong_name(
 /// A name as webpki lists it, `DnsName("mx.example")` or `IpAddress(192.0.2.1)`, without the
 /// listing's dress; none for kinds that are not a server's name.
 fn bare(listed: &str) -> Option<String> {
-    let dns = listed
-        .strip_prefix("DnsName(\"")
-        .and_then(|rest| rest.strip_suffix("\")"));
+    let dns = listed.strip_prefix("DnsName(\"").and_then(|rest| rest.strip_suffix("\")"));
     let ip = || listed.strip_prefix("IpAddress(")?.strip_suffix(')');
     dns.or_else(ip).map(str::to_owned)
 }
@@ -397,11 +370,7 @@ const fn civil(days: u64) -> (u64, u64, u64) {
     let day = day - (365 * year + year / 4 - year / 100);
     let from_march = (5 * day + 2) / 153;
     let day = day - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     let year = year + 400 * cycle + if month <= 2 { 1 } else { 0 };
     (year, month, day)
 }
@@ -433,30 +402,15 @@ mod tests {
     /// The verifiers of some platforms tell no details; these cannot be had by a handshake here.
     #[test]
     fn words_without_details() {
-        says(
-            CertificateError::Expired,
-            "the server's certificate has expired",
-        );
-        says(
-            CertificateError::NotValidYet,
-            "the server's certificate is not valid yet",
-        );
-        says(
-            CertificateError::NotValidForName,
-            "the server's certificate is for another name",
-        );
-        says(
-            CertificateError::Revoked,
-            "the server's certificate has been revoked by its issuer",
-        );
+        says(CertificateError::Expired, "the server's certificate has expired");
+        says(CertificateError::NotValidYet, "the server's certificate is not valid yet");
+        says(CertificateError::NotValidForName, "the server's certificate is for another name");
+        says(CertificateError::Revoked, "the server's certificate has been revoked by its issuer");
         says(
             CertificateError::BadEncoding,
             "the server's certificate was not accepted: invalid peer certificate: BadEncoding",
         );
-        says(
-            Error::NoCertificatesPresented,
-            "the TLS handshake failed: peer sent no certificates",
-        );
+        says(Error::NoCertificatesPresented, "the TLS handshake failed: peer sent no certificates");
         assert_eq!(
             TlsFault::no_roots(Error::General(String::new())).to_string(),
             "this system has no trusted root certificates: install them (the package is often \
@@ -487,10 +441,7 @@ mod tests {
         let broken = io::Error::new(io::ErrorKind::HostUnreachable, "no route");
         let fault = TlsFault::of_handshake(broken, b"");
         assert_eq!(*fault.reason(), TlsReason::Io);
-        assert_eq!(
-            fault.to_string(),
-            "the connection broke during the TLS handshake: no route"
-        );
+        assert_eq!(fault.to_string(), "the connection broke during the TLS handshake: no route");
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         let fault = TlsFault::of_handshake(reset, b"\x16\x03");
         assert_eq!(*fault.reason(), TlsReason::Closed);

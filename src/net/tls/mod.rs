@@ -54,11 +54,7 @@ pub(crate) struct TlsOptions {
 
 impl Default for TlsOptions {
     fn default() -> Self {
-        Self {
-            anchor: Anchor::default(),
-            crypto: None,
-            clock: Arc::new(DefaultTimeProvider),
-        }
+        Self { anchor: Anchor::default(), crypto: None, clock: Arc::new(DefaultTimeProvider) }
     }
 }
 
@@ -112,10 +108,7 @@ impl TlsSetup {
             Anchor::Anything => None,
             Anchor::Platform | Anchor::Roots(_) => Some(judge(options)?),
         };
-        let base = Base {
-            provider: provider(options.crypto)?,
-            clock: Arc::clone(&options.clock),
-        };
+        let base = Base { provider: provider(options.crypto)?, clock: Arc::clone(&options.clock) };
         Ok(Self(match (judge, check) {
             (None, _) => {
                 let config = base.config(base.accepting(None).0);
@@ -322,9 +315,7 @@ impl RootCertificates {
     ) -> Result<Self, InvalidRoots> {
         let mut store = RootCertStore::empty();
         for (at, certificate) in certificates.into_iter().enumerate() {
-            store
-                .add(certificate)
-                .map_err(|_| InvalidRoots::Certificate { number: at + 1 })?;
+            store.add(certificate).map_err(|_| InvalidRoots::Certificate { number: at + 1 })?;
         }
         Self::try_from(store)
     }

@@ -18,10 +18,7 @@ pub(crate) struct Overheard {
 
 impl Overheard {
     pub(super) const fn new(plain: Plain) -> Self {
-        Self {
-            plain,
-            heard: Vec::new(),
-        }
+        Self { plain, heard: Vec::new() }
     }
 
     pub(crate) const fn plain(&self) -> &Plain {

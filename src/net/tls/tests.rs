@@ -27,18 +27,12 @@ async fn a_good_certificate_is_verified() {
         assert_eq!(info.version(), TlsVersion::Tls13);
         assert_eq!(info.cipher_suite(), "TLS_AES_256_GCM_SHA384");
         assert_eq!(info.alpn(), None);
-        assert_eq!(
-            info.to_string(),
-            "TLS 1.3, TLS_AES_256_GCM_SHA384, verified"
-        );
+        assert_eq!(info.to_string(), "TLS 1.3, TLS_AES_256_GCM_SHA384, verified");
     }
     let setup = TlsSetup::new(&options(anchor()), Check::Required).unwrap();
     let config = server_config(&identity, &[&TLS12]);
     let (info, _) = session(&setup, NAME, config).await.unwrap();
-    assert_eq!(
-        info.to_string(),
-        "TLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, verified"
-    );
+    assert_eq!(info.to_string(), "TLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, verified");
     // T9: nothing was left in the process for others to find, or for us to have found.
     assert!(CryptoProvider::get_default().is_none());
 }
@@ -139,15 +133,11 @@ async fn t9_c_129_c_130_a_bad_certificate_is_explained() {
     ];
     for (name, identity, words) in cases {
         let roots = || Anchor::Roots(ca.roots());
-        let fault = verify(roots(), Check::Required, name, &identity)
-            .await
-            .expect_err(words);
+        let fault = verify(roots(), Check::Required, name, &identity).await.expect_err(words);
         assert_eq!(fault.to_string(), words);
         assert!(fault.source().unwrap().is::<Error>());
 
-        let info = verify(roots(), Check::Recorded, name, &identity)
-            .await
-            .expect(words);
+        let info = verify(roots(), Check::Recorded, name, &identity).await.expect(words);
         assert!(!info.is_verified());
         assert_eq!(
             info.to_string(),
@@ -155,14 +145,9 @@ async fn t9_c_129_c_130_a_bad_certificate_is_explained() {
         );
 
         for check in [Check::Required, Check::Recorded] {
-            let info = verify(Anchor::Anything, check, name, &identity)
-                .await
-                .expect(words);
+            let info = verify(Anchor::Anything, check, name, &identity).await.expect(words);
             assert!(!info.is_verified());
-            assert_eq!(
-                info.to_string(),
-                "TLS 1.3, TLS_AES_256_GCM_SHA384, not checked"
-            );
+            assert_eq!(info.to_string(), "TLS 1.3, TLS_AES_256_GCM_SHA384, not checked");
         }
     }
 }
@@ -192,10 +177,9 @@ async fn a_certificate_without_its_key_is_fatal() {
     let ca = Authority::new();
     let good = ca.issue(&params(&[NAME]));
     let thief = KeyPair::generate().unwrap();
-    for certificate in [
-        good.0.cert[0].clone(),
-        Identity::self_signed(&params(&[NAME])).0.cert[0].clone(),
-    ] {
+    for certificate in
+        [good.0.cert[0].clone(), Identity::self_signed(&params(&[NAME])).0.cert[0].clone()]
+    {
         let stolen = Identity::new(certificate, &thief);
         for version in [&TLS13, &TLS12] {
             let anchor = Anchor::Roots(ca.roots());
@@ -216,10 +200,7 @@ async fn the_platform_does_not_vouch_for_us() {
     let identity = Authority::new().issue(&params(&[NAME]));
     let expected = |fault: &TlsFault| {
         let reason = fault.reason();
-        assert!(
-            matches!(reason, TlsReason::UnknownIssuer | TlsReason::NoRoots),
-            "{reason:?}"
-        );
+        assert!(matches!(reason, TlsReason::UnknownIssuer | TlsReason::NoRoots), "{reason:?}");
     };
     let outcome = verify(Anchor::Platform, Check::Required, NAME, &identity).await;
     expected(&outcome.unwrap_err());
@@ -247,10 +228,7 @@ async fn every_opportunistic_handshake_has_its_verdict() {
 #[tokio::test]
 async fn a_whole_configuration_is_taken_as_it_is() {
     let ca = Authority::new();
-    let base = Base {
-        provider: provider(None).unwrap(),
-        clock: Arc::new(Stopped),
-    };
+    let base = Base { provider: provider(None).unwrap(), clock: Arc::new(Stopped) };
     let verifier = judge(&options(Anchor::Roots(ca.roots()))).unwrap().unwrap();
     let mut config = base.config(verifier).unwrap();
     config.alpn_protocols = vec![b"smtp".to_vec()];
@@ -261,10 +239,7 @@ async fn a_whole_configuration_is_taken_as_it_is() {
     let setup = TlsSetup::new(&options(anchor()), Check::Required).unwrap();
     let (info, _) = session(&setup, NAME, server).await.unwrap();
     assert_eq!(info.alpn(), Some(&b"smtp"[..]));
-    assert_eq!(
-        info.to_string(),
-        "TLS 1.3, TLS_AES_256_GCM_SHA384, ALPN smtp, verified"
-    );
+    assert_eq!(info.to_string(), "TLS 1.3, TLS_AES_256_GCM_SHA384, ALPN smtp, verified");
 
     let identity = Identity::self_signed(&params(&[NAME]));
     for check in [Check::Required, Check::Recorded] {
@@ -333,10 +308,7 @@ async fn what_is_not_tls_is_shown() {
             b"+OK POP3\r\n",
             r#"the server did not answer with TLS: it sent "+OK POP3", as a POP3 server does"#,
         ),
-        (
-            b"\x1b[2J",
-            r#"the server did not answer with TLS: it sent "\x1b[2J""#,
-        ),
+        (b"\x1b[2J", r#"the server did not answer with TLS: it sent "\x1b[2J""#),
         (b"5", r#"the server did not answer with TLS: it sent "5""#),
     ] {
         assert_eq!(answered(octets).await.to_string(), words);
@@ -367,18 +339,9 @@ async fn alerts_and_ends_are_told() {
             "the server ended the TLS handshake: unrecognised name (it does not go by the name \
              it was asked for)",
         ),
-        (
-            b"\x15\x03\x03\x00\x02\x02\x50",
-            "the server ended the TLS handshake: internal error",
-        ),
-        (
-            b"",
-            "the server closed the connection during the TLS handshake",
-        ),
-        (
-            b"\x16\x03\x03",
-            "the server closed the connection during the TLS handshake",
-        ),
+        (b"\x15\x03\x03\x00\x02\x02\x50", "the server ended the TLS handshake: internal error"),
+        (b"", "the server closed the connection during the TLS handshake"),
+        (b"\x16\x03\x03", "the server closed the connection during the TLS handshake"),
     ] {
         assert_eq!(answered(octets).await.to_string(), words);
     }
@@ -425,10 +388,7 @@ async fn providers_by_name() {
     let ca = Authority::new();
     let identity = ca.issue(&params(&[NAME]));
     for crypto in [Crypto::AwsLcRs, Crypto::Ring] {
-        let options = TlsOptions {
-            crypto: Some(crypto),
-            ..options(Anchor::Roots(ca.roots()))
-        };
+        let options = TlsOptions { crypto: Some(crypto), ..options(Anchor::Roots(ca.roots())) };
         let setup = TlsSetup::new(&options, Check::Required).unwrap();
         let config = server_config(&identity, &[&TLS13]);
         let (info, _) = session(&setup, NAME, config).await.unwrap();
@@ -453,10 +413,7 @@ fn roots_are_read_or_refused() {
         ("", "no certificate found"),
         ("plain text", "no certificate found"),
         (broken.as_str(), "certificate 2 cannot be read"),
-        (
-            "-----BEGIN CERTIFICATE-----\nAAAA\n",
-            "not a PEM file, or cut off",
-        ),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n", "not a PEM file, or cut off"),
     ] {
         let fault = RootCertificates::from_pem(pem.as_bytes()).unwrap_err();
         assert_eq!(fault.to_string(), words);

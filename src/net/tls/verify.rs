@@ -39,9 +39,8 @@ impl Explaining {
             return false;
         }
         let provider = Arc::clone(&self.provider);
-        WebPkiServerVerifier::builder_with_provider(Arc::new(alone), provider)
-            .build()
-            .is_ok_and(|verifier| {
+        WebPkiServerVerifier::builder_with_provider(Arc::new(alone), provider).build().is_ok_and(
+            |verifier| {
                 // The name is looked at last, so a wrong one comes after a chain that holds.
                 matches!(
                     verifier.verify_server_cert(certificate, &[], name, &[], now),
@@ -51,7 +50,8 @@ impl Explaining {
                                 | CertificateError::NotValidForNameContext { .. }
                         ))
                 )
-            })
+            },
+        )
     }
 }
 
@@ -189,9 +189,7 @@ impl ServerCertVerifier for Accepting {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -208,9 +206,7 @@ mod tests {
                 judge: None,
                 verdict: Arc::new(verdict.map_or_else(OnceLock::new, OnceLock::from)),
             };
-            accepting
-                .tolerate(Err(Error::InvalidCertificate(error)))
-                .is_ok()
+            accepting.tolerate(Err(Error::InvalidCertificate(error))).is_ok()
         };
         let bad = || Some(Err(TlsFault::closed()));
         assert!(tolerates(bad(), CertificateError::BadEncoding));

@@ -22,14 +22,8 @@ impl Session {
         let start = self.taken;
         self.taken += reply.octets().len() as u64;
         let code = reply.code().number();
-        let answers = self
-            .flight
-            .front()
-            .is_some_and(|front| front.is_answered_from(start));
-        let Some(awaited) = answers
-            .then(|| self.flight.pop(&mut self.answered))
-            .flatten()
-        else {
+        let answers = self.flight.front().is_some_and(|front| front.is_answered_from(start));
+        let Some(awaited) = answers.then(|| self.flight.pop(&mut self.answered)).flatten() else {
             return self.unawaited().map(Some);
         };
         self.answered_stage = rule(awaited.act).stage;
@@ -57,10 +51,7 @@ impl Session {
             | (Expects::GoAhead, Severity::Intermediate) => Verdict::Success,
             (Expects::Challenge, Severity::Intermediate) if code == 334 => Verdict::Challenge,
             _ => {
-                return Err(Violation::WrongClass {
-                    stage: rule.stage,
-                    reply: reply.to_reply(),
-                });
+                return Err(Violation::WrongClass { stage: rule.stage, reply: reply.to_reply() });
             }
         };
         let lawful = rule.from.contains(self.here);
@@ -150,8 +141,7 @@ impl Session {
                 LineEndings::Raw => LineEndings::Reject,
                 text => text,
             };
-            self.output
-                .begin_stuffed(line_endings, self.declared.eight_bit);
+            self.output.begin_stuffed(line_endings, self.declared.eight_bit);
             return Event::GoAhead(data);
         }
         // RFC 2920 §3.1: the server should have refused. A lone dot takes it back to commands
@@ -176,11 +166,7 @@ impl Session {
 
     /// Over LMTP the content is answered once for each recipient.
     fn still_awaiting_ends(&mut self) {
-        if self
-            .flight
-            .front()
-            .is_some_and(|next| next.act == Act::EndOfData)
-        {
+        if self.flight.front().is_some_and(|next| next.act == Act::EndOfData) {
             self.go(Phase::EndOfData);
         }
     }

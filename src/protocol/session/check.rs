@@ -24,11 +24,7 @@ impl Session {
             return Err(Misuse::Closed);
         }
         if self.here == Phase::Greeting {
-            return Err(Misuse::OutOfOrder {
-                verb,
-                when: rule.when,
-                phase: self.here,
-            });
+            return Err(Misuse::OutOfOrder { verb, when: rule.when, phase: self.here });
         }
         if (verb == Verb::Lhlo) != (self.config.protocol == Protocol::Lmtp)
             && matches!(verb, Verb::Ehlo | Verb::Helo | Verb::Lhlo)
@@ -36,11 +32,7 @@ impl Session {
             return Err(Misuse::WrongProtocol(verb));
         }
         if !rule.from.contains(ahead) {
-            return Err(Misuse::OutOfOrder {
-                verb,
-                when: rule.when,
-                phase: ahead,
-            });
+            return Err(Misuse::OutOfOrder { verb, when: rule.when, phase: ahead });
         }
         if self.output.is_content_open() {
             return Err(Misuse::ContentPending(self.output.promised()));
@@ -109,10 +101,7 @@ impl Session {
         let verb = command.verb();
         for param in command.params() {
             let keyword = extension::needed_by(verb, param);
-            if let Some(keyword) = keyword
-                .iter()
-                .find(|keyword| !self.capabilities.has(keyword))
-            {
+            if let Some(keyword) = keyword.iter().find(|keyword| !self.capabilities.has(keyword)) {
                 return Err(Misuse::Unsupported {
                     keyword: (*keyword).to_owned(),
                     needs: param.to_string(),
@@ -139,11 +128,7 @@ impl Session {
             return Ok(());
         }
         match self.capabilities.line_limit(verb) {
-            limit if length > limit => Err(Misuse::LineTooLong {
-                verb,
-                length,
-                limit,
-            }),
+            limit if length > limit => Err(Misuse::LineTooLong { verb, length, limit }),
             _ => Ok(()),
         }
     }

@@ -6,11 +6,7 @@ use super::*;
 
 fn steps(text: &str) -> Vec<ScriptStep> {
     let script: Script = text.parse().unwrap();
-    script
-        .lines()
-        .iter()
-        .map(|line| line.step.clone())
-        .collect()
+    script.lines().iter().map(|line| line.step.clone()).collect()
 }
 
 fn say(octets: &[u8]) -> ScriptStep {
@@ -45,83 +41,33 @@ fn reads_every_step() {
         ScriptStep::Reset,
     ];
     assert_eq!(steps(text), expected);
-    let numbers: Vec<_> = text
-        .parse::<Script>()
-        .unwrap()
-        .lines()
-        .iter()
-        .map(ScriptLine::number)
-        .collect();
+    let numbers: Vec<_> =
+        text.parse::<Script>().unwrap().lines().iter().map(ScriptLine::number).collect();
     assert_eq!(numbers, [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
 }
 
 #[test]
 fn refuses_with_these_words() {
     let cases = [
-        (
-            "S: a\nX: b",
-            "line 2: `S:`, `S!`, `C:`, `--` or `#` must stand at its start, not \"X:\"",
-        ),
-        (
-            "\n\ns",
-            "line 3: `S:`, `S!`, `C:`, `--` or `#` must stand at its start, not \"s\"",
-        ),
-        (
-            "ü",
-            "line 1: `S:`, `S!`, `C:`, `--` or `#` must stand at its start, not \"ü\"",
-        ),
-        (
-            "aü: x",
-            "line 1: `S:`, `S!`, `C:`, `--` or `#` must stand at its start, not \"aü:\"",
-        ),
+        ("S: a\nX: b", "line 2: `S:`, `S!`, `C:`, `--` or `#` must stand at its start, not \"X:\""),
+        ("\n\ns", "line 3: `S:`, `S!`, `C:`, `--` or `#` must stand at its start, not \"s\""),
+        ("ü", "line 1: `S:`, `S!`, `C:`, `--` or `#` must stand at its start, not \"ü\""),
+        ("aü: x", "line 1: `S:`, `S!`, `C:`, `--` or `#` must stand at its start, not \"aü:\""),
         ("S:220", "line 1: a space must follow the mark"),
-        (
-            "C: a\\q",
-            r"line 1: an escape is none of `\xNN`, `\u{NNNN}` and `\\`",
-        ),
-        (
-            "S! \\x0",
-            r"line 1: an escape is none of `\xNN`, `\u{NNNN}` and `\\`",
-        ),
-        (
-            "C: <content x>",
-            "line 1: `<content N>` needs a number of octets",
-        ),
+        ("C: a\\q", r"line 1: an escape is none of `\xNN`, `\u{NNNN}` and `\\`"),
+        ("S! \\x0", r"line 1: an escape is none of `\xNN`, `\u{NNNN}` and `\\`"),
+        ("C: <content x>", "line 1: `<content N>` needs a number of octets"),
         ("-- ", "line 1: `--` knows no \"\""),
         ("-- sleep 4", "line 1: `--` knows no \"sleep\""),
-        (
-            "-- wait",
-            "line 1: `-- wait` needs a number of milliseconds, at least 1",
-        ),
-        (
-            "-- wait -1",
-            "line 1: `-- wait` needs a number of milliseconds, at least 1",
-        ),
-        (
-            "-- wait 60001",
-            "line 1: `-- wait` takes at most 60000 milliseconds",
-        ),
-        (
-            "-- split 0",
-            "line 1: `-- split` needs a number of octets, at least 1",
-        ),
-        (
-            "-- flood many",
-            "line 1: `-- flood` needs a number of octets, at least 1",
-        ),
+        ("-- wait", "line 1: `-- wait` needs a number of milliseconds, at least 1"),
+        ("-- wait -1", "line 1: `-- wait` needs a number of milliseconds, at least 1"),
+        ("-- wait 60001", "line 1: `-- wait` takes at most 60000 milliseconds"),
+        ("-- split 0", "line 1: `-- split` needs a number of octets, at least 1"),
+        ("-- flood many", "line 1: `-- flood` needs a number of octets, at least 1"),
         ("-- TLS now", "line 1: `-- TLS` stands alone"),
-        (
-            "-- flood 5\nC: x",
-            "line 2: an `S` line must follow `-- flood`",
-        ),
-        (
-            "S: x\n-- flood 5\n# end",
-            "line 2: an `S` line must follow `-- flood`",
-        ),
-        (
-            "-- stall\n# still\nS: x",
-            "line 3: nothing can follow a stall, a close or a reset",
-        ),
+        ("-- flood 5\nC: x", "line 2: an `S` line must follow `-- flood`"),
+        ("S: x\n-- flood 5\n# end", "line 2: an `S` line must follow `-- flood`"),
+        ("-- stall\n# still\nS: x", "line 3: nothing can follow a stall, a close or a reset"),
     ];
     for (text, words) in cases {
         let error = text.parse::<Script>().unwrap_err();
@@ -134,17 +80,9 @@ fn refuses_with_these_words() {
 fn a_secret_matches_any_octets() {
     let cases: [(&str, &[&str], &[&str]); 4] = [
         ("NOOP", &["NOOP"], &["NOOP ", "noop", "NOO", ""]),
-        (
-            "AUTH PLAIN <secret>",
-            &["AUTH PLAIN x", "AUTH PLAIN "],
-            &["AUTH PLAIN", "AUTH LOGIN x"],
-        ),
+        ("AUTH PLAIN <secret>", &["AUTH PLAIN x", "AUTH PLAIN "], &["AUTH PLAIN", "AUTH LOGIN x"]),
         ("<secret>", &["", "anything"], &[]),
-        (
-            "a<secret>b<secret>b",
-            &["abb", "axbyb", "abbb"],
-            &["ab", "abc", "xabb"],
-        ),
+        ("a<secret>b<secret>b", &["abb", "axbyb", "abbb"], &["ab", "abc", "xabb"]),
     ];
     for (text, matching, others) in cases {
         let pattern = pattern(text);

@@ -57,10 +57,7 @@ async fn takes_a_mail_through_tls_and_auth() {
     let log = &running.log()[0];
     assert!(log.contains("-- TLS\nC: EHLO c.example\n"), "{log}");
     assert!(log.contains("C: AUTH PLAIN <secret>\n"), "{log}");
-    assert!(
-        log.contains("C: <content 30>\nC: .\nS: 250 2.0.0 mail accepted\n"),
-        "{log}"
-    );
+    assert!(log.contains("C: <content 30>\nC: .\nS: 250 2.0.0 mail accepted\n"), "{log}");
 }
 
 #[tokio::test]
@@ -210,20 +207,12 @@ async fn takes_pipelining_at_its_word() {
         S: 503 5.5.0 commands must wait for replies here
         S: 503 5.5.1 MAIL first
     ";
-    converse(
-        Server::new().withhold("PIPELINING"),
-        &format!("{hello}{script}"),
-    )
-    .await;
+    converse(Server::new().withhold("PIPELINING"), &format!("{hello}{script}")).await;
 }
 
 #[tokio::test]
 async fn authenticates_in_every_way() {
-    let server = || {
-        Server::new()
-            .user("alice", "wonderland")
-            .user("bob", "builder")
-    };
+    let server = || Server::new().user("alice", "wonderland").user("bob", "builder");
     let script = "
         C: AUTH SCRAM-SHA-256
         S: 504 5.5.4 mechanism not known
@@ -260,19 +249,10 @@ async fn authenticates_in_every_way() {
     ";
     let running = after_hello(server(), &format!("{SECURE}{script}")).await;
     let log = running.log().concat();
-    for secret in [
-        "AGFsaWNl",
-        "YnVpbGRlcg",
-        "Ym9i",
-        "d29uZGVybGFuZA",
-        "AUTH PLAIN %",
-    ] {
+    for secret in ["AGFsaWNl", "YnVpbGRlcg", "Ym9i", "d29uZGVybGFuZA", "AUTH PLAIN %"] {
         assert!(!log.contains(secret), "{log}");
     }
-    assert!(
-        log.contains("C: *\n") && log.contains("C: AUTH LOGIN <secret>\n"),
-        "{log}"
-    );
+    assert!(log.contains("C: *\n") && log.contains("C: AUTH LOGIN <secret>\n"), "{log}");
 
     let script = "
         C: AUTH PLAIN
@@ -328,11 +308,7 @@ async fn replies_as_it_is_told_to() {
     ";
     let running = after_hello(server.clone(), &format!("{script}{quits}")).await;
     assert_eq!(running.mails(), []);
-    assert!(
-        running.log()[0].contains("C: DATA\nS: 354 "),
-        "{:?}",
-        running.log()
-    );
+    assert!(running.log()[0].contains("C: DATA\nS: 354 "), "{:?}", running.log());
     after_hello(server, closes).await;
 }
 
@@ -347,16 +323,8 @@ async fn greets_as_it_is_told_to() {
         -- close
     ";
     converse(Server::new().greeting("554 no"), script).await;
-    converse(
-        Server::new().greeting("421 later"),
-        "S: 421 later\n-- close",
-    )
-    .await;
-    converse(
-        Server::new().name("a.example"),
-        "S: 220 a.example ESMTP ready",
-    )
-    .await;
+    converse(Server::new().greeting("421 later"), "S: 421 later\n-- close").await;
+    converse(Server::new().name("a.example"), "S: 220 a.example ESMTP ready").await;
     let implicit = "-- TLS\nS: 220 mx.example.test ESMTP ready\nC: EHLO c\nS: 250-mx.example.test\n\
                     S: 250-PIPELINING\nS: 250-8BITMIME\nS: 250-SIZE 10485760\nS: 250-SMTPUTF8\n\
                     S: 250-ENHANCEDSTATUSCODES\nS: 250 AUTH PLAIN LOGIN\nC: STARTTLS\n\
@@ -366,9 +334,7 @@ async fn greets_as_it_is_told_to() {
 
 #[tokio::test]
 async fn lmtp_answers_for_each_recipient() {
-    let server = Server::new()
-        .lmtp()
-        .refuse_at_end("full@example.test", "452 4.2.2 mailbox full");
+    let server = Server::new().lmtp().refuse_at_end("full@example.test", "452 4.2.2 mailbox full");
     let script = "
         S: 220 mx.example.test LMTP ready
         C: EHLO c.example
@@ -403,11 +369,7 @@ async fn lmtp_answers_for_each_recipient() {
     ";
     let running = converse(server, script).await;
     let mails = running.mails();
-    let recipients: Vec<_> = mails[0]
-        .recipients()
-        .iter()
-        .map(|path| path.as_str())
-        .collect();
+    let recipients: Vec<_> = mails[0].recipients().iter().map(|path| path.as_str()).collect();
     assert_eq!(recipients, ["a@example.test", "b@example.test"]);
     assert_eq!(mails[0].protocol(), Protocol::Lmtp);
 }

@@ -26,10 +26,7 @@ async fn serves_many_at_once_and_stops_when_dropped() {
     assert!(running.addr().ip().is_loopback());
     assert_eq!(running.port(), running.addr().port());
     let shown = format!("{running:?}");
-    assert!(
-        shown.contains("mx.example.test") && !shown.contains("secret"),
-        "{shown}"
-    );
+    assert!(shown.contains("mx.example.test") && !shown.contains("secret"), "{shown}");
     let mut clients = Vec::new();
     for _ in 0..3 {
         clients.push(connected(&running).await);
@@ -64,16 +61,10 @@ async fn its_certificate_is_good_for_its_names() {
 
 #[tokio::test]
 async fn closes_and_resets() {
-    let cases = [
-        ("-- close", None),
-        ("-- reset", Some(ErrorKind::ConnectionReset)),
-    ];
+    let cases = [("-- close", None), ("-- reset", Some(ErrorKind::ConnectionReset))];
     for (end, kind) in cases {
         let script = format!("S: 220 mx\n{end}");
-        let running = Server::script(script.parse().unwrap())
-            .start()
-            .await
-            .unwrap();
+        let running = Server::script(script.parse().unwrap()).start().await.unwrap();
         let mut client = connected(&running).await;
         let mut came = Vec::new();
         let result = client.read_to_end(&mut came).await;
@@ -81,10 +72,7 @@ async fn closes_and_resets() {
         assert_eq!(running.finish().await, Ok(()));
     }
     // TLS says no farewell either.
-    let running = Server::script("-- TLS\n-- close".parse().unwrap())
-        .start()
-        .await
-        .unwrap();
+    let running = Server::script("-- TLS\n-- close".parse().unwrap()).start().await.unwrap();
     let client = Box::new(connected(&running).await);
     let mut client = secured(client, running.ca_pem(), "localhost").await;
     let error = client.read(&mut [0]).await.unwrap_err();
@@ -96,17 +84,11 @@ async fn refuses_with_these_words() {
     let cases = [
         (Server::new().name("a b"), "domain \"a b\": "),
         (Server::new().refuse("x", "550 no"), "mailbox \"x\": "),
-        (
-            Server::new().refuse("x@y", "250 yes"),
-            "reply \"250 yes\": not a refusal",
-        ),
+        (Server::new().refuse("x@y", "250 yes"), "reply \"250 yes\": not a refusal"),
         (Server::new().refuse_at_end("x@y", "no"), "not a reply line"),
         (Server::new().reply_to(Verb::Mail, ""), ""),
         (Server::new().greeting("220 a\u{7}"), ""),
-        (
-            Server::new().offer(""),
-            "extension \"\": not a line of an EHLO reply",
-        ),
+        (Server::new().offer(""), "extension \"\": not a line of an EHLO reply"),
         (
             Server::new().offer("A\nB").name("a b"),
             "extension \"A\\nB\": not a line of an EHLO reply",
@@ -117,10 +99,7 @@ async fn refuses_with_these_words() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().starts_with(words), "{error}");
         let (_, stream) = duplex(16);
-        assert_eq!(
-            server.serve(stream).unwrap_err().to_string(),
-            error.to_string()
-        );
+        assert_eq!(server.serve(stream).unwrap_err().to_string(), error.to_string());
     }
 }
 

@@ -42,10 +42,7 @@ async fn a_log_is_a_script_that_can_be_played() {
         -- close"
     );
     let log = converse(Server::new(), &script).await.log().concat();
-    assert!(
-        log.contains("C: <secret>\n") && log.contains("C: <content 5>\nC: .\n"),
-        "{log}"
-    );
+    assert!(log.contains("C: <secret>\n") && log.contains("C: <content 5>\nC: .\n"), "{log}");
     let replay = Server::script(log.parse().unwrap());
     let running = converse(replay, &script).await;
     let (again, result) = (running.log().concat(), running.finish().await);
@@ -66,9 +63,7 @@ async fn a_transcript_can_be_played() {
     while let Step::Write(_) = session.poll().unwrap() {
         let mut slices = [std::io::IoSlice::new(&[])];
         let count = session.gather(&[], &mut slices).unwrap();
-        slices[..count]
-            .iter()
-            .for_each(|slice| octets.extend_from_slice(slice));
+        slices[..count].iter().for_each(|slice| octets.extend_from_slice(slice));
         let written = octets.len();
         session.wrote(written);
     }
@@ -85,19 +80,15 @@ async fn says_where_a_client_left_the_script() {
     let hears = "S: 220 mx\n\nC: EHLO c.example";
     let cases = [
         ("S: 220 mx\nC: HELO c.example", "`C: HELO c.example`"),
-        (
-            "S: 220 mx\nC: EHLO c.example\\x0a",
-            "`C: EHLO c.example`, without a CR before its end",
-        ),
+        ("S: 220 mx\nC: EHLO c.example\\x0a", "`C: EHLO c.example`, without a CR before its end"),
     ];
     for (client, came) in cases {
         let words = format!("script line 3: expected `C: EHLO c.example`, came {came}");
         fails(played(hears, client).await, &words);
     }
-    for (said, came) in [
-        ("", "the end of the connection"),
-        ("EHL", "the end of the connection after \"EHL\""),
-    ] {
+    for (said, came) in
+        [("", "the end of the connection"), ("EHL", "the end of the connection after \"EHL\"")]
+    {
         let (running, mut client) = in_memory(Server::script(hears.parse().unwrap()));
         client.write_all(said.as_bytes()).await.unwrap();
         drop(client);
@@ -127,16 +118,10 @@ async fn says_where_a_client_left_the_script() {
 #[tokio::test(start_paused = true)]
 async fn does_not_wait_for_ever() {
     let (running, _client) = in_memory(Server::script("-- wait 60000\nC: QUIT".parse().unwrap()));
-    fails(
-        running.finish().await,
-        "script line 2: expected `C: QUIT`, came nothing within 5 s",
-    );
+    fails(running.finish().await, "script line 2: expected `C: QUIT`, came nothing within 5 s");
     let script: Script = "# nobody\nS: 220 mx".parse().unwrap();
     let running = Server::script(script).start().await.unwrap();
-    fails(
-        running.finish().await,
-        "script line 2: expected `S: 220 mx`, came no client",
-    );
+    fails(running.finish().await, "script line 2: expected `S: 220 mx`, came no client");
     let (running, mut client) = in_memory(Server::script("-- stall".parse().unwrap()));
     client.write_all(b"EHLO?\r\n").await.unwrap();
     assert_eq!(running.finish().await, Ok(()));
@@ -149,13 +134,8 @@ async fn writes_in_pieces() {
         let script = format!("-- split {split}\nS! 12345\n-- stall");
         let (client, stream) = duplex(4096);
         let log = Arc::new(Mutex::new(Vec::new()));
-        let stream = Recorder {
-            stream,
-            log: Arc::clone(&log),
-        };
-        let _running = Server::script(script.parse().unwrap())
-            .serve(stream)
-            .unwrap();
+        let stream = Recorder { stream, log: Arc::clone(&log) };
+        let _running = Server::script(script.parse().unwrap()).serve(stream).unwrap();
         talk(client, "", "S! 12345").await;
         assert_eq!(log.lock().unwrap().len(), pieces, "split {split}");
     }
@@ -171,21 +151,13 @@ async fn floods_until_it_is_enough() {
         let line = format!("{unit}\r\n");
         let flood = came.strip_suffix(b"250 end\r\n").unwrap();
         assert_eq!(flood.len(), octets);
-        assert!(
-            flood
-                .chunks(line.len())
-                .all(|piece| line.as_bytes().starts_with(piece))
-        );
-        assert_eq!(
-            running.log()[0],
-            format!("-- flood {octets}\nS: {unit}\nS: 250 end\n")
-        );
+        assert!(flood.chunks(line.len()).all(|piece| line.as_bytes().starts_with(piece)));
+        assert_eq!(running.log()[0], format!("-- flood {octets}\nS: {unit}\nS: 250 end\n"));
         assert_eq!(running.finish().await, Ok(()));
     }
     // Whoever flees does well.
-    let (running, mut client) = in_memory(Server::script(
-        "-- flood 1000000\nS: x\nC: y".parse().unwrap(),
-    ));
+    let (running, mut client) =
+        in_memory(Server::script("-- flood 1000000\nS: x\nC: y".parse().unwrap()));
     client.read_exact(&mut [0; 100]).await.unwrap();
     drop(client);
     assert_eq!(running.finish().await, Ok(()));

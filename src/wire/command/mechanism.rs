@@ -63,11 +63,9 @@ mod tests {
 
     #[test]
     fn is_held_in_upper_case() {
-        for (name, held) in [
-            ("plain", "PLAIN"),
-            ("X_9-a", "X_9-A"),
-            (&*"A".repeat(20), "AAAAAAAAAAAAAAAAAAAA"),
-        ] {
+        for (name, held) in
+            [("plain", "PLAIN"), ("X_9-a", "X_9-A"), (&*"A".repeat(20), "AAAAAAAAAAAAAAAAAAAA")]
+        {
             assert_eq!(MechanismName::try_from(name).unwrap().to_string(), held);
         }
     }

@@ -133,11 +133,8 @@ fn of(verb: Verb, argument: Option<&str>) -> Parsed {
 /// mail = "MAIL FROM:" Reverse-path [ SP Mail-parameters ] CRLF
 /// ```
 fn mail(argument: &str) -> Parsed {
-    let (path, params) = path_and_params(
-        argument,
-        "FROM",
-        "`FROM:` and a path in brackets must follow",
-    )?;
+    let (path, params) =
+        path_and_params(argument, "FROM", "`FROM:` and a path in brackets must follow")?;
     Ok(Command::mail(path.parse::<ReversePath>()?).with_params(params)?)
 }
 
@@ -172,10 +169,7 @@ fn path_and_params<'a>(
         None => return Err(missing()),
     };
     let params = match rest.strip_prefix(' ') {
-        Some(params) => params
-            .split(' ')
-            .map(str::parse)
-            .collect::<Result<_, _>>()?,
+        Some(params) => params.split(' ').map(str::parse).collect::<Result<_, _>>()?,
         None if rest.is_empty() => Vec::new(),
         None => return Err(Fault::Syntax("a space must follow the path")),
     };
@@ -184,11 +178,7 @@ fn path_and_params<'a>(
 
 /// The word, and whether a colon follows it at once.
 fn prefixed<'a>(word: &str, input: &'a str) -> IResult<&'a str, bool> {
-    preceded(
-        tag_no_case(word),
-        opt(char(':')).map(|colon| colon.is_some()),
-    )
-    .parse(input)
+    preceded(tag_no_case(word), opt(char(':')).map(|colon| colon.is_some())).parse(input)
 }
 
 /// ```text
@@ -202,9 +192,7 @@ fn bdat(argument: &str) -> Parsed {
     let command = (u64::<&str, nom::error::Error<&str>>, last);
     match all_consuming(command).parse(argument) {
         Ok((_, (size, last))) => Ok(Command::bdat(size, last.is_some())),
-        Err(_) => Err(Fault::Syntax(
-            "a size in octets must follow, and then nothing or `LAST`",
-        )),
+        Err(_) => Err(Fault::Syntax("a size in octets must follow, and then nothing or `LAST`")),
     }
 }
 
@@ -233,9 +221,7 @@ fn auth(argument: &str) -> Parsed {
 }
 
 fn trim_end(line: &[u8]) -> &[u8] {
-    let end = line
-        .iter()
-        .rposition(|octet| !matches!(octet, b' ' | b'\t'));
+    let end = line.iter().rposition(|octet| !matches!(octet, b' ' | b'\t'));
     end.and_then(|end| line.get(..=end)).unwrap_or_default()
 }
 

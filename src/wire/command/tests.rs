@@ -11,11 +11,7 @@ fn encoded(command: &Command<'_>) -> String {
     let mut out = BytesMut::from("before ");
     command.encode(&mut out);
     assert_eq!(out.len(), "before ".len() + command.encoded_len());
-    String::from_utf8(out.to_vec())
-        .unwrap()
-        .strip_prefix("before ")
-        .unwrap()
-        .to_owned()
+    String::from_utf8(out.to_vec()).unwrap().strip_prefix("before ").unwrap().to_owned()
 }
 
 fn parsed(line: &str) -> Command<'static> {
@@ -36,29 +32,17 @@ fn c_034_c_035_c_036_c_064_c_067_every_command_has_its_octets() {
     let recipient = "\"a b\"@[192.0.2.1]".parse::<ForwardPath>().unwrap();
     let text = || Text::try_from("joe@example.org").unwrap();
     let cases = [
-        (
-            Command::ehlo("client.example").unwrap(),
-            "EHLO client.example",
-        ),
+        (Command::ehlo("client.example").unwrap(), "EHLO client.example"),
         (Command::ehlo("[IPv6:::1]").unwrap(), "EHLO [IPv6:::1]"),
-        (
-            Command::helo("client.example").unwrap(),
-            "HELO client.example",
-        ),
-        (
-            Command::lhlo("client.example").unwrap(),
-            "LHLO client.example",
-        ),
+        (Command::helo("client.example").unwrap(), "HELO client.example"),
+        (Command::lhlo("client.example").unwrap(), "LHLO client.example"),
         (Command::mail(&ReversePath::Null), "MAIL FROM:<>"),
         (Command::mail(&sender), "MAIL FROM:<Joe@Example.org>"),
         (
             Command::mail(&sender).with_params(&size).unwrap(),
             "MAIL FROM:<Joe@Example.org> SIZE=1000 SMTPUTF8",
         ),
-        (
-            Command::rcpt(&ForwardPath::Postmaster),
-            "RCPT TO:<Postmaster>",
-        ),
+        (Command::rcpt(&ForwardPath::Postmaster), "RCPT TO:<Postmaster>"),
         (
             Command::rcpt(&recipient).with_params(&notify).unwrap(),
             "RCPT TO:<\"a b\"@[192.0.2.1]> NOTIFY=NEVER",
@@ -76,10 +60,7 @@ fn c_034_c_035_c_036_c_064_c_067_every_command_has_its_octets() {
         (Command::quit(), "QUIT"),
         (Command::start_tls(), "STARTTLS"),
         (Command::auth("login", None).unwrap(), "AUTH LOGIN"),
-        (
-            Command::auth("EXTERNAL", Some("".into())).unwrap(),
-            "AUTH EXTERNAL =",
-        ),
+        (Command::auth("EXTERNAL", Some("".into())).unwrap(), "AUTH EXTERNAL ="),
         (
             Command::auth("PLAIN", Some("\0test\x001234".into())).unwrap(),
             "AUTH PLAIN AHRlc3QAMTIzNA==",
@@ -128,15 +109,9 @@ fn reads_what_the_rfc_lets_vary() {
     let cases = [
         ("ehlo client.example \t ", "EHLO client.example"),
         ("Mail From:<\"joe\"@x>", "MAIL FROM:<joe@x>"),
-        (
-            "MAIL FROM:<@a,@b:joe@x> size=5 BODY=7BIT",
-            "MAIL FROM:<joe@x> size=5 BODY=7BIT",
-        ),
+        ("MAIL FROM:<@a,@b:joe@x> size=5 BODY=7BIT", "MAIL FROM:<joe@x> size=5 BODY=7BIT"),
         ("rcpt to:<POSTMASTER>", "RCPT TO:<Postmaster>"),
-        (
-            "RCPT TO:<\"a>b\"@x> NOTIFY=NEVER ",
-            "RCPT TO:<\"a>b\"@x> NOTIFY=NEVER",
-        ),
+        ("RCPT TO:<\"a>b\"@x> NOTIFY=NEVER ", "RCPT TO:<\"a>b\"@x> NOTIFY=NEVER"),
         ("bdat 007 last", "BDAT 7 LAST"),
         ("data ", "DATA"),
         ("help mail", "HELP mail"),
@@ -154,10 +129,7 @@ fn c_067_refuses_lines_with_these_words() {
     refused(" NOOP", r#"command "": not a verb"#);
     refused("NOOP\r\n", r#"command "NOOP\x0d\x0a": not a verb"#);
     refused("AUTH\tx", r#"command "AUTH\x09x": not a verb"#);
-    refused(
-        "x".repeat(30),
-        &format!(r#"command "{}": not a verb"#, "x".repeat(20)),
-    );
+    refused("x".repeat(30), &format!(r#"command "{}": not a verb"#, "x".repeat(20)));
     refused("EHLO", "EHLO: its argument is missing");
     refused(
         "EHLO a b",
@@ -169,26 +141,11 @@ fn c_067_refuses_lines_with_these_words() {
     refused("STARTTLS x", "STARTTLS: it takes no argument");
     refused("VRFY", "VRFY: its argument is missing");
     refused(b"VRFY \xff", "VRFY: the argument is not UTF-8");
-    refused(
-        "VRFY  x",
-        "VRFY: text \" x\": a space must not stand at an end of it",
-    );
-    refused(
-        "NOOP a\0",
-        r#"NOOP: text "a\x00": a control character can not be sent"#,
-    );
+    refused("VRFY  x", "VRFY: text \" x\": a space must not stand at an end of it");
+    refused("NOOP a\0", r#"NOOP: text "a\x00": a control character can not be sent"#);
     refused("BDAT", "BDAT: its argument is missing");
-    for line in [
-        "BDAT x",
-        "BDAT -1",
-        "BDAT 1 FIRST",
-        "BDAT 1  LAST",
-        "BDAT 18446744073709551616",
-    ] {
-        refused(
-            line,
-            "BDAT: a size in octets must follow, and then nothing or `LAST`",
-        );
+    for line in ["BDAT x", "BDAT -1", "BDAT 1 FIRST", "BDAT 1  LAST", "BDAT 18446744073709551616"] {
+        refused(line, "BDAT: a size in octets must follow, and then nothing or `LAST`");
     }
 }
 
@@ -211,50 +168,27 @@ fn c_035_refuses_paths_with_these_words() {
     let colon = "no space may stand around the colon";
     let missing = "`FROM:` and a path in brackets must follow";
     refused("MAIL", "MAIL: its argument is missing");
-    for line in [
-        "MAIL x",
-        "MAIL TO:<a@b>",
-        "MAIL FROM",
-        "MAIL FROM:",
-        "MAIL FROM:a@b",
-        "MAIL FROM<a@b>",
-    ] {
+    for line in
+        ["MAIL x", "MAIL TO:<a@b>", "MAIL FROM", "MAIL FROM:", "MAIL FROM:a@b", "MAIL FROM<a@b>"]
+    {
         refused(line, &format!("MAIL: {missing}"));
     }
-    refused(
-        "RCPT FROM:<a@b>",
-        "RCPT: `TO:` and a path in brackets must follow",
-    );
+    refused("RCPT FROM:<a@b>", "RCPT: `TO:` and a path in brackets must follow");
     for line in ["MAIL FROM: <a@b>", "MAIL FROM :<a@b>", "MAIL FROM : <a@b>"] {
         refused(line, &format!("MAIL: {colon}"));
     }
     refused("MAIL FROM:<a@b", "MAIL: the path has no `>`");
     refused("MAIL FROM:<a@b>>", "MAIL: a space must follow the path");
-    refused(
-        "MAIL FROM:<a@b>SIZE=1",
-        "MAIL: a space must follow the path",
-    );
-    refused(
-        "MAIL FROM:<a@b>  SIZE=1",
-        r#"MAIL: parameter "": it has no keyword"#,
-    );
-    refused(
-        "MAIL FROM:<a@b> SIZE=",
-        r#"MAIL: parameter "SIZE=": its value is empty"#,
-    );
+    refused("MAIL FROM:<a@b>SIZE=1", "MAIL: a space must follow the path");
+    refused("MAIL FROM:<a@b>  SIZE=1", r#"MAIL: parameter "": it has no keyword"#);
+    refused("MAIL FROM:<a@b> SIZE=", r#"MAIL: parameter "SIZE=": its value is empty"#);
     refused(
         "MAIL FROM:<a@b> SIZE=1 size=2",
         r#"MAIL: parameter "size=2": its keyword is given twice in one command"#,
     );
     refused("RCPT TO:<>", r#"RCPT: path "<>": it is empty"#);
-    refused(
-        "RCPT TO:<joe>",
-        r#"RCPT: mailbox "joe": it has no `@` and no domain"#,
-    );
-    refused(
-        "RCPT TO:<a b@x>",
-        r#"RCPT: mailbox "a b@x": a space must be quoted in a local part"#,
-    );
+    refused("RCPT TO:<joe>", r#"RCPT: mailbox "joe": it has no `@` and no domain"#);
+    refused("RCPT TO:<a b@x>", r#"RCPT: mailbox "a b@x": a space must be quoted in a local part"#);
 }
 
 #[test]
@@ -262,28 +196,14 @@ fn refuses_auth_without_showing_it() {
     let base64 = "AUTH: the initial response is neither `=` nor base64";
     refused("AUTH", "AUTH: its argument is missing");
     // Illegal letters, no padding, too much of it, inner padding, bits that are left over.
-    for initial in [
-        "c2Vj*g==",
-        "c2VjcmV0c",
-        "c2VjcmV0==",
-        "c2==cmV0",
-        "YR==",
-        "==",
-        " YQ==",
-        "YQ== x",
-    ] {
+    for initial in
+        ["c2Vj*g==", "c2VjcmV0c", "c2VjcmV0==", "c2==cmV0", "YR==", "==", " YQ==", "YQ== x"]
+    {
         refused(format!("AUTH PLAIN {initial}"), base64);
     }
-    for line in [
-        "AUTH c2VjcmV0=",
-        "AUTH  c2VjcmV0",
-        "AUTH c2VjcmV0c2VjcmV0c2VjcmV0",
-    ] {
+    for line in ["AUTH c2VjcmV0=", "AUTH  c2VjcmV0", "AUTH c2VjcmV0c2VjcmV0c2VjcmV0"] {
         let error = Command::parse(line.as_bytes()).unwrap_err();
-        assert!(
-            !format!("{error} {error:?}").contains("c2VjcmV0"),
-            "{error:?}"
-        );
+        assert!(!format!("{error} {error:?}").contains("c2VjcmV0"), "{error:?}");
     }
 }
 
@@ -296,26 +216,16 @@ fn never_shows_what_follows_auth() {
         format!("{command:?}"),
         r#"Auth { mechanism: MechanismName("PLAIN"), initial: Some(<secret>) }"#
     );
-    assert_eq!(
-        Command::auth("LOGIN", None).unwrap().to_string(),
-        "AUTH LOGIN"
-    );
+    assert_eq!(Command::auth("LOGIN", None).unwrap().to_string(), "AUTH LOGIN");
     let raw = Command::raw("AUTH PLAIN d29uZGVybGFuZA==").unwrap();
     assert_eq!(raw.to_string(), "AUTH <secret>");
     assert_eq!(format!("{raw:?}"), r#"Raw(Raw("AUTH <secret>"))"#);
-    assert_eq!(
-        Command::raw("NOOP \u{9b}").unwrap().to_string(),
-        r"NOOP \u{009b}"
-    );
+    assert_eq!(Command::raw("NOOP \u{9b}").unwrap().to_string(), r"NOOP \u{009b}");
 }
 
 #[test]
 fn c_050_takes_each_keyword_once_and_only_where_there_are_parameters() {
-    let twice = vec![
-        Param::number("SIZE", 1),
-        Param::flag("X"),
-        Param::flag("size"),
-    ];
+    let twice = vec![Param::number("SIZE", 1), Param::flag("X"), Param::flag("size")];
     let mail = Command::mail(&ReversePath::Null);
     assert_eq!(
         mail.with_params(twice).unwrap_err().to_string(),
@@ -326,9 +236,7 @@ fn c_050_takes_each_keyword_once_and_only_where_there_are_parameters() {
         Command::data().with_params(&once).unwrap_err().to_string(),
         r#"command "DATA": only MAIL and RCPT have parameters"#
     );
-    let rcpt = Command::rcpt(&ForwardPath::Postmaster)
-        .with_params(&once)
-        .unwrap();
+    let rcpt = Command::rcpt(&ForwardPath::Postmaster).with_params(&once).unwrap();
     assert_eq!(rcpt.params(), once);
     assert_eq!(Command::quit().params(), []);
 }

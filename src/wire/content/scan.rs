@@ -145,10 +145,7 @@ impl Scan {
             (self.nul.filter(|_| nul)).map(|offset| ContentFault::Nul { offset }),
             (self.eight_bit.filter(|_| !eight_bit)).map(|offset| ContentFault::EightBit { offset }),
         ];
-        let first = faults
-            .into_iter()
-            .flatten()
-            .min_by_key(ContentFault::offset);
+        let first = faults.into_iter().flatten().min_by_key(ContentFault::offset);
         first.map_or(Ok(()), Err)
     }
 }
@@ -216,11 +213,7 @@ impl Scanner {
     /// Takes a block behind its first octet, which was taken before.
     fn take(&mut self, block: &[u8]) {
         let (_, octets) = block.split_at(1);
-        let forbidden = if self.found.eight_bit.is_none() {
-            EIGHTH_BIT
-        } else {
-            0
-        };
+        let forbidden = if self.found.eight_bit.is_none() { EIGHTH_BIT } else { 0 };
         if !is_quiet(block, forbidden) {
             let summary = Summary::of(block);
             if summary.has_news(&self.found) {

@@ -94,11 +94,7 @@ impl Stuffer {
             State::HeldCr if first == LF => {
                 self.state = State::LineStart;
                 self.offset += 1;
-                return Ok(Piece {
-                    before: b"\r\n",
-                    verbatim: 0,
-                    skip: 1,
-                });
+                return Ok(Piece { before: b"\r\n", verbatim: 0, skip: 1 });
             }
             State::HeldCr | State::HeldLf => self.release(first)?,
         };
@@ -108,11 +104,7 @@ impl Stuffer {
         }
         self.state = state;
         self.offset += (verbatim + skip) as u64;
-        Ok(Piece {
-            before,
-            verbatim,
-            skip,
-        })
+        Ok(Piece { before, verbatim, skip })
     }
 
     /// Appends a whole chunk to `out` as it is to be sent.
@@ -170,10 +162,7 @@ impl Stuffer {
             None => content.len(),
         };
         self.offset += verbatim as u64;
-        Ok(Piece {
-            verbatim,
-            ..Piece::default()
-        })
+        Ok(Piece { verbatim, ..Piece::default() })
     }
 
     /// That of an octet no run may hold.

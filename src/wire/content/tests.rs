@@ -6,11 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const POLICIES: [LineEndings; 3] = [
-    LineEndings::Normalize,
-    LineEndings::Reject,
-    LineEndings::Replace,
-];
+const POLICIES: [LineEndings; 3] =
+    [LineEndings::Normalize, LineEndings::Reject, LineEndings::Replace];
 
 /// What the policy makes of content, before dots: the plain reading of the rules.
 fn model_normalized(
@@ -65,28 +62,14 @@ fn model_wire(
 type Told = (u64, [Option<u64>; 5], u64, bool, bool);
 
 fn told(scan: &Scan) -> Told {
-    let firsts = [
-        scan.bare_cr(),
-        scan.bare_lf(),
-        scan.nul(),
-        scan.eight_bit(),
-        scan.long_line(),
-    ];
-    (
-        scan.octets(),
-        firsts,
-        scan.long_lines(),
-        scan.has_dots(),
-        scan.is_verbatim(),
-    )
+    let firsts = [scan.bare_cr(), scan.bare_lf(), scan.nul(), scan.eight_bit(), scan.long_line()];
+    (scan.octets(), firsts, scan.long_lines(), scan.has_dots(), scan.is_verbatim())
 }
 
 fn model_scan(content: &[u8]) -> Told {
     let first = |wanted: &dyn Fn(usize, u8) -> bool| {
         let mut octets = content.iter().enumerate();
-        octets
-            .find(|&(at, &octet)| wanted(at, octet))
-            .map(|(at, _)| at as u64)
+        octets.find(|&(at, &octet)| wanted(at, octet)).map(|(at, _)| at as u64)
     };
     let is_cr = |at: usize, octet| octet == b'\r' && content.get(at + 1) != Some(&b'\n');
     let is_lf = |at: usize, octet| octet == b'\n' && (at == 0 || content[at - 1] != b'\r');
@@ -113,13 +96,7 @@ fn model_scan(content: &[u8]) -> Told {
         long.first().copied(),
     ];
     let verbatim = firsts[..3] == [None; 3] && !dots;
-    (
-        content.len() as u64,
-        firsts,
-        long.len() as u64,
-        dots,
-        verbatim,
-    )
+    (content.len() as u64, firsts, long.len() as u64, dots, verbatim)
 }
 
 /// The wire as the stuffer makes it of chunks; on a fault also what was handed out before.
@@ -132,11 +109,7 @@ fn stuff(
     let mut stuffer = Stuffer::new(policy, eight_bit);
     for chunk in chunks {
         if let Err(fault) = stuffer.stuff_into(chunk, &mut out) {
-            assert_eq!(
-                stuffer.stuff_into(&[], &mut out),
-                Ok(()),
-                "nothing has no fault"
-            );
+            assert_eq!(stuffer.stuff_into(&[], &mut out), Ok(()), "nothing has no fault");
             return (out.to_vec(), Err(fault));
         }
     }
@@ -161,10 +134,7 @@ fn unstuff(wire: &[u8]) -> Vec<u8> {
 fn assert_cannot_be_misread(wire: &[u8]) {
     let shown = crate::Escaped::new(wire);
     let framed = [b"\r\n", wire].concat();
-    let ends = framed
-        .windows(5)
-        .filter(|five| five == b"\r\n.\r\n")
-        .count();
+    let ends = framed.windows(5).filter(|five| five == b"\r\n.\r\n").count();
     assert_eq!(ends, 1, "ends in {shown}");
     assert!(framed.ends_with(b"\r\n.\r\n"), "{shown}");
     assert_no_stray(wire);
@@ -176,14 +146,8 @@ fn assert_no_stray(wire: &[u8]) {
     assert!(!wire.contains(&0), "NUL in {shown}");
     for (at, &octet) in wire.iter().enumerate() {
         let before = at.checked_sub(1).map(|at| wire[at]);
-        assert!(
-            octet != b'\r' || wire.get(at + 1) == Some(&b'\n'),
-            "CR at {at} in {shown}"
-        );
-        assert!(
-            octet != b'\n' || before == Some(b'\r'),
-            "LF at {at} in {shown}"
-        );
+        assert!(octet != b'\r' || wire.get(at + 1) == Some(&b'\n'), "CR at {at} in {shown}");
+        assert!(octet != b'\n' || before == Some(b'\r'), "LF at {at} in {shown}");
     }
 }
 
@@ -234,11 +198,7 @@ fn t2_c_068_no_dot_is_lost_or_doubled_at_a_border() {
     let each: Vec<&[u8]> = content.chunks(1).collect();
     assert_eq!(stuff(&each, LineEndings::Reject, false).0, wanted);
     for cut in 0..=content.len() {
-        let (wire, _) = stuff(
-            &[&content[..cut], &content[cut..]],
-            LineEndings::Reject,
-            false,
-        );
+        let (wire, _) = stuff(&[&content[..cut], &content[cut..]], LineEndings::Reject, false);
         assert_eq!(wire, wanted, "cut at {cut}");
     }
 }
@@ -264,10 +224,7 @@ fn c_069_c_070_c_071_ends_content_once() {
 fn c_072_c_073_treats_strays_as_the_policy_says() {
     let content = b"a\nb\rc\r\r\n.d";
     let wire = |policy| stuff(&[content], policy, true).0;
-    assert_eq!(
-        wire(LineEndings::Normalize),
-        b"a\r\nb\r\nc\r\n\r\n..d\r\n.\r\n"
-    );
+    assert_eq!(wire(LineEndings::Normalize), b"a\r\nb\r\nc\r\n\r\n..d\r\n.\r\n");
     assert_eq!(wire(LineEndings::Replace), b"a b c \r\n..d\r\n.\r\n");
     let rejected = (b"a".to_vec(), Err(ContentFault::BareLf { offset: 1 }));
     assert_eq!(stuff(&[content], LineEndings::Reject, true), rejected);
@@ -283,28 +240,16 @@ fn a_dot_behind_a_replaced_line_end_is_not_at_a_line_start() {
 fn raw_content_is_untouched() {
     // C-076
     let content = b".\r\n.\n\0\r\xff";
-    assert_eq!(
-        stuff(&[content], LineEndings::Raw, true),
-        (content.to_vec(), Ok(()))
-    );
+    assert_eq!(stuff(&[content], LineEndings::Raw, true), (content.to_vec(), Ok(())));
     let (wire, result) = stuff(&[content], LineEndings::Raw, false);
-    assert_eq!(
-        (&wire[..], result),
-        (&content[..7], Err(ContentFault::EightBit { offset: 7 }))
-    );
+    assert_eq!((&wire[..], result), (&content[..7], Err(ContentFault::EightBit { offset: 7 })));
 }
 
 #[test]
 fn c_074_refuses_eight_bit_octets_where_they_were_not_announced() {
     let fault = Err(ContentFault::EightBit { offset: 2 });
-    assert_eq!(
-        stuff(&["grün".as_bytes()], LineEndings::Normalize, false).1,
-        fault
-    );
-    assert_eq!(
-        stuff(&["grün".as_bytes()], LineEndings::Normalize, true).1,
-        Ok(())
-    );
+    assert_eq!(stuff(&["grün".as_bytes()], LineEndings::Normalize, false).1, fault);
+    assert_eq!(stuff(&["grün".as_bytes()], LineEndings::Normalize, true).1, Ok(()));
 }
 
 #[test]
@@ -320,16 +265,8 @@ fn hands_out_the_longest_runs() {
     };
     let none: &[u8] = b"";
     let clean = b"From: a\r\n\r\ntext, with a dot.\r\n";
-    assert_eq!(
-        pieces(clean, LineEndings::Normalize),
-        [(none, clean.len(), 0)]
-    );
-    let expected = [
-        (none, 3, 0),
-        (b".", 2, 1),
-        (b"\r\n.", 1, 1),
-        (b"\r\n", 1, 0),
-    ];
+    assert_eq!(pieces(clean, LineEndings::Normalize), [(none, clean.len(), 0)]);
+    let expected = [(none, 3, 0), (b".", 2, 1), (b"\r\n.", 1, 1), (b"\r\n", 1, 0)];
     assert_eq!(pieces(b"a\r\n.b\n.\nc", LineEndings::Normalize), expected);
     let expected = [(none, 1, 1), (b" ", 1, 1)];
     assert_eq!(pieces(b"a\nb\r", LineEndings::Replace), expected);
@@ -343,10 +280,7 @@ fn a_fault_changes_nothing_and_comes_again() {
     assert_eq!(stuffer.finish(), Err(fault));
     assert_eq!(stuffer.next(b"c"), Err(fault));
     assert_eq!(stuffer.next(b"c"), Err(fault));
-    assert_eq!(
-        stuffer.next(b"\n").map(|piece| piece.before),
-        Ok(&b"\r\n"[..])
-    );
+    assert_eq!(stuffer.next(b"\n").map(|piece| piece.before), Ok(&b"\r\n"[..]));
     assert_eq!(stuffer.finish(), Ok(&b".\r\n"[..]));
     assert_eq!(stuffer.next(b"\0"), Err(ContentFault::Nul { offset: 0 }));
 }
@@ -354,14 +288,8 @@ fn a_fault_changes_nothing_and_comes_again() {
 #[test]
 fn faults_say_what_and_where() {
     let cases = [
-        (
-            ContentFault::BareCr { offset: 7 },
-            "content has a CR without an LF at offset 7",
-        ),
-        (
-            ContentFault::BareLf { offset: 0 },
-            "content has an LF without a CR at offset 0",
-        ),
+        (ContentFault::BareCr { offset: 7 }, "content has a CR without an LF at offset 7"),
+        (ContentFault::BareLf { offset: 0 }, "content has an LF without a CR at offset 0"),
         (
             ContentFault::Nul { offset: u64::MAX },
             "content has a NUL at offset 18446744073709551615",
@@ -397,10 +325,7 @@ fn c_075_counts_lines_too_long() {
 #[test]
 fn scan_says_what_it_saw() {
     let scan = Scan::of(b"a\rb\nc\0\xff\r\n.");
-    assert_eq!(
-        (scan.octets(), scan.bare_cr(), scan.bare_lf()),
-        (10, Some(1), Some(3))
-    );
+    assert_eq!((scan.octets(), scan.bare_cr(), scan.bare_lf()), (10, Some(1), Some(3)));
     assert_eq!((scan.nul(), scan.eight_bit()), (Some(5), Some(6)));
     assert!(scan.has_dots() && !scan.ends_with_crlf() && !scan.is_verbatim());
     assert!(Scan::of(b"a\r\n").is_verbatim() && Scan::of(b"a\r\n").ends_with_crlf());
@@ -421,12 +346,8 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
     let text = (0..4_usize, 1..600_usize)
         .prop_map(|(kind, size)| vec![b"ab. "[kind]; if kind == 0 { size } else { size % 40 }]);
     let dense = prop::collection::vec(odd, 0..12).prop_map(|parts| parts.concat());
-    let mixed = prop::collection::vec((dense.clone(), text), 0..12).prop_map(|parts| {
-        parts
-            .into_iter()
-            .flat_map(|(a, b)| [a, b].concat())
-            .collect()
-    });
+    let mixed = prop::collection::vec((dense.clone(), text), 0..12)
+        .prop_map(|parts| parts.into_iter().flat_map(|(a, b)| [a, b].concat()).collect());
     prop_oneof![dense, mixed]
 }
 

@@ -10,11 +10,7 @@ use crate::wire::{Domain, arbitrary};
 #[track_caller]
 fn refused(text: &str, reason: &str) {
     let error = text.parse::<Mailbox>().unwrap_err();
-    assert_eq!(
-        (error.what(), error.reason()),
-        ("mailbox", reason),
-        "{text:?}"
-    );
+    assert_eq!((error.what(), error.reason()), ("mailbox", reason), "{text:?}");
 }
 
 /// The case stays, the quoting shrinks.
@@ -43,10 +39,7 @@ fn c_039_c_040_writes_the_least_quoting() {
         let mailbox = Mailbox::try_from(text).unwrap();
         assert_eq!(mailbox.as_str(), wire);
         assert_eq!(mailbox.to_string(), wire);
-        assert_eq!(
-            format!("{}@{}", mailbox.local_part(), mailbox.domain()),
-            wire
-        );
+        assert_eq!(format!("{}@{}", mailbox.local_part(), mailbox.domain()), wire);
         assert_eq!(mailbox.is_ascii(), wire.is_ascii());
     }
 }
@@ -76,25 +69,13 @@ fn refuses_with_these_words() {
     refused("a\r\n@x", "a control character can not be sent");
     refused("\"a\0\"@x", "a control character can not be sent");
     refused("a\u{85}@x", "a control character can not be sent");
-    refused(
-        "a@b@c",
-        "a label of the domain may hold letters, digits and hyphens only",
-    );
-    refused(
-        "a@b_c",
-        "a label of the domain may hold letters, digits and hyphens only",
-    );
+    refused("a@b@c", "a label of the domain may hold letters, digits and hyphens only");
+    refused("a@b_c", "a label of the domain may hold letters, digits and hyphens only");
     refused("a@b.", "a label of the domain is empty");
-    refused(
-        "a@x>",
-        "a label of the domain may hold letters, digits and hyphens only",
-    );
+    refused("a@x>", "a label of the domain may hold letters, digits and hyphens only");
     refused("a@[127.0.0.1", "an address literal stands in brackets");
     assert_eq!(
-        "a b@example.org"
-            .parse::<Mailbox>()
-            .unwrap_err()
-            .to_string(),
+        "a b@example.org".parse::<Mailbox>().unwrap_err().to_string(),
         r#"mailbox "a b@example.org": a space must be quoted in a local part"#
     );
 }
@@ -118,14 +99,8 @@ fn c_044_bounds_both_parts_and_the_whole() {
     let fits = format!("{local}@{}", domain(189));
     assert_eq!(fits.len(), 254);
     assert!(fits.parse::<Mailbox>().is_ok());
-    refused(
-        &format!("{local}a@{}", domain(189)),
-        "the local part is longer than 64 octets",
-    );
-    refused(
-        &format!("{local}@{}", domain(190)),
-        "the mailbox is longer than 254 octets",
-    );
+    refused(&format!("{local}a@{}", domain(189)), "the local part is longer than 64 octets");
+    refused(&format!("{local}@{}", domain(190)), "the mailbox is longer than 254 octets");
 }
 
 #[test]
@@ -138,16 +113,9 @@ fn equal_where_it_is_one_mailbox() {
     ];
     for (one, other) in same {
         assert_eq!(mailbox(one), mailbox(other));
-        assert!(
-            HashSet::from([mailbox(one)]).contains(&mailbox(other)),
-            "{one}"
-        );
+        assert!(HashSet::from([mailbox(one)]).contains(&mailbox(other)), "{one}");
     }
-    for (one, other) in [
-        ("joe@x", "Joe@x"),
-        ("joe@x", "joe@y"),
-        ("postmaster@x", "p@x"),
-    ] {
+    for (one, other) in [("joe@x", "Joe@x"), ("joe@x", "joe@y"), ("postmaster@x", "p@x")] {
         assert_ne!(mailbox(one), mailbox(other));
     }
 }
@@ -169,10 +137,7 @@ fn a_local_part_is_quoted_and_unquoted() {
         LocalPart::new("a\nb").unwrap_err().to_string(),
         r#"local part "a\x0ab": a control character can not be sent"#
     );
-    assert_eq!(
-        LocalPart::new("").unwrap_err().to_string(),
-        r#"local part "": it is empty"#
-    );
+    assert_eq!(LocalPart::new("").unwrap_err().to_string(), r#"local part "": it is empty"#);
 }
 
 proptest! {

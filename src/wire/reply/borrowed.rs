@@ -179,13 +179,7 @@ impl<'a> ReplyRef<'a> {
         quirks: Quirks,
         lines: usize,
     ) -> Self {
-        Self {
-            octets,
-            quirks,
-            lines,
-            code,
-            kind,
-        }
+        Self { octets, quirks, lines, code, kind }
     }
 
     /// The same reply with its octets at another place.

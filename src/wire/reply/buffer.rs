@@ -36,10 +36,7 @@ impl ReplyBuffer {
     /// An empty buffer.
     #[must_use]
     pub fn new(limits: Limits, strictness: Strictness) -> Self {
-        Self {
-            framer: Framer::new(limits, strictness),
-            ..Self::default()
-        }
+        Self { framer: Framer::new(limits, strictness), ..Self::default() }
     }
 
     /// The buffer to read into: append to it, and leave what it holds as it is. At least 4 KiB

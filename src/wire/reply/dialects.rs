@@ -33,10 +33,7 @@ fn dialect_4_bare_lf() {
 fn dialect_5_cr_cr_lf() {
     let reply = flagged(b"250 a\r\r\n", Other, Quirk::CrCrLf);
     assert_eq!(lines(&reply), [b"a"]);
-    assert_eq!(
-        flagged(b"250-a\r\r\r\n250\r\r\n", Other, Quirk::CrCrLf).text(),
-        "a\n"
-    );
+    assert_eq!(flagged(b"250-a\r\r\r\n250\r\r\n", Other, Quirk::CrCrLf).text(), "a\n");
 }
 
 #[test]
@@ -55,17 +52,12 @@ fn dialect_7_another_octet_behind_the_code() {
 
 #[test]
 fn dialect_8_four_digits() {
-    assert_eq!(
-        always_refused(b"2200 mx\r\n", Greeting),
-        r#"not a reply line: "2200 mx""#
-    );
+    assert_eq!(always_refused(b"2200 mx\r\n", Greeting), r#"not a reply line: "2200 mx""#);
 }
 
 #[test]
 fn dialect_9_dialect_10_exactly_three_digits_at_the_very_beginning() {
-    for line in [
-        "+22 x", " 22 x", "2_2", "22 x", "-220 x", "0x2 y", " 220 mx", "\t220 mx",
-    ] {
+    for line in ["+22 x", " 22 x", "2_2", "22 x", "-220 x", "0x2 y", " 220 mx", "\t220 mx"] {
         let words = always_refused(format!("{line}\r\n").as_bytes(), Greeting);
         let shown = line.replace('\t', r"\x09");
         assert_eq!(words, format!("not a reply line: \"{shown}\""));
@@ -76,16 +68,10 @@ fn dialect_9_dialect_10_exactly_three_digits_at_the_very_beginning() {
 fn dialect_11_one_blank_line_before_a_reply() {
     for kind in [Greeting, Hello, Other] {
         let reply = flagged(b"\r\n250 mx\r\n", kind, Quirk::BlankLine);
-        assert_eq!(
-            (reply.line_count(), reply.to_string().as_str()),
-            (1, "250 mx")
-        );
+        assert_eq!((reply.line_count(), reply.to_string().as_str()), (1, "250 mx"));
         assert_eq!(reply.octets(), b"\r\n250 mx\r\n");
     }
-    assert_eq!(
-        refused(b"\r\n\r\n", Greeting, Tolerant).to_string(),
-        r#"not a reply line: """#
-    );
+    assert_eq!(refused(b"\r\n\r\n", Greeting, Tolerant).to_string(), r#"not a reply line: """#);
     let each = read(b"\r\n250 a\r\n\r\n250 b\r\n", Other, Tolerant);
     assert_eq!((each.replies.len(), each.error), (2, None));
 }
@@ -114,10 +100,7 @@ fn dialect_14_lines_without_code() {
     }
     let reply = one(octets, Hello, Lenient);
     assert_eq!(reply.quirks(), Quirks::from(Quirk::MissingCode));
-    assert_eq!(
-        lines(&reply),
-        [&b"mx"[..], b"8BITMIME", b"SIZE 1000", b"HELP"]
-    );
+    assert_eq!(lines(&reply), [&b"mx"[..], b"8BITMIME", b"SIZE 1000", b"HELP"]);
     assert_eq!(reply.line_count(), 4);
     // Inside a reply to EHLO, and nowhere else.
     refused(octets, Other, Lenient);
@@ -146,10 +129,7 @@ fn dialect_16_dialect_29_what_came_of_a_reply_can_be_shown() {
     assert_eq!(outcome.partial, [&b"250-mx"[..], b"250-SIZE"]);
     assert_eq!(outcome.fragment, b"250-STARTT");
     let between = read(b"220 a\r\n22", Greeting, Strict);
-    assert_eq!(
-        (between.replies.len(), between.fragment),
-        (1, b"22".to_vec())
-    );
+    assert_eq!((between.replies.len(), between.fragment), (1, b"22".to_vec()));
 }
 
 #[test]
@@ -160,30 +140,20 @@ fn dialect_17_dialect_18_dialect_19_dialect_20_what_is_too_much_stays_behind_as_
     let greetings = read(b"220 a\r\n220 b\r\n", Greeting, Strict);
     assert_eq!(greetings.replies.len(), 2);
     let data = read(b"354 go\r\n250 queued\r\n", Other, Strict);
-    let codes: Vec<_> = data
-        .replies
-        .iter()
-        .map(|reply| reply.code().number())
-        .collect();
+    let codes: Vec<_> = data.replies.iter().map(|reply| reply.code().number()).collect();
     assert_eq!(codes, [354, 250]);
 }
 
 #[test]
 fn dialect_21_lines_over_512() {
     let octets = format!("250-mx\r\n250 {}\r\n", "x".repeat(1000));
-    assert_eq!(
-        noted(octets.as_bytes(), Other, Quirk::LongLine).line_count(),
-        2
-    );
+    assert_eq!(noted(octets.as_bytes(), Other, Quirk::LongLine).line_count(), 2);
 }
 
 #[test]
 fn dialect_22_dialect_23_no_reply_without_end() {
     let ehlo = b"250-X-KEYWORD\r\n".repeat(3000);
-    assert_eq!(
-        always_refused(&ehlo, Hello),
-        r#"reply of more than 256 lines: "250-X-KEYWORD""#
-    );
+    assert_eq!(always_refused(&ehlo, Hello), r#"reply of more than 256 lines: "250-X-KEYWORD""#);
 }
 
 #[test]
@@ -195,11 +165,7 @@ fn dialect_24_nul() {
 
 #[test]
 fn dialect_25_octets_outside_ascii() {
-    let utf8 = noted(
-        "252 2.0.0 j\u{fc}rgen\r\n".as_bytes(),
-        Other,
-        Quirk::NonAscii,
-    );
+    let utf8 = noted("252 2.0.0 j\u{fc}rgen\r\n".as_bytes(), Other, Quirk::NonAscii);
     assert_eq!(utf8.text(), "j\u{fc}rgen");
     // A character that the server broke over two lines.
     let broken = noted(b"550-gr\xc3\r\n550 \xbcn\r\n", Other, Quirk::NonAscii);
@@ -216,28 +182,19 @@ fn dialect_26_codes_without_meaning() {
     }
     noted(b"259 x\r\n", Other, Quirk::UnknownCode);
     noted(b"200 x\r\n", Other, Quirk::UnknownCode);
-    assert_eq!(
-        one(b"599 x\r\n", Other, Tolerant).severity(),
-        Severity::Permanent
-    );
+    assert_eq!(one(b"599 x\r\n", Other, Tolerant).severity(), Severity::Permanent);
     assert_eq!(
         always_refused(b"850 NONSENSE\r\n", Other),
         r#"reply code outside 200 to 599: "850 NONSENSE""#
     );
-    assert_eq!(
-        always_refused(b"611 x\r\n", Other),
-        r#"reply code outside 200 to 599: "611 x""#
-    );
+    assert_eq!(always_refused(b"611 x\r\n", Other), r#"reply code outside 200 to 599: "611 x""#);
 }
 
 #[test]
 fn dialect_27_second_digit_out_of_range() {
     let octets = b"280 x\r\n";
     let reply = one(octets, Other, Tolerant);
-    assert_eq!(
-        reply.quirks(),
-        Quirks::from(Quirk::OddCode) | Quirk::UnknownCode
-    );
+    assert_eq!(reply.quirks(), Quirks::from(Quirk::OddCode) | Quirk::UnknownCode);
     let fault = refused(octets, Other, Strict).fault();
     assert_eq!(fault, ReplyFault::Quirk(Quirk::OddCode));
 }
@@ -280,11 +237,7 @@ fn dialect_32_a_greeting_of_asterisks() {
         let reply = flagged(octets, Greeting, Quirk::PixFixup);
         assert_eq!(reply.code(), Code::READY);
     }
-    for octets in [
-        &b"220 mx *** hello ***\r\n"[..],
-        b"220 *\r\n",
-        b"220 2020\r\n",
-    ] {
+    for octets in [&b"220 mx *** hello ***\r\n"[..], b"220 *\r\n", b"220 2020\r\n"] {
         plain(octets, Greeting);
     }
     plain(b"250 ********\r\n", Other);
@@ -300,10 +253,7 @@ fn dialect_33_dialect_34_dialect_35_dialect_36_refusing_greetings_are_replies() 
         "mx Transaction failed\nReject due to policy\nhttps://example.org/?c=bl"
     );
     let busy = plain(b"421 mx busy\r\n", Greeting);
-    assert_eq!(
-        (busy.severity(), busy.text().as_ref()),
-        (Severity::Transient, "mx busy")
-    );
+    assert_eq!((busy.severity(), busy.text().as_ref()), (Severity::Transient, "mx busy"));
     let no_mail = plain(b"521 mx\r\n", Greeting);
     assert_eq!(no_mail.code(), Code::NO_MAIL_SERVICE);
     for octets in [&b"221 x\r\n"[..], b"250 x\r\n", b"354 x\r\n", b"550 x\r\n"] {

@@ -17,11 +17,7 @@ pub(super) struct Framer {
 
 impl Framer {
     pub(super) fn new(limits: Limits, strictness: Strictness) -> Self {
-        Self {
-            limits,
-            strictness,
-            frame: Frame::default(),
-        }
+        Self { limits, strictness, frame: Frame::default() }
     }
 
     /// Takes note of the lines that `octets`, which begin with the reply, have beyond what was
@@ -36,10 +32,7 @@ impl Framer {
         // A TLS record may well have no LF: its beginning has to do.
         if kind == ReplyKind::Greeting && matches!(octets, [0x15 | 0x16, 0x03, ..]) {
             let fault = ReplyFault::NotSmtp(Foreign::Tls);
-            return Err(ReplyError::of_beginning(
-                fault,
-                octets.get(..2).unwrap_or(octets),
-            ));
+            return Err(ReplyError::of_beginning(fault, octets.get(..2).unwrap_or(octets)));
         }
         loop {
             let rest = octets.get(finder.line()..).unwrap_or_default();
@@ -90,8 +83,7 @@ impl Framer {
     /// True: the line is the reply's last.
     fn accept(&mut self, raw: &[u8]) -> Result<bool, ReplyError> {
         let (line, quirks) = split_line_end(raw);
-        self.judge(raw.len(), line, quirks)
-            .map_err(|fault| ReplyError::of_line(fault, line))
+        self.judge(raw.len(), line, quirks).map_err(|fault| ReplyError::of_line(fault, line))
     }
 
     fn judge(&mut self, len: usize, line: &[u8], end: Quirks) -> Result<bool, ReplyFault> {
@@ -152,13 +144,7 @@ impl Frame {
     /// The reply, if `octets` begin with it and a line with a code was seen.
     pub(super) fn reply<'a>(&self, octets: &'a [u8]) -> Option<ReplyRef<'a>> {
         let octets = octets.get(..self.octets)?;
-        Some(ReplyRef::framed(
-            octets,
-            self.code?,
-            self.kind,
-            self.quirks,
-            self.lines,
-        ))
+        Some(ReplyRef::framed(octets, self.code?, self.kind, self.quirks, self.lines))
     }
 
     fn take_code(&mut self, head: Head, line: &[u8]) -> Result<Quirks, ReplyFault> {
@@ -200,9 +186,7 @@ impl Frame {
             (b"* OK", Foreign::Imap),
             (b"+OK", Foreign::Pop3),
         ];
-        let found = known
-            .iter()
-            .find(|(beginning, _)| line.starts_with(beginning));
+        let found = known.iter().find(|(beginning, _)| line.starts_with(beginning));
         found.map(|(_, foreign)| ReplyFault::NotSmtp(*foreign))
     }
 }
@@ -255,22 +239,13 @@ fn head(line: &[u8]) -> Result<Head, ReplyFault> {
         Some(b'0'..=b'9') => return Err(ReplyFault::NotACode),
         Some(_) => return Err(ReplyFault::BadSeparator),
     };
-    let number = digits
-        .iter()
-        .fold(0, |number, digit| number * 10 + u16::from(digit - b'0'));
+    let number = digits.iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0'));
     let code = Code::new(number).ok_or(ReplyFault::BadCode)?;
-    Ok(Head {
-        code,
-        is_last,
-        quirks,
-    })
+    Ok(Head { code, is_last, quirks })
 }
 
 fn three_digits(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    verify(take(3usize), |digits: &[u8]| {
-        digits.iter().all(u8::is_ascii_digit)
-    })
-    .parse(input)
+    verify(take(3usize), |digits: &[u8]| digits.iter().all(u8::is_ascii_digit)).parse(input)
 }
 
 fn trim_cr(line: &[u8]) -> &[u8] {

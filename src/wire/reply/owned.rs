@@ -153,10 +153,7 @@ impl Reply {
     }
 
     pub(super) fn copy(reply: ReplyRef<'_>) -> Self {
-        Self {
-            octets: reply.octets().into(),
-            rest: reply.with_octets(&[]),
-        }
+        Self { octets: reply.octets().into(), rest: reply.with_octets(&[]) }
     }
 
     /// The one reply that these octets are.
@@ -215,12 +212,7 @@ mod tests {
 
     #[test]
     fn from_lines_writes_what_the_grammar_has() {
-        let octets = |lines: &[&str]| {
-            Reply::from_lines(Code::OK, lines)
-                .unwrap()
-                .octets()
-                .to_vec()
-        };
+        let octets = |lines: &[&str]| Reply::from_lines(Code::OK, lines).unwrap().octets().to_vec();
         assert_eq!(octets(&[]), b"250\r\n");
         assert_eq!(octets(&[""]), b"250\r\n");
         assert_eq!(octets(&["a"]), b"250 a\r\n");
@@ -248,10 +240,7 @@ mod tests {
     fn from_str_reads_one_whole_reply() {
         let reply: Reply = "550-5.1.1 no\n550 5.1.1 user".parse().unwrap();
         assert_eq!(reply.octets(), b"550-5.1.1 no\r\n550 5.1.1 user\r\n");
-        assert_eq!(
-            "550-5.1.1 no\r\n550 5.1.1 user\r\n".parse(),
-            Ok(reply.clone())
-        );
+        assert_eq!("550-5.1.1 no\r\n550 5.1.1 user\r\n".parse(), Ok(reply.clone()));
         assert_eq!(format!("{reply:#}").parse(), Ok(reply.clone()));
         assert_eq!(Reply::from(reply.as_ref()), reply);
         assert_eq!(reply.kind(), ReplyKind::Other);
@@ -265,14 +254,8 @@ mod tests {
             ("250-a", r#"reply without a last line: "250-a""#),
             ("250 a\n250 b", r#"more than one reply: "250 b""#),
             ("250 a\n\n", r#"more than one reply: "250 a""#),
-            (
-                "250\ta",
-                r#"a tab behind the code, which strict parsing refuses: "250\x09a""#,
-            ),
-            (
-                "250 a\rb",
-                r#"control character in the text of a reply: "250 a\x0db""#,
-            ),
+            ("250\ta", r#"a tab behind the code, which strict parsing refuses: "250\x09a""#),
+            ("250 a\rb", r#"control character in the text of a reply: "250 a\x0db""#),
             ("no", r#"not a reply line: "no""#),
         ] {
             assert_eq!(text.parse::<Reply>().unwrap_err().to_string(), words);

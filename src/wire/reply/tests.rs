@@ -253,20 +253,10 @@ fn c_012_an_unknown_code_is_taken_by_its_first_digit() {
 #[test]
 fn c_013_no_class_but_four_and_no_code_but_three_digits() {
     for first in [b'0', b'1', b'6', b'7', b'8', b'9'] {
-        let error = refused(
-            &[first, b'5', b'0', b' ', b'x', b'\r', b'\n'],
-            Other,
-            Lenient,
-        );
+        let error = refused(&[first, b'5', b'0', b' ', b'x', b'\r', b'\n'], Other, Lenient);
         assert_eq!(error.fault(), ReplyFault::BadCode);
     }
-    for octets in [
-        &b"25\r\n"[..],
-        b"25 ok\r\n",
-        b"2500 ok\r\n",
-        b"ok\r\n",
-        b"2a0 x\r\n",
-    ] {
+    for octets in [&b"25\r\n"[..], b"25 ok\r\n", b"2500 ok\r\n", b"ok\r\n", b"2a0 x\r\n"] {
         let error = refused(octets, Other, Lenient);
         assert_eq!(error.fault(), ReplyFault::NotACode);
     }
@@ -290,10 +280,7 @@ fn c_015_lines_of_512_octets_are_plain_and_longer_ones_noted() {
     assert_eq!(error.fault(), ReplyFault::LineTooLong { limit: 8192 });
     assert_eq!(
         error.to_string(),
-        format!(
-            "reply line of more than 8192 octets: \"250 {}\"…",
-            "x".repeat(196)
-        )
+        format!("reply line of more than 8192 octets: \"250 {}\"…", "x".repeat(196))
     );
 }
 

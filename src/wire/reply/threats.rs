@@ -29,20 +29,13 @@ fn t13_endless_lines_and_replies_end_at_their_limit() {
 
     let (error, fed) = drown(b"250-x\r\n", limits);
     assert_eq!(error.fault(), ReplyFault::TooManyLines { limit: 256 });
-    assert_eq!(
-        error.to_string(),
-        r#"reply of more than 256 lines: "250-x""#
-    );
+    assert_eq!(error.to_string(), r#"reply of more than 256 lines: "250-x""#);
     assert_eq!(fed, 256 * 7);
 
     let line = format!("250-{}\r\n", "x".repeat(4089));
     let (error, fed) = drown(line.as_bytes(), limits);
     assert_eq!(error.fault(), ReplyFault::ReplyTooLong { limit: 262_144 });
-    assert!(
-        error
-            .to_string()
-            .starts_with("reply of more than 262144 octets: \"250-xxx")
-    );
+    assert!(error.to_string().starts_with("reply of more than 262144 octets: \"250-xxx"));
     assert_eq!(fed, 4095 * 65);
 
     let mut blank = ReplyBuffer::new(limits, Tolerant);
@@ -75,10 +68,7 @@ fn t13_the_last_line_allowed_is_allowed() {
 fn t14_a_megabyte_in_single_octets() {
     // Quadratic work would not come to its end here; the search itself is counted in `line`.
     let limits = Limits::default();
-    let limits = limits
-        .with_line(1 << 22)
-        .with_lines(1 << 20)
-        .with_reply(1 << 22);
+    let limits = limits.with_line(1 << 22).with_lines(1 << 20).with_reply(1 << 22);
     let octets = b"250-0123456789\r\n".repeat(1 << 15);
     let octets = [&octets[..], b"250 ", &b"x".repeat(1 << 19), b"\r\n"].concat();
     let outcome = read_pieces(octets.chunks(1), Other, Tolerant, limits);
@@ -91,11 +81,7 @@ fn t14_a_megabyte_in_single_octets() {
 fn t15_short_lines_are_read_within_their_bounds() {
     assert_eq!(lines(&plain(b"250-\r\n250\r\n", Other)), [b"", b""]);
     assert_eq!(plain(b"550\r\n", Other).code(), Code::MAILBOX_UNAVAILABLE);
-    for (octets, line) in [
-        (&b"5\r\n"[..], &b"5"[..]),
-        (b"55\n", b"55"),
-        (b"-\r\n", b"-"),
-    ] {
+    for (octets, line) in [(&b"5\r\n"[..], &b"5"[..]), (b"55\n", b"55"), (b"-\r\n", b"-")] {
         let error = refused(octets, Other, Tolerant);
         assert_eq!((error.fault(), error.line()), (ReplyFault::NotACode, line));
     }
@@ -126,27 +112,15 @@ fn t20_another_protocol_is_named() {
             &b"HTTP/1.1 400 Bad Request\r\n"[..],
             r#"not SMTP but HTTP (the right port?): "HTTP/1.1 400 Bad Request""#,
         ),
-        (
-            b"SSH-2.0-x\r\n",
-            r#"not SMTP but SSH (the right port?): "SSH-2.0-x""#,
-        ),
-        (
-            b"* OK IMAP4\r\n",
-            r#"not SMTP but IMAP (the right port?): "* OK IMAP4""#,
-        ),
-        (
-            b"+OK pop\r\n",
-            r#"not SMTP but POP3 (the right port?): "+OK pop""#,
-        ),
+        (b"SSH-2.0-x\r\n", r#"not SMTP but SSH (the right port?): "SSH-2.0-x""#),
+        (b"* OK IMAP4\r\n", r#"not SMTP but IMAP (the right port?): "* OK IMAP4""#),
+        (b"+OK pop\r\n", r#"not SMTP but POP3 (the right port?): "+OK pop""#),
         // No line end at all.
         (
             b"\x15\x03\x01\x00\x02\x02\x28",
             r#"not SMTP but TLS (a port for implicit TLS?): "\x15\x03"…"#,
         ),
-        (
-            b"\x16\x03\x03",
-            r#"not SMTP but TLS (a port for implicit TLS?): "\x16\x03"…"#,
-        ),
+        (b"\x16\x03\x03", r#"not SMTP but TLS (a port for implicit TLS?): "\x16\x03"…"#),
     ] {
         assert_eq!(refused(octets, Greeting, Tolerant).to_string(), words);
     }

@@ -29,11 +29,7 @@ mod without_cryptography {
     /// And nothing is said in clear.
     #[tokio::test]
     async fn t7_whoever_asks_for_tls_is_told() {
-        for security in [
-            Security::StartTls,
-            Security::Implicit,
-            Security::Opportunistic,
-        ] {
+        for security in [Security::StartTls, Security::Implicit, Security::Opportunistic] {
             let (near, mut far) = tokio::io::duplex(1024);
             let connector = Connector::new("mx.example").security(security);
             let error = connector.connect_over(near).await.unwrap_err();
@@ -98,9 +94,7 @@ mod ring_alone {
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let roots = RootCertificates::from_pem(made.cert.pem().as_bytes()).unwrap();
-        let connector = Connector::new("mx.example")
-            .security(Security::Implicit)
-            .roots(roots);
+        let connector = Connector::new("mx.example").security(Security::Implicit).roots(roots);
         for connector in [connector.clone(), connector.crypto(Crypto::Ring)] {
             let (near, far) = tokio::io::duplex(65_536);
             let server = tokio::spawn(serve(far, acceptor.clone()));

@@ -38,10 +38,7 @@ fn introduced() -> Session {
 fn written(session: &mut Session) -> String {
     let mut slices = [std::io::IoSlice::new(b"")];
     let used = session.gather(b"", &mut slices).unwrap();
-    let wire = slices[..used]
-        .iter()
-        .flat_map(|slice| slice.to_vec())
-        .collect::<Vec<_>>();
+    let wire = slices[..used].iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
     session.wrote(wire.len());
     String::from_utf8(wire).unwrap()
 }
@@ -67,15 +64,9 @@ fn t12_c_145_a_dialogue_without_end_is_given_up_once() {
     let (mut exchange, wire) = begin(&mut session, None);
     assert_eq!(wire, "AUTH X-PATIENT\r\n");
     for _ in 0..8 {
-        assert_eq!(
-            challenged(&mut session, &mut exchange, "334 eA==\r\n"),
-            "eA==\r\n"
-        );
+        assert_eq!(challenged(&mut session, &mut exchange, "334 eA==\r\n"), "eA==\r\n");
     }
-    assert_eq!(
-        challenged(&mut session, &mut exchange, "334 eA==\r\n"),
-        "*\r\n"
-    );
+    assert_eq!(challenged(&mut session, &mut exchange, "334 eA==\r\n"), "*\r\n");
     assert_eq!(exchange.into_fault(), Some(AuthFault::Endless(8)));
     session.receive(b"334 eA==\r\n");
     assert!(session.poll().is_err());
@@ -87,19 +78,12 @@ fn t12_c_145_dialect_57_what_is_not_base64_is_answered_with_a_star() {
     for reply in ["334 eA=\r\n", "334 what?\r\n", "334-eA==\r\n334 eA==\r\n"] {
         let mut session = introduced();
         let (mut exchange, _) = begin(&mut session, None);
-        assert_eq!(
-            challenged(&mut session, &mut exchange, reply),
-            "*\r\n",
-            "{reply}"
-        );
+        assert_eq!(challenged(&mut session, &mut exchange, reply), "*\r\n", "{reply}");
         session.receive(b"501 5.7.0 cancelled\r\n");
         let end = Event::Reply(exchange.ticket());
         assert_eq!(session.poll(), Ok(Step::Event(end)));
         assert_eq!(session.phase(), Phase::Ready);
-        assert!(matches!(
-            exchange.into_fault(),
-            Some(AuthFault::NotBase64(_))
-        ));
+        assert!(matches!(exchange.into_fault(), Some(AuthFault::NotBase64(_))));
     }
 }
 

@@ -23,38 +23,25 @@ struct Decided {
 }
 
 fn decided() -> impl Strategy<Value = Decided> {
-    let rcpt = (
-        select(vec![250, 250, 251, 450, 550]),
-        select(vec![250, 250, 452, 552]),
-    );
+    let rcpt = (select(vec![250, 250, 251, 450, 550]), select(vec![250, 250, 452, 552]));
     let rcpts = proptest::collection::vec(rcpt, 1..7);
     let mail = select(vec![250, 250, 250, 250, 550]);
     let data = select(vec![354, 354, 354, 451]);
     let end = select(vec![250, 250, 554]);
     let nobody = select(vec![354, 503]);
     let replies = prop_oneof![Just(usize::MAX), 0..14usize];
-    (
-        any::<bool>(),
-        any::<bool>(),
-        mail,
-        rcpts,
-        data,
-        end,
-        nobody,
-        replies,
+    (any::<bool>(), any::<bool>(), mail, rcpts, data, end, nobody, replies).prop_map(
+        |(lmtp, pipelining, mail, rcpts, data, end, nobody, replies)| Decided {
+            lmtp,
+            pipelining,
+            mail,
+            rcpts,
+            data,
+            end,
+            nobody,
+            replies,
+        },
     )
-        .prop_map(
-            |(lmtp, pipelining, mail, rcpts, data, end, nobody, replies)| Decided {
-                lmtp,
-                pipelining,
-                mail,
-                rcpts,
-                data,
-                end,
-                nobody,
-                replies,
-            },
-        )
 }
 
 /// The server: it reads lines and content, and knows nothing but what was decided.
@@ -95,15 +82,7 @@ impl Server<'_> {
     }
 
     fn answer(&mut self, line: &[u8]) -> Vec<u16> {
-        let Decided {
-            lmtp,
-            mail,
-            rcpts,
-            data,
-            end,
-            nobody,
-            ..
-        } = self.decided;
+        let Decided { lmtp, mail, rcpts, data, end, nobody, .. } = self.decided;
         if std::mem::take(&mut self.in_content) {
             self.contents.push(line.to_vec());
             return match (lmtp, self.accepted.is_empty()) {
@@ -141,22 +120,12 @@ const CONTENT: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
 
 /// Says what became of each recipient, and what the server was given as content.
 fn send(decided: &Decided) -> (Vec<String>, Vec<Vec<u8>>) {
-    let protocol = if decided.lmtp {
-        Protocol::Lmtp
-    } else {
-        Protocol::Smtp
-    };
+    let protocol = if decided.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
     let mut session = Session::new(SessionConfig::default().protocol(protocol));
     session.receive(b"220 mx\r\n");
     session.poll().unwrap();
-    let hello = if decided.lmtp {
-        "LHLO c.example"
-    } else {
-        "EHLO c.example"
-    };
-    session
-        .send(&ehlo::Command::parse(hello.as_bytes()).unwrap())
-        .unwrap();
+    let hello = if decided.lmtp { "LHLO c.example" } else { "EHLO c.example" };
+    session.send(&ehlo::Command::parse(hello.as_bytes()).unwrap()).unwrap();
     session.wrote(hello.len() + 2);
     session.receive(if decided.pipelining {
         b"250-mx\r\n250 PIPELINING\r\n"
@@ -222,16 +191,7 @@ fn send(decided: &Decided) -> (Vec<String>, Vec<Vec<u8>>) {
 
 /// The same, from what was decided alone.
 fn expected(decided: &Decided) -> Vec<String> {
-    let Decided {
-        lmtp,
-        pipelining,
-        mail,
-        rcpts,
-        data,
-        end,
-        replies,
-        ..
-    } = decided;
+    let Decided { lmtp, pipelining, mail, rcpts, data, end, replies, .. } = decided;
     let refused = |code: u16, stage: Stage| format!("refused {code} {stage:?}");
     let mut left = *replies;
     let mut heard = || {

@@ -102,10 +102,7 @@ impl Model {
 
     /// RFC 2920 §3.1, RFC 3030 §4.2: what may stand inside a group.
     fn may_be_inside(say: Say) -> bool {
-        matches!(
-            say,
-            Say::Rset | Say::Mail | Say::Rcpt | Say::Dot | Say::Bdat | Say::BdatLast
-        )
+        matches!(say, Say::Rset | Say::Mail | Say::Rcpt | Say::Dot | Say::Bdat | Say::BdatLast)
     }
 
     /// Where it would be if all that is in flight succeeded.
@@ -271,10 +268,7 @@ fn listen(session: &mut Session) -> Step {
 
 fn agree(session: &Session, model: &Model, pipelining: bool) -> Result<(), TestCaseError> {
     prop_assert_eq!(session.phase(), Model::phase(model.at));
-    prop_assert_eq!(
-        session.in_flight(),
-        model.queue.len() + usize::from(model.at == Conn)
-    );
+    prop_assert_eq!(session.in_flight(), model.queue.len() + usize::from(model.at == Conn));
     let ahead = model.ahead();
     if model.at != Conn && !model.queue.contains(&Say::Dot) {
         prop_assert_eq!(session.ahead(), Model::phase(ahead));
@@ -290,14 +284,7 @@ fn agree(session: &Session, model: &Model, pipelining: bool) -> Result<(), TestC
                 || model.legal(model.at, *say) && !model.queue.contains(&Say::Mail));
         let command = Command::parse(line.as_bytes()).unwrap();
         let allowed = session.allows(command.verb());
-        prop_assert_eq!(
-            allowed.is_ok(),
-            lawful,
-            "{} at {:?}: {:?}",
-            line,
-            model.at,
-            allowed
-        );
+        prop_assert_eq!(allowed.is_ok(), lawful, "{} at {:?}: {:?}", line, model.at, allowed);
     }
     Ok(())
 }
@@ -313,23 +300,14 @@ fn play(turns: &[Turn], pipelining: bool) -> Result<(), TestCaseError> {
         lone_dot: false,
     };
     let mut said = Vec::new();
-    for turn in [Turn::Hear(220), Turn::Say(0), Turn::Hear(250)]
-        .iter()
-        .chain(turns)
-    {
+    for turn in [Turn::Hear(220), Turn::Say(0), Turn::Hear(250)].iter().chain(turns) {
         match *turn {
             Turn::Say(n) => match model.at {
                 Sasl if model.queue.is_empty() => {
                     let cancels = n % 4 == 0;
-                    let sent = if cancels {
-                        session.cancel_auth()
-                    } else {
-                        session.respond(b"x")
-                    };
+                    let sent = if cancels { session.cancel_auth() } else { session.respond(b"x") };
                     prop_assert!(sent.is_ok());
-                    model
-                        .queue
-                        .push_back(if cancels { Say::Cancel } else { Say::Response });
+                    model.queue.push_back(if cancels { Say::Cancel } else { Say::Response });
                     write(&mut session, b"");
                 }
                 Data => {
@@ -351,10 +329,8 @@ fn play(turns: &[Turn], pipelining: bool) -> Result<(), TestCaseError> {
                         .filter(|(_, command)| session.allows(command.verb()).is_ok())
                         .collect();
                     let onwards = [Say::Mail, Say::Rcpt, Say::Data, Say::Bdat, Say::BdatLast];
-                    let goes_on: Vec<_> = lawful
-                        .iter()
-                        .filter(|(say, _)| onwards.contains(say))
-                        .collect();
+                    let goes_on: Vec<_> =
+                        lawful.iter().filter(|(say, _)| onwards.contains(say)).collect();
                     let chosen = match goes_on.len() {
                         0 => lawful.get(n % lawful.len().max(1)),
                         _ if n < 25 => lawful.get(n % lawful.len()),

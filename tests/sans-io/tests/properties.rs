@@ -275,11 +275,7 @@ fn heard(rounds: &[Vec<u8>], cuts: &[usize]) -> Vec<String> {
                 }
             }
         }
-        heard.push(format!(
-            "{:?} {:?}",
-            session.phase(),
-            session.capabilities()
-        ));
+        heard.push(format!("{:?} {:?}", session.phase(), session.capabilities()));
         speak(&mut session);
     }
     heard
@@ -299,12 +295,9 @@ fn speak(session: &mut Session) {
                 Phase::Hello => &["EHLO c.example"],
                 Phase::Ready if !session.is_authenticated() => &["AUTH LOGIN", "MAIL FROM:<>"],
                 Phase::Spoiled => &["RSET"],
-                _ => &[
-                    "MAIL FROM:<>",
-                    "RCPT TO:<b@example.org>",
-                    "RCPT TO:<c@example.org>",
-                    "DATA",
-                ],
+                _ => {
+                    &["MAIL FROM:<>", "RCPT TO:<b@example.org>", "RCPT TO:<c@example.org>", "DATA"]
+                }
             };
             for line in lines {
                 let _ = session.send(&Command::parse(line.as_bytes()).unwrap());

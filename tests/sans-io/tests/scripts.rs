@@ -41,11 +41,7 @@ fn a_transcript_plays_again() {
         let mut again = Script::parse(&script.name, &script.as_transcript());
         again.setup = script.setup;
         // Whether a server was verified is not in a transcript.
-        if script
-            .lines
-            .iter()
-            .all(|line| !format!("{:?}", line.does).contains("verified: false"))
-        {
+        if script.lines.iter().all(|line| !format!("{:?}", line.does).contains("verified: false")) {
             assert_eq!(play(&again, Pieces::Whole), heard, "{}", script.name);
         }
     }

@@ -13,10 +13,7 @@ fn written(session: &mut Session, content: &mut &[u8]) -> Vec<u8> {
     while let Ok(Step::Write(_)) = session.poll() {
         let mut slices = [IoSlice::new(b""); 8];
         let used = session.gather(content, &mut slices).unwrap();
-        let octets: Vec<u8> = slices[..used]
-            .iter()
-            .flat_map(|slice| slice.to_vec())
-            .collect();
+        let octets: Vec<u8> = slices[..used].iter().flat_map(|slice| slice.to_vec()).collect();
         let consumed = session.wrote(octets.len());
         *content = &content[consumed..];
         wire.extend(octets);
@@ -35,9 +32,7 @@ fn hear(session: &mut Session, octets: &[u8]) -> Vec<Event> {
 }
 
 fn say(session: &mut Session, line: &[u8]) -> Vec<u8> {
-    let command = Command::parse(line)
-        .or_else(|_| Command::raw(line))
-        .unwrap();
+    let command = Command::parse(line).or_else(|_| Command::raw(line)).unwrap();
     session.send(&command).unwrap();
     written(session, &mut &b""[..])
 }
@@ -66,10 +61,7 @@ fn t5_c_122_octets_between_the_220_and_the_handshake_are_never_read_as_if_throug
     session.tls_started(Protection::Verified);
     assert_eq!(session.protection(), Protection::None);
     let violation = session.poll().unwrap_err().to_string();
-    assert_eq!(
-        violation,
-        r#"octets in clear behind the reply to STARTTLS: "250 inj""#
-    );
+    assert_eq!(violation, r#"octets in clear behind the reply to STARTTLS: "250 inj""#);
     assert_eq!(session.poll(), Ok(Step::Closed));
 }
 
@@ -78,11 +70,7 @@ fn t7_tls_that_starts_out_of_time_protects_nothing() {
     let mut session = introduced(SessionConfig::default(), &["AUTH PLAIN"]);
     session.tls_started(Protection::Verified);
     assert_eq!(session.protection(), Protection::None);
-    assert!(
-        session
-            .send(&Command::auth("PLAIN", None).unwrap())
-            .is_err()
-    );
+    assert!(session.send(&Command::auth("PLAIN", None).unwrap()).is_err());
 
     // A greeting in clear is not one that came through TLS.
     let mut session = Session::new(SessionConfig::default());
@@ -133,10 +121,7 @@ fn t18_c_105_a_next_mail_in_flight_does_not_hide_that_this_one_was_sent() {
     session.end_of_input();
     assert_eq!(session.poll(), Ok(Step::Closed));
     let delivery = dispatch.into_delivery(&session);
-    assert_eq!(
-        outcome(&delivery),
-        "unknown: no answer came after the mail was sent"
-    );
+    assert_eq!(outcome(&delivery), "unknown: no answer came after the mail was sent");
 }
 
 #[test]
@@ -146,11 +131,7 @@ fn c_095_c_108_replies_behind_a_mail_do_not_change_its_outcome() {
     dispatch.finish(&mut session).unwrap();
     written(&mut session, &mut &b""[..]);
     say(&mut session, b"MAIL FROM:<>");
-    note(
-        &mut session,
-        &mut dispatch,
-        b"250 queued\r\n550 not you\r\n",
-    );
+    note(&mut session, &mut dispatch, b"250 queued\r\n550 not you\r\n");
     say(&mut session, b"QUIT");
     note(&mut session, &mut dispatch, b"500 what\r\n");
     let delivery = dispatch.into_delivery(&session);
@@ -168,19 +149,10 @@ fn c_103_a_server_that_goes_away_is_no_misuse_of_the_dispatch() {
         written(&mut session, &mut &b""[..]);
         note(&mut session, &mut dispatch, reply);
     }
-    assert_eq!(
-        dispatch.advance(&mut session, &envelope, &[]),
-        Ok(Due::Nothing)
-    );
+    assert_eq!(dispatch.advance(&mut session, &envelope, &[]), Ok(Due::Nothing));
     let delivery = dispatch.into_delivery(&session);
-    let outcomes: Vec<_> = delivery
-        .recipients()
-        .map(|r| r.outcome().to_string())
-        .collect();
-    assert_eq!(
-        outcomes,
-        ["refused: 421 bye (in reply to RCPT TO)", "not sent"]
-    );
+    let outcomes: Vec<_> = delivery.recipients().map(|r| r.outcome().to_string()).collect();
+    assert_eq!(outcomes, ["refused: 421 bye (in reply to RCPT TO)", "not sent"]);
 }
 
 #[test]
@@ -200,10 +172,7 @@ fn t11_raw_auth_lines_are_masked_wherever_they_are_shown() {
         assert_eq!(hear(&mut session, b"535 no\r\n"), [Event::Reply(ticket)]);
         assert_eq!(session.answered(), shown.as_bytes());
         let transcript = session.transcript().unwrap().to_string();
-        assert!(
-            transcript.contains(&format!("C: {shown}\n")),
-            "{transcript}"
-        );
+        assert!(transcript.contains(&format!("C: {shown}\n")), "{transcript}");
         assert!(!format!("{transcript}{session:?}").contains("c2VjcmV0"));
     }
 }

@@ -12,26 +12,17 @@ fn reply() -> Reply {
 fn t16_every_violation_has_these_words() {
     let not_a_reply = ReplyRef::parse(b"what\x1b\r\n", ReplyKind::Other, Strictness::Tolerant);
     for (violation, words) in [
-        (
-            Violation::Reply(not_a_reply.unwrap_err()),
-            r#"not a reply line: "what\x1b""#,
-        ),
+        (Violation::Reply(not_a_reply.unwrap_err()), r#"not a reply line: "what\x1b""#),
         (
             Violation::Unexpected(reply()),
             r"a reply came that answers no command: 550-5.7.1 not 550 5.7.1 \x1b[2J you",
         ),
         (
-            Violation::WrongClass {
-                stage: Stage::Data,
-                reply: reply(),
-            },
+            Violation::WrongClass { stage: Stage::Data, reply: reply() },
             r"DATA cannot be answered with 550-5.7.1 not 550 5.7.1 \x1b[2J you",
         ),
         (
-            Violation::NoTransaction {
-                stage: Stage::Rcpt,
-                reply: reply(),
-            },
+            Violation::NoTransaction { stage: Stage::Rcpt, reply: reply() },
             r"RCPT TO was accepted behind a refused MAIL: 550-5.7.1 not 550 5.7.1 \x1b[2J you",
         ),
         (
@@ -53,11 +44,7 @@ fn every_misuse_has_these_words() {
     let invalid_words = invalid.to_string();
     for (misuse, words) in [
         (
-            Misuse::OutOfOrder {
-                verb: Verb::Data,
-                when: "after RCPT",
-                phase: Phase::Envelope,
-            },
+            Misuse::OutOfOrder { verb: Verb::Data, when: "after RCPT", phase: Phase::Envelope },
             "DATA is lawful after RCPT, and the session is after MAIL",
         ),
         (
@@ -68,15 +55,9 @@ fn every_misuse_has_these_words() {
             },
             "content is lawful after the go-ahead to DATA, and the session is outside a transaction",
         ),
+        (Misuse::NoRoom(Verb::Mail, 1), "MAIL has to wait for a reply (1 in flight)"),
         (
-            Misuse::NoRoom(Verb::Mail, 1),
-            "MAIL has to wait for a reply (1 in flight)",
-        ),
-        (
-            Misuse::Unsupported {
-                keyword: "8BITMIME".into(),
-                needs: "BODY=8BITMIME".into(),
-            },
+            Misuse::Unsupported { keyword: "8BITMIME".into(), needs: "BODY=8BITMIME".into() },
             "the server does not offer 8BITMIME, which BODY=8BITMIME needs",
         ),
         (
@@ -84,33 +65,20 @@ fn every_misuse_has_these_words() {
             r#""MAIL FROM:<é@example.org>" is not ASCII, which needs SMTPUTF8"#,
         ),
         (
-            Misuse::LineTooLong {
-                verb: Verb::Rcpt,
-                length: 600,
-                limit: 512,
-            },
+            Misuse::LineTooLong { verb: Verb::Rcpt, length: 600, limit: 512 },
             "a RCPT line of 600 octets: the server takes 512",
         ),
         (
             Misuse::WrongProtocol(Verb::Lhlo),
             "LHLO does not belong to this protocol: SMTP greets with EHLO, LMTP with LHLO",
         ),
-        (
-            Misuse::TlsRequired(Verb::Auth),
-            "AUTH in clear, where TLS is required",
-        ),
+        (Misuse::TlsRequired(Verb::Auth), "AUTH in clear, where TLS is required"),
         (
             Misuse::SecretExposed("in clear"),
             "AUTH would send a secret in clear: only allow_cleartext lets it",
         ),
-        (
-            Misuse::Again(Verb::StartTls),
-            "STARTTLS once more: it succeeded before",
-        ),
-        (
-            Misuse::BinaryOverData,
-            "DATA cannot carry BODY=BINARYMIME content: BDAT can",
-        ),
+        (Misuse::Again(Verb::StartTls), "STARTTLS once more: it succeeded before"),
+        (Misuse::BinaryOverData, "DATA cannot carry BODY=BINARYMIME content: BDAT can"),
         (
             Misuse::ContentPending(7),
             "7 octets of content are promised and have not been handed over",
@@ -135,20 +103,14 @@ fn every_phase_has_these_words() {
         (Phase::Content, "inside the content"),
         (Phase::EndOfData, "behind the end of the content"),
         (Phase::Chunks, "between chunks"),
-        (
-            Phase::Spoiled,
-            "after a failed transaction that RSET has not ended",
-        ),
+        (Phase::Spoiled, "after a failed transaction that RSET has not ended"),
         (Phase::Auth, "inside an AUTH dialogue"),
         (Phase::Handshake, "before the TLS handshake"),
         (Phase::Closed, "after the end of the session"),
     ] {
         assert_eq!(phase.to_string(), words);
         // Each has its place in the drawing.
-        assert!(
-            Phase::diagram().contains(&format!("{phase:?} -->")),
-            "{phase:?}"
-        );
+        assert!(Phase::diagram().contains(&format!("{phase:?} -->")), "{phase:?}");
     }
 }
 

@@ -99,11 +99,7 @@ pub(super) fn params(names: &[&str]) -> CertificateParams {
 }
 
 pub(super) fn options(anchor: Anchor) -> TlsOptions {
-    TlsOptions {
-        anchor,
-        clock: Arc::new(Stopped),
-        ..TlsOptions::default()
-    }
+    TlsOptions { anchor, clock: Arc::new(Stopped), ..TlsOptions::default() }
 }
 
 pub(super) fn server_config(

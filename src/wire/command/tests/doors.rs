@@ -13,19 +13,11 @@ const DOORS: [(&str, Door); 24] = [
     ("ehlo literal", |x| Command::ehlo(&*format!("[x:{x}]")).ok()),
     ("helo", |x| Command::helo(x).ok()),
     ("lhlo", |x| Command::lhlo(x).ok()),
-    ("mail, a bare local part", |x| {
-        mail(&format!("{x}@example.org"))
-    }),
-    ("mail, a quoted local part", |x| {
-        mail(&format!("\"{x}\"@example.org"))
-    }),
-    ("mail, a quoted pair", |x| {
-        mail(&format!("\"\\{x}\"@example.org"))
-    }),
+    ("mail, a bare local part", |x| mail(&format!("{x}@example.org"))),
+    ("mail, a quoted local part", |x| mail(&format!("\"{x}\"@example.org"))),
+    ("mail, a quoted pair", |x| mail(&format!("\"\\{x}\"@example.org"))),
     ("mail, a path", |x| mail(&format!("<{x}@example.org>"))),
-    ("mail, a source route", |x| {
-        mail(&format!("<@{x}:a@example.org>"))
-    }),
+    ("mail, a source route", |x| mail(&format!("<@{x}:a@example.org>"))),
     ("mail, a domain", |x| mail(&format!("a@{x}"))),
     ("mail, a literal", |x| mail(&format!("a@[x:{x}]"))),
     ("mail, a tag", |x| mail(&format!("a@[{x}:x]"))),
@@ -41,15 +33,11 @@ const DOORS: [(&str, Door); 24] = [
     ("rcpt", |x| rcpt(&format!("{x}@example.org"), None)),
     ("rcpt, a domain", |x| rcpt(&format!("<a@{x}>"), None)),
     ("a keyword", |x| rcpt("a@b", Param::new(x).ok())),
-    ("a keyword with a value", |x| {
-        rcpt("a@b", Param::with_value(x, "1").ok())
-    }),
+    ("a keyword with a value", |x| rcpt("a@b", Param::with_value(x, "1").ok())),
     ("a value", |x| rcpt("a@b", Param::with_value("X", x).ok())),
     ("vrfy", |x| Command::vrfy(x).ok()),
     ("expn", |x| Command::expn(x).ok()),
-    ("noop and help", |x| {
-        Some(Command::Noop(Some(Text::try_from(x).ok()?.into())))
-    }),
+    ("noop and help", |x| Some(Command::Noop(Some(Text::try_from(x).ok()?.into())))),
     ("auth", |x| Command::auth(x, None).ok()),
     ("raw", |x| Command::raw(x).ok()),
 ];
@@ -68,23 +56,14 @@ fn rcpt(path: &str, param: Option<Param>) -> Option<Command<'static>> {
 }
 
 fn around(text: &str) -> [String; 4] {
-    [
-        text.into(),
-        format!("{text}a"),
-        format!("a{text}"),
-        format!("a{text}a"),
-    ]
+    [text.into(), format!("{text}a"), format!("a{text}"), format!("a{text}a")]
 }
 
 #[test]
 fn t3_c_041_no_control_octet_enters_by_any_door() {
     for (name, door) in DOORS {
         assert!(door("a").is_some(), "{name} is shut");
-        for control in (0..0x20)
-            .chain([0x7f])
-            .chain(0x80..0xa0)
-            .filter_map(char::from_u32)
-        {
+        for control in (0..0x20).chain([0x7f]).chain(0x80..0xa0).filter_map(char::from_u32) {
             // Raw commands are octets, of which those of a C1 control are none.
             if name == "raw" && !control.is_ascii() {
                 continue;
@@ -131,10 +110,7 @@ fn t4_nothing_is_narrowed() {
                     assert!(command.is_ascii() && line.is_ascii(), "{name}: {line}");
                 } else {
                     assert!(bears, "{name} takes {text:?}");
-                    assert!(
-                        !command.is_ascii() && line.contains(&text),
-                        "{name}: {line}"
-                    );
+                    assert!(!command.is_ascii() && line.contains(&text), "{name}: {line}");
                 }
             }
         }
