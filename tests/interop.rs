@@ -6,12 +6,16 @@
 
 #[path = "interop/mails.rs"]
 mod mails;
+#[path = "support/programs.rs"]
+mod programs;
 #[path = "interop/security.rs"]
 mod security;
 #[path = "interop/sink.rs"]
 mod sink;
 #[path = "interop/support.rs"]
 mod support;
+#[path = "interop/usage.rs"]
+mod usage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -47,24 +51,22 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let filter = words.iter().find(|word| !word.starts_with('-'));
-    let tests = security::TESTS.iter().chain(mails::TESTS).chain(sink::TESTS);
-    let mut failed = 0;
+    let tests = security::TESTS.iter().chain(mails::TESTS).chain(sink::TESTS).chain(usage::TESTS);
+    let (mut passed, mut failed) = (0, 0);
     for test in tests {
         let name = format!("{:<10} {}", test.server, test.capability);
         if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
             continue;
         }
         let began = Instant::now();
-        let passed = catch_unwind(AssertUnwindSafe(|| run(test))).is_ok();
-        failed += usize::from(!passed);
-        let result = if passed { "ok" } else { "FAILED" };
+        let is_ok = catch_unwind(AssertUnwindSafe(|| run(test))).is_ok();
+        passed += usize::from(is_ok);
+        failed += usize::from(!is_ok);
+        let result = if is_ok { "ok" } else { "FAILED" };
         println!("{name:<70} {result:>6} {:>6} ms", began.elapsed().as_millis());
     }
-    if failed > 0 {
-        println!("interop: {failed} failed");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    println!("interop: {passed} passed, {failed} failed");
+    if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn run(test: &Test) {
