@@ -175,6 +175,24 @@ mod outcomes {
         assert!(client.take_delivery().await.is_none());
     }
 
+    /// Whoever never takes them does not lose memory to them.
+    #[tokio::test]
+    async fn outcomes_that_nobody_takes_are_bounded() {
+        let reset = ("RSET", "250 reset\r\n");
+        let mail = [MAIL, RCPT, ("DATA", "451 not now\r\n"), reset];
+        let (mut client, _heard) = client(&[&[EHLO][..], &mail.repeat(300)].concat()).await;
+        for n in 0..300 {
+            let mut mail = client.mail("alice@example.org").await.unwrap();
+            mail.rcpt(format!("bob{n}@example.org").as_str()).await.unwrap();
+            mail.data().await.unwrap_err();
+        }
+        let mut kept = Vec::new();
+        while let Some(delivery) = client.take_delivery().await {
+            kept.push(delivery.recipients().next().unwrap().mailbox().to_string());
+        }
+        assert_eq!((kept.len(), kept[0].as_str()), (256, "<bob44@example.org>"));
+    }
+
     /// A session to which the server says this much, one reply for each event.
     fn replied(session: &mut Session, dispatch: &mut Dispatch, reply: &str) {
         while matches!(session.poll(), Ok(Step::Write(_))) {

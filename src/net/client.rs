@@ -12,6 +12,9 @@ use crate::extension::{BodyType, EightBitMime, Extension, MailParam, Size, SmtpU
 use crate::protocol::{Delivery, Dispatch, Due, Envelope, Misuse, Phase, Stage};
 use crate::wire::{Command, LineEndings, Param, Retry, ReversePath, Scan};
 
+/// Outcomes that wait at most: whoever never takes them does not want them.
+const KEPT: usize = 256;
+
 /// A client that is connected and introduced, and authenticated where it was told to.
 ///
 /// Any call may be dropped at any await. The next call first reads off what belongs to the dropped
@@ -207,7 +210,7 @@ impl Client {
     }
 
     /// What became of a mail whose call was dropped or failed, the oldest first: each is kept
-    /// until it is taken. Waits for the replies that are still awaited.
+    /// until it is taken, or 256 more have come. Waits for the replies that are still awaited.
     pub async fn take_delivery(&mut self) -> Option<Delivery> {
         // A session that is over has nothing to add; what is known is known.
         let _ = self.settle(Stage::EndOfData).await;
@@ -265,6 +268,9 @@ impl Client {
     pub(super) fn conclude(&mut self) {
         let delivery = self.outcome();
         self.deliveries.extend(delivery);
+        if self.deliveries.len() > KEPT {
+            self.deliveries.pop_front();
+        }
     }
 
     /// The same where the call is still there: what it has come to is its own.
