@@ -313,8 +313,10 @@ impl fmt::Display for Error {
         }
         if !unfinished.is_empty() {
             let lines = memchr::memchr_iter(b'\n', unfinished).count();
+            let shown = unfinished.get(..SHOWN).unwrap_or(unfinished);
+            let more = if shown.len() < unfinished.len() { "…" } else { "" };
             write!(f, "; reply not finished, {lines} lines so far: ")?;
-            write!(f, "\"{}\"", Escaped::new(unfinished))?;
+            write!(f, "\"{}\"{more}", Escaped::new(shown))?;
         }
         // Those that were positive do not explain anything.
         let refusals = earlier.iter().filter(|reply| reply.is_negative());
@@ -324,6 +326,9 @@ impl fmt::Display for Error {
         Ok(())
     }
 }
+
+/// Octets of an unfinished reply that are shown; [`Error::unfinished`] has them all.
+const SHOWN: usize = 200;
 
 impl Error {
     /// What the evidence suggests beside what it says.

@@ -172,6 +172,18 @@ mod greeting {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn t13_a_long_unfinished_reply_is_shown_in_part_and_kept_whole() {
+        let (stream, _server) = serve(&format!("S! 220-{}\n-- stall\n", "x".repeat(1000)));
+        let error = in_clear().connect_over(stream).await.unwrap_err();
+        let words = error.to_string();
+        assert!(
+            words.ends_with(&format!("0 lines so far: \"220-{}\"…", "x".repeat(196))),
+            "{words}"
+        );
+        assert_eq!(error.unfinished().len(), 1004);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn t13_dialect_23_drops_of_octets_do_not_move_the_deadline() {
         let (near, far) = tokio::io::duplex(64);
         tokio::spawn(async move {
@@ -800,6 +812,20 @@ mod mail {
         );
         drop(client);
         server.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn over_lmtp_a_go_ahead_for_nobody_ends_the_session_and_decides_all() {
+        let (stream, _server) = serve(
+            "S: 220 mx LMTP\nC: LHLO [127.0.0.1]\nS: 250-mx\nS: 250 PIPELINING\n\
+             C: MAIL FROM:<a@example.org>\nC: RCPT TO:<b@example.org>\nC: DATA\n\
+             S: 250 ok\nS: 550 no\nS: 354 go\nC: .\nS: 250 what?\n",
+        );
+        let mut client = in_clear().lmtp().connect_over(stream).await.unwrap();
+        let delivery = client.send(&to(&["b@example.org"]), "x").await.unwrap();
+        assert_eq!(outcomes(&delivery), ["refused: 550 no (in reply to RCPT TO)"]);
+        let error = client.send(&to(&["b@example.org"]), "x").await.unwrap_err();
+        assert_eq!(error.kind().name(), "closed");
     }
 
     #[tokio::test]

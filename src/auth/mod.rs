@@ -47,20 +47,22 @@ impl Credentials {
     /// then LOGIN.
     ///
     /// # Errors
-    /// None of them can be used.
+    /// None of them can be used: because none is known, or the credentials fit none.
     pub fn choose<'a>(
         &self,
         offered: impl IntoIterator<Item = &'a str>,
     ) -> Result<Box<dyn Mechanism>, AuthFault> {
         let offered: Vec<_> = offered.into_iter().collect();
         let has = |name: &str| offered.iter().any(|offered| offered.eq_ignore_ascii_case(name));
-        if has(plain::NAME) {
-            return Ok(Box::new(Plain::new(self)?));
+        let mut fault = None;
+        for (_, mechanism) in MECHANISMS.iter().filter(|(name, _)| has(name)) {
+            match mechanism(self) {
+                Ok(mechanism) => return Ok(mechanism),
+                Err(unfit) => fault = fault.or(Some(unfit)),
+            }
         }
-        if has(login::NAME) {
-            return Ok(Box::new(Login::new(self)?));
-        }
-        Err(AuthFault::NoMechanism { offered: offered.into_iter().map(str::to_owned).collect() })
+        let none = || offered.iter().map(|offered| (*offered).to_owned()).collect();
+        Err(fault.unwrap_or_else(|| AuthFault::NoMechanism { offered: none() }))
     }
 
     /// The user name.
@@ -133,6 +135,15 @@ pub enum AuthFault {
     Endless(usize),
 }
 
+/// Makes a mechanism of credentials that fit it.
+type Make = fn(&Credentials) -> Result<Box<dyn Mechanism>, AuthFault>;
+
+/// The mechanisms by their names, the strongest first.
+const MECHANISMS: [(&str, Make); 2] = [
+    (plain::NAME, |credentials| Ok(Box::new(Plain::new(credentials)?))),
+    (login::NAME, |credentials| Ok(Box::new(Login::new(credentials)?))),
+];
+
 fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "none".to_owned();
@@ -156,6 +167,15 @@ mod tests {
     fn takes_the_strongest_that_is_offered() {
         assert_eq!(chosen(&["LOGIN", "PLAIN"]), Ok("PLAIN".into()));
         assert_eq!(chosen(&["CRAM-MD5", "login"]), Ok("LOGIN".into()));
+    }
+
+    #[test]
+    fn passes_over_what_cannot_carry_the_credentials() {
+        let offered = ["PLAIN", "LOGIN"];
+        let nul = Credentials::new("tim", "a\0b");
+        assert_eq!(nul.choose(offered).map(|chosen| chosen.name().to_owned()).unwrap(), "LOGIN");
+        let words = nul.choose(["PLAIN"]).err().map(|fault| fault.to_string());
+        assert_eq!(words.as_deref(), Some("PLAIN cannot carry a NUL in a name or password"));
     }
 
     #[test]

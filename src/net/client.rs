@@ -273,9 +273,11 @@ impl Client {
         }
     }
 
-    /// The same where the call is still there: what it has come to is its own.
+    /// The same where the call is still there: what it has come to is its own. Where the server has
+    /// decided for every recipient, the promise is kept whatever became of the session.
     pub(super) fn concluded(&mut self, ended: Result<(), Error>) -> Result<Delivery, Error> {
-        match ended {
+        let is_decided = self.dispatch.as_ref().is_some_and(Dispatch::is_decided);
+        match ended.or_else(|error| if is_decided { Ok(()) } else { Err(error) }) {
             Ok(()) => self.outcome().ok_or_else(|| self.conversation.driver.closed()),
             Err(error) => {
                 self.conclude();

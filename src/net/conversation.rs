@@ -134,7 +134,8 @@ impl Conversation {
     }
 
     /// Sends a whole content behind a 354, and waits for the final reply: one over SMTP, one for
-    /// each accepted recipient over LMTP. Line ends are made right and dots stuffed.
+    /// each accepted recipient over LMTP (fewer where the server ends the session with 421 midway).
+    /// Line ends are made right and dots stuffed.
     ///
     /// # Errors
     /// There is no reply, as for [`say`](Self::say), or the content cannot be sent. The session

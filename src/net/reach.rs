@@ -238,11 +238,14 @@ impl Connector {
             Security::Opportunistic => Check::Recorded,
             _ => Check::Required,
         };
-        let setup = match self.tls_setup.get() {
+        let made = match self.tls_setup.get() {
             Some(setup) => Ok(setup.clone()),
-            None => TlsSetup::new(&self.tls, check)
-                .map(|setup| self.tls_setup.get_or_init(|| setup).clone()),
+            None => TlsSetup::new(&self.tls, check),
         };
+        let setup = made.map(|setup| {
+            let keep = setup.is_possible();
+            if keep { self.tls_setup.get_or_init(|| setup).clone() } else { setup }
+        });
         match server_name(name).and_then(|name| Ok(Secured::new(setup?, check, name))) {
             Ok(secured) => driver.tls = Some(secured),
             // In clear nobody asked for TLS: whoever says STARTTLS later is told then.

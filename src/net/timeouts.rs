@@ -130,7 +130,7 @@ stages! {
     mail, with_mail: "the reply to MAIL. Default 5 min (RFC 5321 §4.5.3.2.2).";
     rcpt, with_rcpt: "the reply to RCPT. Default 5 min (RFC 5321 §4.5.3.2.3).";
     data, with_data: "the go-ahead after DATA. Default 2 min (RFC 5321 §4.5.3.2.4).";
-    block, with_block: "the stream to take a block of content. Default 3 min (RFC 5321 §4.5.3.2.5).";
+    block, with_block: "the stream to take a block of content. Default 3 min (RFC 5321 §4.5.3.2.5). A server that takes the content octet by octet is bounded by `whole` alone.";
     end_of_data, with_end_of_data: "the reply after the content. Default 10 min (RFC 5321 §4.5.3.2.6): the server may deliver before it answers, and who stops waiting causes duplicates (RFC 1047).";
     quit, with_quit: "the reply to QUIT. Default 10 s: nothing depends on it.";
     other, with_other: "any other reply (RSET, NOOP, VRFY and so on). Default 5 min.";

@@ -166,9 +166,22 @@ impl Body<'_> {
     ///
     /// # Errors
     /// The chunk has octets that cannot be sent, the server refused early, or the session is over.
-    /// The mail is not delivered.
+    /// The mail is not delivered; what became of each recipient is kept for
+    /// [`Client::take_delivery`].
     pub async fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
         self.begin()?;
+        let taken = self.take(chunk).await;
+        match &taken {
+            Ok(()) => self.busy = false,
+            Err(_) => {
+                self.client.wanted = true;
+                self.client.conclude();
+            }
+        }
+        taken
+    }
+
+    async fn take(&mut self, chunk: &[u8]) -> Result<(), Error> {
         let Client { conversation: Conversation { driver, .. }, dispatch, .. } = &mut *self.client;
         driver
             .session
@@ -180,7 +193,6 @@ impl Body<'_> {
             dispatch.note(&driver.session, event);
             return Err(driver.refused(Stage::Content));
         }
-        self.busy = false;
         Ok(())
     }
 

@@ -120,6 +120,12 @@ impl TlsSetup {
         }))
     }
 
+    /// Whether there can be a handshake. What hinders it may be mended, such as a missing file of
+    /// roots: this is not to be kept then.
+    pub(crate) const fn is_possible(&self) -> bool {
+        !matches!(self.0, Kind::Impossible(_))
+    }
+
     /// Speaks TLS over `plain`. The name is what the certificate has to be for, and is sent as SNI
     /// unless it is an address. Dropping the future drops the stream.
     pub(crate) async fn handshake(
