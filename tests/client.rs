@@ -530,6 +530,15 @@ mod auth {
     }
 
     #[tokio::test]
+    async fn dialect_41_a_private_keyword_is_read_as_auth_on_request() {
+        let script = format!("{HELLO}S: 250 X-EXPS PLAIN\nC: AUTH PLAIN <secret>\nS: 235 in\n");
+        let (stream, server) = serve(&script);
+        let connector = alice().allow_cleartext().auth_keyword("X-EXPS");
+        drop(connector.connect_over(stream).await.unwrap());
+        server.finish().await.unwrap();
+    }
+
+    #[tokio::test]
     async fn dialect_43_nothing_usable_says_what_is_offered() {
         fails(
             alice().allow_cleartext(),

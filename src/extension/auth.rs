@@ -76,10 +76,12 @@ mod tests {
     }
 
     #[test]
-    fn dialect_41_private_spellings_stay_apart() {
+    fn dialect_41_private_spellings_stay_apart_unless_they_are_asked_for() {
         let offered = offered(&["X-EXPS GSSAPI NTLM LOGIN", "X-EXPS=LOGIN"]);
         assert_eq!(offered.get::<Auth>(), None);
         assert!(offered.has("X-EXPS") && offered.has("X-EXPS=LOGIN"));
+        let auth = offered.with_auth_keyword(Some("x-exps")).get::<Auth>().unwrap();
+        assert_eq!(auth.mechanisms().collect::<Vec<_>>(), ["GSSAPI", "NTLM", "LOGIN"]);
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Capabilities {
     quirks: Quirks,
     /// Looked up for every command.
     pipelining: bool,
+    /// The keyword that offers AUTH beside its own.
+    auth_keyword: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +110,12 @@ impl Capabilities {
         offered
     }
 
+    /// Reads another keyword as AUTH too.
+    pub(crate) fn with_auth_keyword(mut self, keyword: Option<&str>) -> Self {
+        self.auth_keyword = keyword.map(Into::into);
+        self
+    }
+
     /// The reply to HELO: a name, and no extension however many lines it has.
     pub(crate) fn of_helo(reply: ReplyRef<'_>) -> Self {
         let mut named = Self::parse(reply);
@@ -174,23 +182,22 @@ impl Capabilities {
     }
 
     fn lines_of<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {
-        self.keywords().filter_map(move |line| {
-            if line.name.eq_ignore_ascii_case(keyword) {
-                return Some(line.params);
+        let is_auth = keyword == super::Auth::KEYWORD;
+        let also = self.auth_keyword.as_deref().filter(|_| is_auth);
+        let is = move |name: &str| {
+            name.eq_ignore_ascii_case(keyword)
+                || also.is_some_and(|also| name.eq_ignore_ascii_case(also))
+        };
+        self.lines.iter().filter_map(move |line| {
+            let name = self.text.get(line.keyword.clone())?;
+            if is(name) {
+                return self.text.get(line.params.clone());
             }
             // `AUTH=LOGIN PLAIN`: the keyword ends at the first `=`.
-            let is_auth = keyword == super::Auth::KEYWORD;
-            let (name, _) = line.name.split_once('=').filter(|_| is_auth)?;
-            name.eq_ignore_ascii_case(keyword).then(|| self.behind_equals(&line)).flatten()
+            let (name, _) = name.split_once('=').filter(|(name, _)| is_auth && is(name))?;
+            let mechanisms = line.keyword.start + name.len() + 1;
+            self.text.get(mechanisms..line.params.end.max(line.keyword.end))
         })
-    }
-
-    /// The mechanisms of `AUTH=LOGIN PLAIN`, first one included.
-    fn behind_equals<'a>(&'a self, line: &Keyword<'a>) -> Option<&'a str> {
-        let position = self.keywords().position(|other| other == *line)?;
-        let line = self.lines.get(position)?;
-        let all = self.text.get(line.keyword.start..line.params.end.max(line.keyword.end))?;
-        all.split_once('=').map(|(_, mechanisms)| mechanisms)
     }
 }
 

@@ -214,6 +214,14 @@ impl Connector {
         self
     }
 
+    /// Reads another EHLO keyword as AUTH too: Exchange offers with `X-EXPS`, on ports for its own
+    /// kind, what others offer with AUTH.
+    #[must_use]
+    pub fn auth_keyword(mut self, keyword: impl Into<Box<str>>) -> Self {
+        self.session = self.session.auth_keyword(keyword);
+        self
+    }
+
     /// Lets AUTH send a secret in clear, or to a server whose certificate was not verified.
     /// Anybody on the way can read it then.
     #[must_use]

@@ -42,6 +42,7 @@ pub struct SessionConfig {
     pub(super) transcript: usize,
     pub(super) require_tls: bool,
     pub(super) allow_cleartext: bool,
+    pub(super) auth_keyword: Option<Box<str>>,
 }
 
 impl SessionConfig {
@@ -85,6 +86,13 @@ impl SessionConfig {
     #[must_use]
     pub const fn require_tls(mut self) -> Self {
         self.require_tls = true;
+        self
+    }
+
+    /// Reads another EHLO keyword as AUTH too, such as Exchange's `X-EXPS`.
+    #[must_use]
+    pub fn auth_keyword(mut self, keyword: impl Into<Box<str>>) -> Self {
+        self.auth_keyword = Some(keyword.into());
         self
     }
 

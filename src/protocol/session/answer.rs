@@ -104,7 +104,8 @@ impl Session {
             Act::Connect => return Ok(Some(Event::Greeting)),
             Act::Command(Verb::Ehlo | Verb::Lhlo) => {
                 if let Some(reply) = self.input.reply() {
-                    self.capabilities = Capabilities::parse(reply);
+                    let also = self.config.auth_keyword.as_deref();
+                    self.capabilities = Capabilities::parse(reply).with_auth_keyword(also);
                 }
             }
             Act::Command(Verb::Helo) => {
