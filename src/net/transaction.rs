@@ -35,7 +35,7 @@ impl<'a> Transaction<'a> {
         let reply = mail
             .ask(|dispatch, session| dispatch.mail(session, &sender, &params))
             .await
-            .and_then(|event| mail.positive(event, Stage::Mail));
+            .and_then(|_| mail.positive(Stage::Mail));
         match reply {
             Ok(()) => Ok(mail),
             Err(error) => {
@@ -138,7 +138,7 @@ impl<'a> Transaction<'a> {
         Ok(event)
     }
 
-    fn positive(&mut self, _event: Event, stage: Stage) -> Result<(), Error> {
+    fn positive(&mut self, stage: Stage) -> Result<(), Error> {
         match self.driver().session.reply() {
             Some(reply) if !reply.is_negative() => Ok(()),
             _ => Err(self.driver().refused(stage)),

@@ -102,7 +102,7 @@ impl Dispatch {
             }
         }
         Ok(match session.in_flight() {
-            _ if self.go_ahead && self.end.is_none() => Due::Content,
+            _ if self.is_content_due() => Due::Content,
             0 => Due::Nothing,
             _ => Due::Reply,
         })
