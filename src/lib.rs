@@ -2,7 +2,7 @@
 //! watch them.
 //!
 //! ```text
-//!         testing               tools built on the client     (features)
+//!         testing               servers for tests, which know nothing of the session
 //!            |
 //!           net                 sockets, TLS, the clock: tokio and rustls
 //!            |
@@ -73,7 +73,8 @@
 //! # No runtime at all
 //!
 //! A [`Session`] takes octets and gives octets. Whoever holds the socket polls it and does what
-//! the [`Step`] says; [`Dispatch`] sends a mail over it, [`Exchange`] authenticates.
+//! the [`Step`] says; [`Dispatch`] sends a mail over it, [`Exchange`] authenticates. Each has an
+//! example.
 //!
 //! # Features
 //!
@@ -85,7 +86,7 @@
 //! | `ring` | | another one; with both, aws-lc-rs is used unless [`Crypto::Ring`] is named |
 //! | `idna` | | non-ASCII domains become A-labels; without it they are refused |
 //! | `tracing` | | a span per session, an event per reply, no secret |
-//! | `testing` | | a scripted server for the tests of those who use the crate |
+//! | `testing` | | a mail server for the tests of those who use the crate: `ehlo::testing::Server` |
 
 #![cfg_attr(not(feature = "net"), allow(dead_code, reason = "some helpers serve the driver alone"))]
 

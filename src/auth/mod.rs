@@ -78,12 +78,57 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// One side of a SASL dialogue. The octets are raw: base64 is the exchange's.
+/// The client's side of a SASL dialogue. The octets are raw: base64 is the
+/// [`Exchange`](crate::Exchange)'s, which carries any mechanism over a session.
+///
+/// ```
+/// use ehlo::{AuthFault, Exchange, Mechanism, Secret, Session, SessionConfig};
+/// # use std::io::IoSlice;
+///
+/// /// EXTERNAL (RFC 4422 appendix A): who the client is, its certificate has told already.
+/// struct External;
+///
+/// impl Mechanism for External {
+///     fn name(&self) -> &str {
+///         "EXTERNAL"
+///     }
+///
+///     fn initial(&mut self) -> Option<Secret> {
+///         Some(Secret::from("")) // to act as nobody else
+///     }
+///
+///     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, AuthFault> {
+///         let mechanism = self.name().to_owned();
+///         Err(AuthFault::Unanswerable { mechanism, challenge: challenge.into() })
+///     }
+/// }
+///
+/// # let mut session = Session::new(SessionConfig::default().allow_cleartext());
+/// # session.receive(b"220 mx.example.net\r\n");
+/// # session.poll()?;
+/// # session.send(&ehlo::Command::ehlo("client.example.org")?)?;
+/// # session.poll()?;
+/// # session.gather(b"", &mut [IoSlice::new(b"")])?;
+/// # session.wrote(25);
+/// # session.receive(b"250-mx.example.net\r\n250 AUTH LOGIN EXTERNAL\r\n");
+/// # session.poll()?;
+/// let exchange = Exchange::begin(&mut session, Box::new(External))?;
+/// session.poll()?;
+/// let mut slices = [IoSlice::new(b"")];
+/// session.gather(b"", &mut slices)?;
+/// assert_eq!(&*slices[0], b"AUTH EXTERNAL =\r\n");
+/// # session.wrote(17);
+/// # session.receive(b"235 2.7.0 welcome\r\n");
+/// # session.poll()?;
+/// # assert!(session.is_authenticated() && exchange.into_fault().is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Mechanism: Send {
-    /// The registered name, in upper case.
+    /// The registered name (RFC 4422 §3.1): 1 to 20 letters, digits, hyphens and underscores.
     fn name(&self) -> &str;
 
-    /// What the client says first, for a mechanism in which it does.
+    /// What the client says first, for a mechanism in which it does; asked for once. It goes with AUTH,
+    /// or where that line has no room for it, in answer to the server's first challenge.
     fn initial(&mut self) -> Option<Secret> {
         None
     }

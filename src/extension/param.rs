@@ -19,6 +19,14 @@ pub struct MailParam(pub(super) Param);
 
 /// A parameter of RCPT. Each extension has its own constructors; a keyword that the crate does
 /// not know is a [`Param`](crate::Param) and needs the extension of the same name.
+///
+/// ```
+/// use ehlo::{Param, RcptParam};
+///
+/// let verbose = RcptParam::from(Param::with_value("XEXAMPLE", "1")?);
+/// assert_eq!(verbose.to_string(), "XEXAMPLE=1"); // said where EHLO offers XEXAMPLE
+/// # Ok::<(), ehlo::InvalidValue>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RcptParam(pub(super) Param);
 

@@ -137,8 +137,8 @@ impl Client {
         self.send_with_progress(envelope, content, |_| ()).await
     }
 
-    /// The same, and tells how many octets of the content the stream has taken so far, whenever it
-    /// takes no more for a while and at the end.
+    /// Sends a mail as [`send`](Self::send) does, and tells how many octets of the content the stream
+    /// has taken so far, whenever it takes no more for a while and at the end.
     ///
     /// # Errors
     /// As for [`send`](Self::send).
@@ -166,7 +166,7 @@ impl Client {
     /// server offers it and `SMTPUTF8` where the sender needs it.
     ///
     /// # Errors
-    /// The server refuses the sender, or the session is over.
+    /// The server refuses the sender, the address cannot be said here, or the session is over.
     pub async fn mail<S>(&mut self, sender: S) -> Result<Transaction<'_>, Error>
     where
         S: TryInto<ReversePath, Error: Into<crate::wire::InvalidValue>> + Send,
@@ -174,10 +174,11 @@ impl Client {
         self.mail_with(sender, []).await
     }
 
-    /// The same with parameters of MAIL.
+    /// Begins a mail as [`mail`](Self::mail) does, with parameters of MAIL.
     ///
     /// # Errors
-    /// The server refuses the sender or does not offer a parameter, or the session is over.
+    /// The server refuses the sender or does not offer a parameter, the address cannot be said here,
+    /// or the session is over.
     pub async fn mail_with<S>(
         &mut self,
         sender: S,
@@ -211,6 +212,18 @@ impl Client {
 
     /// What became of a mail whose call was dropped or failed, the oldest first: each is kept
     /// until it is taken, or 256 more have come. Waits for the replies that are still awaited.
+    ///
+    /// ```
+    /// # async fn example(client: &mut ehlo::Client, mail: ehlo::Envelope) {
+    /// let patience = std::time::Duration::from_secs(5);
+    /// let sent = tokio::time::timeout(patience, client.send(&mail, "Subject: hello\r\n\r\n")).await;
+    /// if sent.is_err() {
+    ///     // the call was dropped, the mail was not
+    ///     let delivery = client.take_delivery().await;
+    ///     println!("{delivery:?}");
+    /// }
+    /// # }
+    /// ```
     pub async fn take_delivery(&mut self) -> Option<Delivery> {
         // A session that is over has nothing to add; what is known is known.
         let _ = self.settle(Stage::EndOfData).await;
@@ -222,7 +235,7 @@ impl Client {
     /// that the session is over.
     ///
     /// # Errors
-    /// There was no reply to QUIT. The connection is closed all the same.
+    /// The session was over before, or there was no reply to QUIT: it is over all the same.
     pub async fn quit(&mut self) -> Result<(), Error> {
         self.settle(Stage::Quit).await?;
         self.conversation.driver.quit().await.map_or(Ok(()), Err)

@@ -48,8 +48,8 @@ pub(crate) async fn resolve(
 /// `TCP_NODELAY` set: a flight of commands is one write, and no reply comes until it is sent.
 ///
 /// With `sources` not empty the local end is the first of them that is of the address's family;
-/// an address of another family is not tried, because who names a source does not want to be
-/// seen from elsewhere.
+/// an address of another family is not tried, because a caller who names a source does not want
+/// to be seen from elsewhere.
 ///
 /// # Errors
 ///

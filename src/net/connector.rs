@@ -82,6 +82,9 @@ pub enum InClear {
 impl Connector {
     /// For a server by its name or address, with or without a port: `mail.example.org`,
     /// `mail.example.org:2525`, `192.0.2.1:25`, `[2001:db8::1]:25`.
+    ///
+    /// What is none of these is told by [`connect`](Self::connect), and so is every other setting
+    /// that cannot be used.
     pub fn new(server: impl Into<String>) -> Self {
         let server = server.into();
         let (host, port, invalid) = match split_port(&server) {
@@ -134,14 +137,16 @@ impl Connector {
         self
     }
 
-    /// Authenticates after connecting, by the strongest mechanism that the server offers.
+    /// Authenticates after connecting, by the strongest mechanism that the server offers: PLAIN, then
+    /// LOGIN. Without credentials, which is the default, AUTH is not said.
     #[must_use]
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
         self.credentials = Some(Credentials::new(user, password));
         self
     }
 
-    /// The same with credentials that were made before, such as those that act as another.
+    /// Authenticates as [`credentials`](Self::credentials) says, with credentials that were made
+    /// before, such as those that act as another.
     #[must_use]
     pub fn login(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
@@ -192,7 +197,7 @@ impl Connector {
         self
     }
 
-    /// Bounds for what the server may send.
+    /// Bounds for what the server may send; [`Limits`] has the defaults.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.session = self.session.limits(limits);

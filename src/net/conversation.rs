@@ -52,7 +52,7 @@ impl Conversation {
         super::Connector::new("").security(super::Security::None).open_over(stream).await
     }
 
-    /// The greeting.
+    /// The greeting with which the server opened the session.
     #[must_use]
     pub const fn greeting(&self) -> &Reply {
         &self.greeting
@@ -137,6 +137,25 @@ impl Conversation {
     /// each accepted recipient over LMTP (fewer where the server ends the session with 421 midway).
     /// Line ends are made right and dots stuffed.
     ///
+    /// ```
+    /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ehlo::{Command, Conversation, ForwardPath, ReversePath};
+    ///
+    /// # let (stream, server) = tokio::io::duplex(4096);
+    /// # let _server = ehlo::testing::Server::new().serve(server)?;
+    /// let mut smtp = Conversation::open(stream).await?;
+    /// smtp.say(&Command::ehlo("client.example.org")?).await?;
+    /// smtp.say(&Command::mail("alice@example.org".parse::<ReversePath>()?)).await?;
+    /// smtp.say(&Command::rcpt("bob@example.net".parse::<ForwardPath>()?)).await?;
+    /// smtp.say(&Command::data()).await?; // 354
+    /// let replies = smtp.content(b"Subject: hello\r\n\r\nhello\r\n").await?;
+    /// assert!(replies[0].is_completed());
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// There is no reply, as for [`say`](Self::say), or the content cannot be sent. The session
     /// is over then: DATA has no other way out. Replies that came before stand in
@@ -197,7 +216,7 @@ impl Conversation {
     /// over.
     ///
     /// # Errors
-    /// There was no reply to QUIT. The connection is closed all the same.
+    /// The session was over before, or there was no reply to QUIT: it is over all the same.
     pub async fn quit(&mut self) -> Result<(), Error> {
         self.settle(Stage::Quit).await?;
         self.driver.quit().await.map_or(Ok(()), Err)

@@ -1,5 +1,5 @@
-//! Sockets, TLS and the clock: the only place that names tokio or rustls. Order and octets are
-//! decided below, in the session; here they are carried.
+//! Sockets, TLS and the clock: tokio and rustls, which nothing below names. Order and octets are
+//! decided there, in the session; here they are carried.
 //!
 //! | file | what it holds |
 //! |---|---|

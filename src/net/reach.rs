@@ -41,7 +41,8 @@ impl Connector {
         with_helo.introduce(with_helo.reach().await?).await
     }
 
-    /// The same over a stream that is given: any `AsyncRead + AsyncWrite`.
+    /// Does all that [`connect`](Self::connect) does over a stream that is given: any `AsyncRead +
+    /// AsyncWrite`.
     ///
     /// # Errors
     /// As for [`connect`](Self::connect).
@@ -52,9 +53,28 @@ impl Connector {
         self.introduce(self.reach_over(stream).await?).await
     }
 
-    /// Connects and reads the greeting, for who goes on command by command. With
-    /// [`Security::Implicit`] TLS is on; with [`Security::StartTls`] MAIL and AUTH are refused
-    /// until STARTTLS has been said.
+    /// Connects and reads the greeting, for a caller who goes on command by command.
+    ///
+    /// Neither EHLO nor AUTH is said: [`helo`](Self::helo) and [`credentials`](Self::credentials)
+    /// play no part. With [`Security::Implicit`] TLS is on; with [`Security::StartTls`] MAIL and
+    /// AUTH are [`Misuse::TlsRequired`] until STARTTLS has been said.
+    ///
+    /// ```
+    /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ehlo::{Command, Connector, RootCertificates, TlsInfo};
+    ///
+    /// # let server = ehlo::testing::Server::new().start().await?;
+    /// # let (port, ca) = (server.port(), server.ca_pem().as_bytes());
+    /// let roots = RootCertificates::from_pem(ca)?;
+    /// let mut smtp = Connector::new("localhost").port(port).roots(roots).open().await?;
+    /// smtp.say(&Command::ehlo("client.example.org")?).await?;
+    /// smtp.say(&Command::start_tls()).await?; // and the handshake
+    /// assert!(smtp.tls().is_some_and(TlsInfo::is_verified));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// A step failed: the error names its stage.
@@ -90,7 +110,8 @@ impl Connector {
         self.greet(Stream::Plain(Plain::Tcp(stream)), began).await
     }
 
-    /// The same over a stream that is given: any `AsyncRead + AsyncWrite`.
+    /// Does all that [`open`](Self::open) does over a stream that is given: any `AsyncRead +
+    /// AsyncWrite`.
     ///
     /// # Errors
     /// As for [`open`](Self::open).

@@ -15,7 +15,7 @@ use super::tls::{TlsFault, TlsInfo, TlsSetup, TlsStream};
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::pki_types::ServerName;
 
-/// What a stream given by the caller has to be. Whatever is that, is it.
+/// What a stream given by the caller has to be. Every type that can be, is.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
@@ -104,7 +104,7 @@ impl AsyncRead for Stream {
 }
 
 /// An end without close_notify reads like any other end: replies say themselves where they end, so
-/// who cuts the connection gains nothing by it, and many servers close so after QUIT.
+/// an attacker who cuts the connection gains nothing, and many servers close so after QUIT.
 #[cfg(feature = "tls")]
 fn closed_is_closed(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {

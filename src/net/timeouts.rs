@@ -63,7 +63,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// Short ones for who watches and does not deliver: 10 seconds for each step, 30 for the
+    /// Short ones, to watch servers and not to deliver: 10 seconds for each step, 30 for the
     /// greeting, the replies to RCPT and the end of the content, where servers delay on purpose
     /// or run their checks.
     ///
@@ -77,7 +77,7 @@ impl Timeouts {
             .with_end_of_data(slow)
     }
 
-    /// The same for each stage, with no limit for a whole call.
+    /// This long for every stage, with no limit for a whole call.
     #[must_use]
     pub const fn all(each: Duration) -> Self {
         Self {

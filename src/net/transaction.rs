@@ -15,6 +15,24 @@ use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath}
 ///
 /// Dropped, it ends: the next mail says RSET first. A transaction in which a call was dropped
 /// midway can only end, since nobody knows who its recipients are.
+///
+/// ```
+/// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (stream, server) = tokio::io::duplex(4096);
+/// # let _server = ehlo::testing::Server::new()
+/// #     .refuse("nobody@example.net", "550 5.1.1 no such user")
+/// #     .serve(server)?;
+/// # let connector = ehlo::Connector::new("mx").security(ehlo::Security::None);
+/// # let mut client = connector.connect_over(stream).await?;
+/// let mut mail = client.mail("alice@example.org").await?;
+/// let reply = mail.rcpt("nobody@example.net").await?;
+/// assert!(reply.is_negative()); // and no error
+/// mail.reset().await?; // nobody is to have it
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropped, it ends without a mail"]
 pub struct Transaction<'a> {
     client: &'a mut Client,
@@ -35,7 +53,7 @@ impl<'a> Transaction<'a> {
         let reply = mail
             .ask(|dispatch, session| dispatch.mail(session, &sender, &params))
             .await
-            .and_then(|event| mail.positive(event, Stage::Mail));
+            .and_then(|_| mail.positive(Stage::Mail));
         match reply {
             Ok(()) => Ok(mail),
             Err(error) => {
@@ -56,7 +74,7 @@ impl<'a> Transaction<'a> {
         self.rcpt_with(recipient, []).await
     }
 
-    /// The same with parameters of RCPT.
+    /// Names a recipient as [`rcpt`](Self::rcpt) does, with parameters of RCPT.
     ///
     /// # Errors
     /// There is no reply: the address or a parameter cannot be said here, or the session is over.
@@ -138,7 +156,7 @@ impl<'a> Transaction<'a> {
         Ok(event)
     }
 
-    fn positive(&mut self, _event: Event, stage: Stage) -> Result<(), Error> {
+    fn positive(&mut self, stage: Stage) -> Result<(), Error> {
         match self.driver().session.reply() {
             Some(reply) if !reply.is_negative() => Ok(()),
             _ => Err(self.driver().refused(stage)),
@@ -152,8 +170,29 @@ impl<'a> Transaction<'a> {
 
 /// The content of a mail, for which the server has said go ahead.
 ///
-/// There is no way back: dropped before [`finish`](Self::finish), the connection is closed by
+/// There is no way back: dropped before [`finish`](Self::finish), the session is ended by
 /// the next call, and the mail is not delivered.
+///
+/// ```
+/// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (stream, server) = tokio::io::duplex(4096);
+/// # let _server = ehlo::testing::Server::new()
+/// #     .refuse("nobody@example.net", "550 5.1.1 no such user")
+/// #     .serve(server)?;
+/// # let connector = ehlo::Connector::new("mx").security(ehlo::Security::None);
+/// # let mut client = connector.connect_over(stream).await?;
+/// let mut mail = client.mail("alice@example.org").await?;
+/// mail.rcpt("bob@example.net").await?;
+/// let mut body = mail.data().await?;
+/// for chunk in ["Subject: hello\n", "\nhello", " there\n"] {
+///     body.write(chunk.as_bytes()).await?;
+/// }
+/// assert!(body.finish().await?.is_complete());
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropped before `finish`, the mail is not delivered"]
 pub struct Body<'a> {
     client: &'a mut Client,

@@ -10,6 +10,22 @@ use crate::wire::{ForwardPath, Reply, Retry, Severity};
 ///
 /// A recipient's outcome stands on its own: one may be refused while others have the mail.
 /// Nothing is ever sent again by the crate.
+///
+/// ```
+/// use ehlo::{Delivery, Envelope, Outcome, Retry};
+///
+/// let envelope = Envelope::new("alice@example.org", ["bob@example.net"])?;
+/// let delivery = Delivery::not_sent(&envelope); // from a client: `Client::send` and its like
+/// for recipient in delivery.recipients() {
+///     match recipient.outcome() {
+///         Outcome::Accepted(_) => {}
+///         outcome if outcome.retry() == Retry::Later => println!("again: {}", recipient.mailbox()),
+///         outcome => println!("report to the sender: {outcome}"),
+///     }
+/// }
+/// # assert!(delivery.recipients().all(|recipient| recipient.outcome() == Outcome::NotSent));
+/// # Ok::<(), ehlo::InvalidEnvelope>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use = "recipients may have been refused, which is no error"]
 pub struct Delivery {
@@ -66,13 +82,13 @@ impl Delivery {
         self.accepted() == self.recipients.len()
     }
 
-    /// The reply to MAIL.
+    /// The reply to MAIL, where one came.
     #[must_use]
     pub const fn mail(&self) -> Option<&Reply> {
         self.mail.as_ref()
     }
 
-    /// The reply to DATA.
+    /// The reply to DATA, where one came.
     #[must_use]
     pub const fn data(&self) -> Option<&Reply> {
         self.data.as_ref()
@@ -99,7 +115,7 @@ impl<'a> Recipient<'a> {
         &self.addressee.path
     }
 
-    /// The reply to this recipient's RCPT.
+    /// The reply to this recipient's RCPT, where one came.
     #[must_use]
     pub const fn rcpt(&self) -> Option<&'a Reply> {
         self.addressee.rcpt.as_ref()
@@ -165,7 +181,7 @@ pub struct Refusal<'a> {
 }
 
 impl<'a> Refusal<'a> {
-    /// The reply.
+    /// The reply that refused.
     #[must_use]
     pub const fn reply(&self) -> &'a Reply {
         self.reply

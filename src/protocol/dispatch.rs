@@ -9,22 +9,57 @@ use crate::wire::{Command, ForwardPath, Param, Reply, ReversePath};
 /// matches their replies, and says what became of the mail.
 ///
 /// ```
-/// use ehlo::{Dispatch, Due, Envelope, Event, Misuse, Session};
+/// use std::io::{IoSlice, Write};
 ///
-/// /// Called after every event, and before the first.
-/// fn step(dispatch: &mut Dispatch, session: &mut Session, envelope: &Envelope, event: Option<Event>)
-///     -> Result<(), Misuse>
-/// {
-///     if let Some(event) = event {
-///         dispatch.note(session, event);
+/// use ehlo::{Command, Dispatch, Due, Envelope, Session, SessionConfig, Step};
+///
+/// # let mut session = Session::new(SessionConfig::default());
+/// # session.receive(b"220 mx.example.net\r\n");
+/// # session.poll()?;
+/// # session.send(&Command::ehlo("client.example.org")?)?;
+/// # session.poll()?;
+/// # session.gather(b"", &mut [IoSlice::new(b"")])?;
+/// # session.wrote(25);
+/// # session.receive(b"250-mx.example.net\r\n250 PIPELINING\r\n");
+/// # session.poll()?;
+/// // a stream: what was written to it, and what can be read from it
+/// let mut written = Vec::new();
+/// let mut replies = [
+///     &b"250 ok\r\n250 ok\r\n550 5.1.1 no such user\r\n354 go ahead\r\n"[..],
+///     b"250 2.0.0 queued\r\n",
+/// ]
+/// .into_iter();
+///
+/// let envelope = Envelope::new("alice@example.org", ["bob@example.net", "nobody@example.net"])?;
+/// let mut content = &b"Subject: hello\r\n\r\nhello\r\n"[..];
+/// let mut dispatch = Dispatch::new(envelope.recipients());
+/// let delivery = loop {
+///     match dispatch.advance(&mut session, &envelope, &[])? {
+///         Due::Nothing => break dispatch.into_delivery(&session),
+///         Due::Content => {
+///             session.content(content.len())?;
+///             dispatch.finish(&mut session)?;
+///         }
+///         Due::Reply => match session.poll()? {
+///             Step::Event(event) => dispatch.note(&session, event),
+///             Step::Write(_) => {
+///                 let mut slices = [IoSlice::new(b""); 16];
+///                 let used = session.gather(content, &mut slices)?;
+///                 let octets = written.write_vectored(&slices[..used])?;
+///                 content = &content[session.wrote(octets)..];
+///             }
+///             Step::Read(_) => session.receive(replies.next().unwrap_or_default()),
+///             _ => session.end_of_input(),
+///         },
 ///     }
-///     match dispatch.advance(session, envelope, &[])? {
-///         Due::Reply => {}    // poll the session
-///         Due::Content => {}  // `Session::content`, then `Dispatch::finish`
-///         Due::Nothing => {}  // `Dispatch::into_delivery`
-///     }
-///     Ok(())
-/// }
+/// };
+/// let outcomes: Vec<_> = delivery.recipients().map(|one| one.outcome().to_string()).collect();
+/// assert_eq!(outcomes, [
+///     "accepted: 250 2.0.0 queued",
+///     "refused: 550 5.1.1 no such user (in reply to RCPT TO)",
+/// ]);
+/// # assert!(written.ends_with(b"hello\r\n.\r\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Dispatch {
@@ -102,7 +137,7 @@ impl Dispatch {
             }
         }
         Ok(match session.in_flight() {
-            _ if self.go_ahead && self.end.is_none() => Due::Content,
+            _ if self.is_content_due() => Due::Content,
             0 => Due::Nothing,
             _ => Due::Reply,
         })

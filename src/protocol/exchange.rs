@@ -17,6 +17,46 @@ const MOST_CHALLENGES: usize = 8;
 ///
 /// Each [`Event::Challenge`](crate::Event::Challenge) is given to
 /// [`challenged`](Self::challenged); any other reply to its ticket ends it.
+///
+/// ```
+/// use std::io::IoSlice;
+///
+/// use ehlo::{Credentials, Event, Exchange, Session, SessionConfig, Step};
+///
+/// # let mut session = Session::new(SessionConfig::default().allow_cleartext());
+/// # session.receive(b"220 mx.example.net\r\n");
+/// # session.poll()?;
+/// # session.send(&ehlo::Command::ehlo("client.example.org")?)?;
+/// # session.poll()?;
+/// # session.gather(b"", &mut [IoSlice::new(b"")])?;
+/// # session.wrote(25);
+/// # session.receive(b"250-mx.example.net\r\n250 AUTH LOGIN EXTERNAL\r\n");
+/// # session.poll()?;
+/// // a stream: what was written to it, and what can be read from it
+/// let mut written = Vec::new();
+/// let mut replies =
+///     ["334 VXNlcm5hbWU6\r\n", "334 UGFzc3dvcmQ6\r\n", "235 2.7.0 welcome\r\n"].into_iter();
+///
+/// let mechanism = Credentials::new("alice", "wonderland").choose(["LOGIN"])?;
+/// let mut exchange = Exchange::begin(&mut session, mechanism)?;
+/// loop {
+///     match session.poll()? {
+///         Step::Event(Event::Challenge(_)) => exchange.challenged(&mut session)?,
+///         Step::Event(_) => break,
+///         Step::Write(_) => {
+///             let mut slices = [IoSlice::new(b"")];
+///             session.gather(b"", &mut slices)?;
+///             written.extend_from_slice(&slices[0]);
+///             let octets = slices[0].len();
+///             session.wrote(octets);
+///         }
+///         _ => session.receive(replies.next().unwrap_or_default().as_bytes()),
+///     }
+/// }
+/// assert!(session.is_authenticated());
+/// assert_eq!(written, b"AUTH LOGIN\r\nYWxpY2U=\r\nd29uZGVybGFuZA==\r\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Exchange {
     mechanism: Box<dyn Mechanism>,
     /// What the client says first, where the AUTH line had no room for it.

@@ -10,7 +10,7 @@
 //! | `event` | what it says to its driver |
 //! | `flight` | what has been sent and not answered, and where it leads |
 //! | `output` | what is to be written: the session's octets and the caller's, in order |
-//! | `fault` | what goes wrong: `Violation` (theirs), `Misuse` (ours) |
+//! | `fault` | what goes wrong: `Violation` (the server's), `Misuse` (the caller's) |
 //! | `exchange` | an AUTH dialogue |
 //! | `envelope` | sender, recipients and their parameters |
 //! | `dispatch` | a mail on its way: the next command, and whose reply came |

@@ -328,7 +328,7 @@ impl Session {
         self.input.space()
     }
 
-    /// The same by copy.
+    /// Takes a copy of octets that were read elsewhere than into [`space`](Self::space).
     pub fn receive(&mut self, octets: &[u8]) {
         // Nobody will look at what comes behind the end.
         if self.here != Phase::Closed {
@@ -341,8 +341,9 @@ impl Session {
         self.input_ended = true;
     }
 
-    /// The handshake is done, after [`Step::StartTls`] or before anything was received. All that
-    /// the server said in clear is forgotten (RFC 3207 §4.2). At any other time nothing is
+    /// The handshake is done, after [`Step::StartTls`] or before anything was received.
+    ///
+    /// All that the server said in clear is forgotten (RFC 3207 §4.2). At any other time nothing is
     /// believed and nothing changes; octets in clear behind the 220 are a violation at the next
     /// poll.
     pub fn tls_started(&mut self, protection: Protection) {

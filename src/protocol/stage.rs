@@ -1,4 +1,4 @@
-//! The steps of a conversation, one word for errors, deadlines and probes. What is lawful when
+//! The steps of a conversation, one word for errors and deadlines. What is lawful when
 //! stands in `rules`, not here.
 
 use std::fmt;

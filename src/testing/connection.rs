@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use super::running::Log;
 use crate::LineBuffer;
 
-/// What a stream has to be to be served. Whatever is that, is it.
+/// What a stream has to be to be served. Every type that can be, is.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}

@@ -114,9 +114,10 @@ impl Running {
         Err(io::Error::new(io::ErrorKind::TimedOut, words))
     }
 
-    /// What was said, a text for each connection in the order in which they came. Each is itself a
-    /// [`Script`], with `<secret>` in the place of what AUTH carries and `<content N>` in that of
-    /// content. Of a long session only the first 256 KiB are kept.
+    /// What was said, a text for each connection in the order in which they came.
+    ///
+    /// Each is itself a [`Script`], with `<secret>` in the place of what AUTH carries and
+    /// `<content N>` in that of content. Of a long session only the first 256 KiB are kept.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         let state = self.service.state.borrow();

@@ -35,7 +35,7 @@ use crate::{Domain, ForwardPath, Protocol, Reply, Secret, Verb};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// What can not be read as an address, a reply or a name is told by [`start`](Self::start).
+/// What cannot be read as an address, a reply or a name is told by [`start`](Self::start).
 #[derive(Clone)]
 #[must_use]
 pub struct Server {

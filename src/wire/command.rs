@@ -244,7 +244,7 @@ impl<'a> Command<'a> {
     ///
     /// # Errors
     ///
-    /// Where the name can not be one of a mechanism.
+    /// Where the name cannot be that of a mechanism.
     pub fn auth<M>(mechanism: M, initial: Option<Secret>) -> Result<Self, InvalidValue>
     where
         M: TryInto<MechanismName, Error: Into<InvalidValue>>,

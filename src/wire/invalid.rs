@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use super::Escaped;
 
-/// A value that was refused: it can not be built, so it can not be sent.
+/// A value that was refused: it cannot be built, so it cannot be sent.
 ///
 /// One line: the thing, the value (escaped, at most its first 200 octets), the reason.
 ///

@@ -39,7 +39,7 @@ impl Limits {
         self.line
     }
 
-    /// The same for a line that begins with `334`, which carries a challenge.
+    /// The octets that a line may have which begins with `334` and carries a challenge.
     #[must_use]
     pub const fn challenge_line(&self) -> usize {
         self.challenge_line

@@ -1,5 +1,5 @@
 //! What MAIL and RCPT carry between `<` and `>`: a mailbox, nobody (the null sender) or the
-//! postmaster without a domain. Source routes are read and dropped, and can not be written.
+//! postmaster without a domain. Source routes are read and dropped, and cannot be written.
 
 use std::fmt;
 use std::str::FromStr;

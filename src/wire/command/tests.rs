@@ -1,4 +1,4 @@
-//! Every command: its octets, its way back, and what can not be built into it.
+//! Every command: its octets, its way back, and what cannot be built into it.
 
 mod doors;
 

@@ -115,9 +115,11 @@ impl Scan {
         self.strays == 0 && self.nul.is_none() && !self.dots
     }
 
-    /// The octets a server gets to keep, which is what SIZE counts: after the policy, with the
-    /// CRLF that may lack at the end, without stuffed dots and without the last line (RFC 1870
-    /// §5). Where the policy refuses the content, the number says nothing.
+    /// The octets a server gets to keep, which is what SIZE counts.
+    ///
+    /// That is after the policy, with the CRLF that may lack at the end, without stuffed dots and
+    /// without the last line (RFC 1870 §5). Where the policy refuses the content, the number says
+    /// nothing.
     #[must_use]
     pub const fn normalized_len(&self, policy: LineEndings) -> u64 {
         let (inserted, ended) = match policy {

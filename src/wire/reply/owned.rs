@@ -68,85 +68,85 @@ impl Reply {
         self.rest.with_octets(&self.octets)
     }
 
-    /// See [`ReplyRef::code`].
+    /// The code of the last line; see [`ReplyRef::code`].
     #[must_use]
     pub const fn code(&self) -> Code {
         self.rest.code()
     }
 
-    /// See [`ReplyRef::severity`].
+    /// What the first digit of the code says; see [`ReplyRef::severity`].
     #[must_use]
     pub const fn severity(&self) -> Severity {
         self.rest.severity()
     }
 
-    /// See [`ReplyRef::is_completed`].
+    /// Whether the code is 2yz; see [`ReplyRef::is_completed`].
     #[must_use]
     pub const fn is_completed(&self) -> bool {
         self.rest.is_completed()
     }
 
-    /// See [`ReplyRef::is_intermediate`].
+    /// Whether the code is 3yz; see [`ReplyRef::is_intermediate`].
     #[must_use]
     pub const fn is_intermediate(&self) -> bool {
         self.rest.is_intermediate()
     }
 
-    /// See [`ReplyRef::is_negative`].
+    /// Whether the code is 4yz or 5yz; see [`ReplyRef::is_negative`].
     #[must_use]
     pub const fn is_negative(&self) -> bool {
         self.rest.is_negative()
     }
 
-    /// See [`ReplyRef::retry`].
+    /// When the same request may be tried again; see [`ReplyRef::retry`].
     #[must_use]
     pub const fn retry(&self) -> Retry {
         self.rest.retry()
     }
 
-    /// See [`ReplyRef::lines`].
+    /// The text of each line; see [`ReplyRef::lines`].
     #[must_use]
     pub const fn lines(&self) -> Lines<'_> {
         self.as_ref().lines()
     }
 
-    /// See [`ReplyRef::line_count`].
+    /// How many lines there are, at least 1; see [`ReplyRef::line_count`].
     #[must_use]
     pub const fn line_count(&self) -> usize {
         self.rest.line_count()
     }
 
-    /// See [`ReplyRef::wire_lines`].
+    /// Each line as it came, without its end; see [`ReplyRef::wire_lines`].
     #[must_use]
     pub const fn wire_lines(&self) -> WireLines<'_> {
         self.as_ref().wire_lines()
     }
 
-    /// See [`ReplyRef::text`].
+    /// The text of all lines, joined by LF; see [`ReplyRef::text`].
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         self.as_ref().text()
     }
 
-    /// See [`ReplyRef::enhanced`].
+    /// The enhanced code of the first line that has one; see [`ReplyRef::enhanced`].
     #[must_use]
     pub fn enhanced(&self) -> Option<EnhancedCode> {
         self.as_ref().enhanced()
     }
 
-    /// See [`ReplyRef::quirks`].
+    /// What the server should not have said, but was let pass; see [`ReplyRef::quirks`].
     #[must_use]
     pub fn quirks(&self) -> Quirks {
         self.as_ref().quirks()
     }
 
-    /// See [`ReplyRef::kind`].
+    /// What the reply answers; see [`ReplyRef::kind`].
     #[must_use]
     pub const fn kind(&self) -> ReplyKind {
         self.rest.kind()
     }
 
-    /// See [`ReplyRef::octets`].
+    /// The reply as it goes over the wire, line ends included; see [`ReplyRef::octets`].
     #[must_use]
     pub const fn octets(&self) -> &[u8] {
         &self.octets
