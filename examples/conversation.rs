@@ -198,7 +198,7 @@ impl Console {
         match line {
             b"?" => {
                 println!("   lawful: {}", words(lawful(&self.smtp)));
-                for why in Verb::ALL.map(|verb| self.smtp.allows(verb).err()) {
+                for why in Verb::ALL.iter().map(|verb| self.smtp.allows(*verb).err()) {
                     why.into_iter().for_each(|why| println!("   {why}"));
                 }
             }

@@ -69,8 +69,6 @@ pub enum ErrorKind {
         /// Octets that the server takes.
         limit: u64,
     },
-    /// The caller's source of content failed. The mail was not delivered.
-    Source(io::Error),
     /// The server's name has no address.
     #[cfg(feature = "net")]
     Resolve(ResolveFault),
@@ -102,7 +100,6 @@ impl ErrorKind {
             Self::Unsupported { .. } => "unsupported",
             Self::Content(_) => "content",
             Self::TooLarge { .. } => "too_large",
-            Self::Source(_) => "source",
             #[cfg(feature = "net")]
             Self::Resolve(_) => "resolve",
             #[cfg(feature = "net")]
@@ -236,7 +233,6 @@ impl Error {
             | ErrorKind::Content(_)
             | ErrorKind::TooLarge { .. }
             | ErrorKind::Auth(_) => Retry::Never,
-            ErrorKind::Source(_) => Retry::Later,
             #[cfg(feature = "net")]
             ErrorKind::Resolve(_) => Retry::Later,
             _ if stage == Stage::EndOfData => Retry::Unknown,
@@ -299,7 +295,6 @@ impl fmt::Display for Error {
             ErrorKind::TooLarge { octets, limit } => {
                 write!(f, "the content has {octets} octets, and {peer} takes {limit}")?;
             }
-            ErrorKind::Source(fault) => write!(f, "the source of the content failed: {fault}")?,
             #[cfg(feature = "net")]
             ErrorKind::Resolve(fault) => fault.fmt(f)?,
             #[cfg(feature = "net")]
@@ -367,7 +362,7 @@ impl std::error::Error for Error {
             ErrorKind::Violation(fault) => Some(fault),
             ErrorKind::Misuse(fault) => Some(fault),
             ErrorKind::Content(fault) => Some(fault),
-            ErrorKind::Source(fault) | ErrorKind::Io(fault) => Some(fault),
+            ErrorKind::Io(fault) => Some(fault),
             #[cfg(feature = "net")]
             ErrorKind::Resolve(fault) => Some(fault),
             #[cfg(feature = "net")]

@@ -316,3 +316,22 @@ async fn a_mail_behind_one_that_nobody_answers_for_is_known_to_be_unsent() {
     let delivery = client.take_delivery().await.unwrap();
     assert_eq!(outcomes(&delivery), ["unknown: no answer came after the mail was sent"]);
 }
+
+/// A server that is left within DATA need not wait until the client is dropped.
+#[tokio::test]
+async fn a_session_that_is_given_up_hangs_up_at_once() {
+    let (near, mut far) = tokio::io::duplex(4096);
+    let connector = Connector::new("mx.example.test").security(Security::None);
+    let served = tokio::spawn(async move {
+        serve(&mut far, vec![PLAIN, MAIL, RCPT, DATA]).await;
+        let mut rest = Vec::new();
+        far.read_to_end(&mut rest).await.map(|_| rest)
+    });
+    let mut client = connector.connect_over(near).await.unwrap();
+    let mut mail = client.mail("alice@example.test").await.unwrap();
+    mail.rcpt(BOB).await.unwrap();
+    drop(mail.data().await.unwrap());
+    client.send(&envelope(&[BOB]), "hello").await.unwrap_err();
+    assert_eq!(served.await.unwrap().unwrap(), b"");
+    drop(client);
+}

@@ -406,7 +406,7 @@ Subject: hi
             "   RCPT is lawful after MAIL and before the content, and the session is outside a transaction\n",
             "   SIZE 10485760\n",
             "   as alice, by the strongest mechanism there is\nS: 235 ",
-            "   not sent: command \"NOOP a\\x07b\": a control character can not be sent\n",
+            "   not sent: command \"NOOP a\\x07b\": a control character cannot be sent\n",
             "C: AUTH PLAIN <secret>\nS: 235 ",
             "C: NOOP x\nS: 250 2.0.0 ok\n> QUIT\n",
         ] {

@@ -110,7 +110,7 @@ pub(crate) fn show(reply: &Reply) {
 
 /// What may be said now.
 pub(crate) fn lawful(smtp: &Conversation) -> impl Iterator<Item = Verb> {
-    let verbs = Verb::ALL.into_iter();
+    let verbs = Verb::ALL.iter().copied();
     verbs.filter(|verb| smtp.allows(*verb).is_ok())
 }
 

@@ -7,7 +7,7 @@ use super::connector::InClear;
 use super::driver::{Arrival, Driver};
 #[cfg(feature = "tls")]
 use super::tls::TlsInfo;
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Mechanism};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Auth, Capabilities};
 use crate::protocol::{Event, Exchange, Misuse, Phase, Session, Stage, Transcript};
@@ -188,10 +188,23 @@ impl Conversation {
             let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
             return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
         };
-        let driver = &mut self.driver;
         let mechanism = credentials
             .choose(offered.mechanisms())
-            .map_err(|fault| driver.error(Stage::Auth, fault))?;
+            .map_err(|fault| self.driver.error(Stage::Auth, fault))?;
+        self.authenticate_with(mechanism).await
+    }
+
+    /// Authenticates by this mechanism, which may be one of the caller's own, whether the server
+    /// names it or not.
+    ///
+    /// # Errors
+    /// The server refuses, the mechanism cannot answer it, or the secret would be exposed.
+    pub async fn authenticate_with(
+        &mut self,
+        mechanism: Box<dyn Mechanism>,
+    ) -> Result<Reply, Error> {
+        self.settle(Stage::Auth).await?;
+        let driver = &mut self.driver;
         let mut exchange = Exchange::begin(&mut driver.session, mechanism)
             .map_err(|misuse| driver.error(Stage::Auth, misuse))?;
         loop {

@@ -199,6 +199,7 @@ impl Driver {
                 Ok(Step::StartTls) => return Poll::Ready(Ok(Arrival::StartTls)),
                 Ok(Step::Closed) => return Poll::Ready(Err(self.closed())),
                 Err(violation) => {
+                    self.hang_up();
                     let stage = violation.stage().unwrap_or_else(|| self.session.answered_stage());
                     // One reply too many names the stage that had its own before. What is in
                     // doubt is what was waited for.
@@ -258,7 +259,10 @@ impl Driver {
         let mut slices = [IoSlice::new(b""); SLICES];
         let used = match self.session.gather(content, &mut slices) {
             Ok(used) => used,
-            Err(fault) => return Poll::Ready(Err(self.error(Stage::Content, fault))),
+            Err(fault) => {
+                self.hang_up();
+                return Poll::Ready(Err(self.error(Stage::Content, fault)));
+            }
         };
         let slices = slices.get(..used).unwrap_or_default();
         let written = if let ([only], false) = (slices, self.stream.is_write_vectored()) {
@@ -295,9 +299,15 @@ impl Driver {
         self.session.end_of_input();
     }
 
+    /// The session is over: nothing is said or heard any more, and the other side need not wait.
+    pub(crate) fn hang_up(&mut self) {
+        self.session.close();
+        self.stream = Stream::Gone;
+    }
+
     /// Ends the session from this side.
     pub(crate) fn give_up(&mut self, stage: Stage) -> Error {
-        self.session.close();
+        self.hang_up();
         self.error(stage, ErrorKind::Closed(None))
     }
 
@@ -309,14 +319,14 @@ impl Driver {
             (Some(error), None) if !is_close(&error) => ErrorKind::Io(error),
             _ => ErrorKind::Closed(None),
         };
-        self.session.close();
+        self.hang_up();
         self.error(stage, kind).with_unfinished(&unfinished)
     }
 
     fn timed_out(&mut self, stage: Stage) -> Error {
         let unfinished = self.session.unfinished().to_vec();
         let kind = ErrorKind::Timeout(self.clock.allowed());
-        self.session.close();
+        self.hang_up();
         self.error(stage, kind).with_unfinished(&unfinished)
     }
 
@@ -376,10 +386,10 @@ impl Driver {
     /// Ends a session in good order: QUIT where it can be said, whatever it is answered with.
     pub(crate) async fn quit(&mut self) -> Option<Error> {
         let error = self.ask(|session| session.send(&crate::wire::Command::quit())).await.err();
-        self.session.close();
         let shutdown = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx));
         // Best effort: the mail's fate is known, and a peer that does not close costs its own.
         let _ = tokio::time::timeout(self.timeouts.quit(), shutdown).await;
+        self.hang_up();
         error
     }
 

@@ -26,9 +26,8 @@ pub(crate) enum Stream {
     Plain(Plain),
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream>),
-    /// A handshake failed or was dropped midway. What is on the line is neither text nor TLS, so
-    /// it reads as closed and takes nothing more.
-    #[cfg(feature = "tls")]
+    /// Closed on this side: the session is over, or a handshake failed or was dropped midway, and
+    /// what is on the line is neither text nor TLS. It reads as closed and takes nothing more.
     Gone,
 }
 
@@ -68,7 +67,6 @@ impl Stream {
             Self::Plain(plain) => plain.local_ip(),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.get_ref().0.plain().local_ip(),
-            #[cfg(feature = "tls")]
             Self::Gone => None,
         }
     }
@@ -78,10 +76,9 @@ impl Stream {
             Self::Plain(plain) => Ok(Pin::new(plain)),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Ok(Pin::new(stream.as_mut())),
-            #[cfg(feature = "tls")]
             Self::Gone => Err(io::Error::new(
                 io::ErrorKind::NotConnected,
-                "the TLS handshake was not completed",
+                "the connection was closed on this side",
             )),
         }
     }
@@ -97,7 +94,6 @@ impl AsyncRead for Stream {
             Self::Plain(plain) => Pin::new(plain).poll_read(cx, buf),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf).map(closed_is_closed),
-            #[cfg(feature = "tls")]
             Self::Gone => Poll::Ready(Ok(())),
         }
     }
@@ -135,7 +131,6 @@ impl AsyncWrite for Stream {
             Self::Plain(plain) => plain.is_write_vectored(),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.is_write_vectored(),
-            #[cfg(feature = "tls")]
             Self::Gone => false,
         }
     }
@@ -275,7 +270,6 @@ mod tests {
         converse(stream, peer).await;
     }
 
-    #[cfg(feature = "tls")]
     #[tokio::test]
     async fn what_is_gone_reads_as_closed() {
         let mut stream = Stream::Gone;
@@ -284,7 +278,7 @@ mod tests {
             [stream.write(b"QUIT\r\n").await.unwrap_err(), stream.flush().await.unwrap_err()]
         {
             assert_eq!(error.kind(), io::ErrorKind::NotConnected);
-            assert_eq!(error.to_string(), "the TLS handshake was not completed");
+            assert_eq!(error.to_string(), "the connection was closed on this side");
         }
         stream.shutdown().await.unwrap();
         assert_eq!(stream.local_ip(), None);

@@ -51,7 +51,7 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in the order of a conversation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: &[Self] = &[
         Self::Resolve,
         Self::Connect,
         Self::Handshake,

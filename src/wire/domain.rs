@@ -127,7 +127,7 @@ fn to_ascii(name: &str) -> Result<Cow<'_, str>, &'static str> {
     let (deny, hyphens) = (AsciiDenyList::EMPTY, Hyphens::CheckFirstLast);
     Uts46::new()
         .to_ascii(name.as_bytes(), deny, hyphens, DnsLength::Ignore)
-        .map_err(|_| "the domain can not be converted to A-labels")
+        .map_err(|_| "the domain cannot be converted to A-labels")
 }
 
 #[cfg(not(feature = "idna"))]

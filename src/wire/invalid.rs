@@ -106,7 +106,7 @@ macro_rules! into_cow {
 pub(crate) use into_cow;
 
 pub(crate) const EMPTY: &str = "it is empty";
-pub(crate) const CONTROL: &str = "a control character can not be sent";
+pub(crate) const CONTROL: &str = "a control character cannot be sent";
 
 /// Octets of a refused value that are shown: longer ones would flood a log.
 const SHOWN: usize = 200;
@@ -118,11 +118,11 @@ mod tests {
     #[test]
     fn says_what_and_why_on_one_line() {
         let error = InvalidValue::new("text", "a\r\nb", CONTROL);
-        assert_eq!(error.to_string(), r#"text "a\x0d\x0ab": a control character can not be sent"#);
+        assert_eq!(error.to_string(), r#"text "a\x0d\x0ab": a control character cannot be sent"#);
         assert_eq!((error.what(), error.value(), error.reason()), ("text", r"a\x0d\x0ab", CONTROL));
         assert_eq!(
             error.within("command", "c").to_string(),
-            r#"command "c": a control character can not be sent"#
+            r#"command "c": a control character cannot be sent"#
         );
     }
 

@@ -79,8 +79,8 @@ mod tests {
     fn refuses_with_these_words() {
         let cases = [
             ("", r#"text "": it is empty"#),
-            ("a\r\nQUIT", r#"text "a\x0d\x0aQUIT": a control character can not be sent"#),
-            ("a\u{85}b", r#"text "a\u{0085}b": a control character can not be sent"#),
+            ("a\r\nQUIT", r#"text "a\x0d\x0aQUIT": a control character cannot be sent"#),
+            ("a\u{85}b", r#"text "a\u{0085}b": a control character cannot be sent"#),
             (" a", r#"text " a": a space must not stand at an end of it"#),
             ("a ", r#"text "a ": a space must not stand at an end of it"#),
         ];

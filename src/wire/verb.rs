@@ -42,7 +42,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb that has a word: all but [`Other`](Self::Other).
-    pub const ALL: [Self; 15] = [
+    pub const ALL: &[Self] = &[
         Self::Ehlo,
         Self::Helo,
         Self::Lhlo,
@@ -94,7 +94,7 @@ impl Verb {
     #[must_use]
     pub fn from_word(word: &[u8]) -> Option<Self> {
         let is_it = |verb: &Self| verb.as_str().as_bytes().eq_ignore_ascii_case(word);
-        Self::ALL.into_iter().find(is_it)
+        Self::ALL.iter().copied().find(is_it)
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn every_verb_is_known_by_its_word() {
-        for verb in Verb::ALL {
+        for &verb in Verb::ALL {
             assert_eq!(Verb::from_word(verb.as_str().as_bytes()), Some(verb));
             let lower = verb.to_string().to_lowercase();
             assert_eq!(Verb::from_word(lower.as_bytes()), Some(verb));

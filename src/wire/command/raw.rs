@@ -133,11 +133,11 @@ mod tests {
         assert_eq!(refusal(b""), r#"command "": it is empty"#);
         assert_eq!(
             refusal(b"NOOP\r\nQUIT"),
-            r#"command "NOOP\x0d\x0aQUIT": a control character can not be sent"#
+            r#"command "NOOP\x0d\x0aQUIT": a control character cannot be sent"#
         );
         assert_eq!(
             refusal(b"AUTH secret\n"),
-            r#"command "AUTH <secret>": a control character can not be sent"#
+            r#"command "AUTH <secret>": a control character cannot be sent"#
         );
         assert!(Raw::new(&b"NOOP \xff\x80"[..]).is_ok());
     }

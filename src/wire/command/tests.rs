@@ -142,7 +142,7 @@ fn c_067_refuses_lines_with_these_words() {
     refused("VRFY", "VRFY: its argument is missing");
     refused(b"VRFY \xff", "VRFY: the argument is not UTF-8");
     refused("VRFY  x", "VRFY: text \" x\": a space must not stand at an end of it");
-    refused("NOOP a\0", r#"NOOP: text "a\x00": a control character can not be sent"#);
+    refused("NOOP a\0", r#"NOOP: text "a\x00": a control character cannot be sent"#);
     refused("BDAT", "BDAT: its argument is missing");
     for line in ["BDAT x", "BDAT -1", "BDAT 1 FIRST", "BDAT 1  LAST", "BDAT 18446744073709551616"] {
         refused(line, "BDAT: a size in octets must follow, and then nothing or `LAST`");

@@ -66,9 +66,9 @@ fn refuses_with_these_words() {
     refused(r#""joe\"@x"#, "the quoted local part does not end");
     refused(r#""j"oe@x"#, "only `@` may follow a quoted local part");
     refused(r#""joe""#, "it has no `@` and no domain");
-    refused("a\r\n@x", "a control character can not be sent");
-    refused("\"a\0\"@x", "a control character can not be sent");
-    refused("a\u{85}@x", "a control character can not be sent");
+    refused("a\r\n@x", "a control character cannot be sent");
+    refused("\"a\0\"@x", "a control character cannot be sent");
+    refused("a\u{85}@x", "a control character cannot be sent");
     refused("a@b@c", "a label of the domain may hold letters, digits and hyphens only");
     refused("a@b_c", "a label of the domain may hold letters, digits and hyphens only");
     refused("a@b.", "a label of the domain is empty");
@@ -135,7 +135,7 @@ fn a_local_part_is_quoted_and_unquoted() {
     }
     assert_eq!(
         LocalPart::new("a\nb").unwrap_err().to_string(),
-        r#"local part "a\x0ab": a control character can not be sent"#
+        r#"local part "a\x0ab": a control character cannot be sent"#
     );
     assert_eq!(LocalPart::new("").unwrap_err().to_string(), r#"local part "": it is empty"#);
 }
