@@ -166,7 +166,11 @@ impl Model {
                     Dead
                 }
             }
-            (Say::Auth | Say::Response, 2) => {
+            (Say::Auth, 2) => {
+                self.authenticated = true;
+                at
+            }
+            (Say::Response, 2) => {
                 self.authenticated = true;
                 Ready
             }
@@ -200,7 +204,9 @@ impl Model {
             (Say::Data, _) if matches!(at, Env0 | EnvN) => Dirty,
             (Say::Bdat | Say::BdatLast, _) => Dirty,
             (Say::Dot, _) => Ready,
-            (Say::Auth | Say::Response | Say::Cancel, _) => Ready,
+            // AUTH says nothing of a transaction that failed before it in the same group.
+            (Say::Auth, _) => at,
+            (Say::Response | Say::Cancel, _) => Ready,
             (Say::Rset, _) => Dead,
             _ => at,
         };
