@@ -30,41 +30,30 @@ pub struct MailParam(pub(super) Param);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RcptParam(pub(super) Param);
 
-impl From<Param> for MailParam {
-    fn from(param: Param) -> Self {
-        Self(param)
-    }
+/// The two are written alike; that one cannot be given for the other is what they are for.
+macro_rules! written_as_param {
+    ($($name:ident),+) => {$(
+        impl From<Param> for $name {
+            fn from(param: Param) -> Self {
+                Self(param)
+            }
+        }
+
+        impl From<$name> for Param {
+            fn from(param: $name) -> Self {
+                param.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )+};
 }
 
-impl From<MailParam> for Param {
-    fn from(param: MailParam) -> Self {
-        param.0
-    }
-}
-
-impl fmt::Display for MailParam {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl From<Param> for RcptParam {
-    fn from(param: Param) -> Self {
-        Self(param)
-    }
-}
-
-impl From<RcptParam> for Param {
-    fn from(param: RcptParam) -> Self {
-        param.0
-    }
-}
-
-impl fmt::Display for RcptParam {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+written_as_param!(MailParam, RcptParam);
 
 /// The EHLO keywords that a parameter needs; one alone is named twice. A keyword that the crate
 /// does not know needs the extension of the same name.
