@@ -165,16 +165,46 @@ impl Conversation {
         let session = &mut self.driver.session;
         let begun = session.content(content.len()).and_then(|()| session.finish());
         begun.map_err(|misuse| self.driver.misuse(misuse))?;
-        let mut replies = Vec::new();
-        let mut rest = content;
-        // Not until nothing is left to hear: what comes behind the last reply is the next call's.
-        while self.driver.session.in_flight() > 0 {
-            match self.driver.carry(&mut rest).await {
-                Ok(_) => replies.push(self.reply()?),
-                Err(error) => return Err(error.after(replies)),
-            }
-        }
-        Ok(replies)
+        self.hear_all(content).await
+    }
+
+    /// Sends a chunk of the content with BDAT, as it is, and waits for its reply; over LMTP the last
+    /// chunk has one for each accepted recipient. Behind a refused chunk RSET is due (RFC 3030 §2).
+    ///
+    /// Unless MAIL said `BODY=BINARYMIME`, the chunks are text: every line ends in CRLF, of which the
+    /// last may lack.
+    ///
+    /// ```
+    /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ehlo::{Command, Conversation, ForwardPath, ReversePath};
+    ///
+    /// # let (stream, server) = tokio::io::duplex(4096);
+    /// # let script = "S: 220 mx\nC: EHLO c.example\nS: 250-mx\nS: 250 CHUNKING\n\
+    /// #     C: MAIL FROM:<alice@example.org>\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 250 ok\n\
+    /// #     C: BDAT 18\nC: <content 18>\nS: 250 ok\nC: BDAT 7 LAST\nC: <content 7>\nS: 250 ok\n";
+    /// # let _server = ehlo::testing::Server::script(script.parse()?).serve(server)?;
+    /// let mut smtp = Conversation::open(stream).await?;
+    /// smtp.say(&Command::ehlo("c.example")?).await?;
+    /// smtp.say(&Command::mail("alice@example.org".parse::<ReversePath>()?)).await?;
+    /// smtp.say(&Command::rcpt("bob@example.net".parse::<ForwardPath>()?)).await?;
+    /// smtp.chunk(b"Subject: hello\r\n\r\n", false).await?;
+    /// let replies = smtp.chunk(b"hello\r\n", true).await?;
+    /// assert!(replies[0].is_completed());
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no reply, as for [`say`](Self::say), or the chunk cannot be sent: the session is
+    /// over then. Replies that came before stand in [`Error::earlier`].
+    pub async fn chunk(&mut self, content: &[u8], last: bool) -> Result<Vec<Reply>, Error> {
+        self.settle(Stage::Content).await?;
+        let chunk = Command::bdat(content.len() as u64, last);
+        let sent = self.driver.session.send(&chunk);
+        sent.map_err(|misuse| self.driver.misuse(misuse))?;
+        self.hear_all(content).await
     }
 
     /// Authenticates by the strongest mechanism that the server offers and the credentials fit.
@@ -333,11 +363,25 @@ impl Conversation {
         Ok(())
     }
 
+    /// Sends content that was promised, and hears every reply that is due.
+    async fn hear_all(&mut self, content: &[u8]) -> Result<Vec<Reply>, Error> {
+        let mut replies = Vec::new();
+        let mut rest = content;
+        // Not until nothing is left to hear: what comes behind the last reply is the next call's.
+        while self.driver.session.in_flight() > 0 {
+            match self.driver.carry(&mut rest).await {
+                Ok(_) => replies.push(self.reply()?),
+                Err(error) => return Err(error.after(replies)),
+            }
+        }
+        Ok(replies)
+    }
+
     /// What this type asks of a command beside what the session does.
     fn can_say(&self, verb: Verb) -> Result<(), Misuse> {
         let missing = match verb {
             Verb::StartTls if !self.can_secure() => "TLS is not set up on this connection",
-            Verb::Bdat => "BDAT cannot be said without its chunk",
+            Verb::Bdat => "BDAT is said with its chunk: `chunk` sends both",
             _ => return Ok(()),
         };
         Err(Misuse::Setting(missing.to_owned()))
@@ -415,7 +459,7 @@ mod tests {
                 smtp.say(&command).await.unwrap();
             }
             let refused = smtp.say(&Command::bdat(5, true)).await.unwrap_err();
-            assert_eq!(refused.to_string(), "BDAT cannot be said without its chunk");
+            assert_eq!(refused.to_string(), "BDAT is said with its chunk: `chunk` sends both");
             assert_eq!(smtp.phase(), Phase::Recipients);
         };
         tokio::join!(spoken, served);

@@ -42,6 +42,7 @@ pub struct SessionConfig {
     pub(super) transcript: usize,
     pub(super) require_tls: bool,
     pub(super) allow_cleartext: bool,
+    pub(super) run_ahead: bool,
     pub(super) auth_keyword: Option<Box<str>>,
 }
 
@@ -79,6 +80,17 @@ impl SessionConfig {
     #[must_use]
     pub const fn transcript(mut self, octets: usize) -> Self {
         self.transcript = octets;
+        self
+    }
+
+    /// Lets BDAT go out behind recipients that are not answered yet (over SMTP, where the server
+    /// offers PIPELINING): a mail then costs no round trip of its own.
+    ///
+    /// RFC 3030 §2 advises against it: a server that refuses every recipient still has to read the
+    /// content, and one that gets this wrong runs the content as commands.
+    #[must_use]
+    pub const fn run_ahead(mut self) -> Self {
+        self.run_ahead = true;
         self
     }
 

@@ -268,7 +268,7 @@ impl Dispatch {
     /// What became of the mail, when nothing more will come. Recipients that were never asked for
     /// are *not sent*.
     pub fn into_delivery(mut self, session: &Session) -> Delivery {
-        self.delivery.written |= self.end.is_some() && session.is_content_written();
+        self.delivery.written |= self.end.is_some_and(|end| session.is_written(end));
         self.delivery
     }
 

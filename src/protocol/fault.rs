@@ -25,12 +25,15 @@ pub enum Violation {
         /// The answer.
         reply: Reply,
     },
-    /// A recipient or the content was accepted although MAIL was refused: the server holds an
-    /// older transaction open, and the mail would go out under its sender.
-    #[error("{stage} was accepted behind a refused MAIL: {reply}")]
+    /// A recipient or content was accepted although what it builds on was refused. The server may
+    /// hold an older transaction open, and the mail would go out under its sender; or the content
+    /// has a hole; or nobody can say who is to have it.
+    #[error("{stage} was accepted behind {refused}: {reply}")]
     NoTransaction {
         /// What was accepted.
         stage: Stage,
+        /// What was refused, in words.
+        refused: &'static str,
         /// The reply that accepted it.
         reply: Reply,
     },

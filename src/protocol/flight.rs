@@ -28,6 +28,8 @@ pub(super) struct Awaited {
     pub(super) orphan: bool,
     /// Length of the line as errors and the transcript show it.
     shown: usize,
+    /// Octets of content that follow its line: those of a chunk.
+    pub(super) content: u64,
     /// Octet of the stream behind its last one.
     ends_at: u64,
     /// How many octets had been received when its last octet was written: a reply that began
@@ -44,6 +46,18 @@ impl Awaited {
     pub(super) const fn is_written(&self) -> bool {
         self.floor.is_some()
     }
+
+    /// Whether content belongs to it.
+    pub(super) fn is_content(&self) -> bool {
+        self.content > 0 || self.act == Act::EndOfData
+    }
+}
+
+/// A chunk as it is sent: its line, and so many octets behind it.
+pub(super) struct Chunk<'a> {
+    pub(super) act: Act,
+    pub(super) line: &'a [u8],
+    pub(super) octets: u64,
 }
 
 #[derive(Debug)]
@@ -53,6 +67,8 @@ pub(super) struct Flight {
     shown: BytesMut,
     /// How many of them, from the front, are wholly written.
     written: usize,
+    /// The last of all that have ever been.
+    last_written: Ticket,
     /// Where the session is before the first of them is answered, as far as it was foreseen.
     base: Phase,
     /// Where all of them lead from there.
@@ -65,11 +81,12 @@ impl Flight {
             awaited: VecDeque::new(),
             shown: BytesMut::new(),
             written: 0,
+            last_written: Ticket::GREETING,
             base: Phase::Greeting,
             ahead: Phase::Hello,
         };
         flight.push(Ticket::GREETING, Act::Connect, b"", 0);
-        flight.note_written(0, 0, |_| ());
+        flight.note_written(0, 0, |_, _| ());
         flight
     }
 
@@ -88,6 +105,19 @@ impl Flight {
 
     pub(super) fn front(&self) -> Option<&Awaited> {
         self.awaited.front()
+    }
+
+    /// The last command that is wholly written.
+    pub(super) const fn last_written(&self) -> Ticket {
+        self.last_written
+    }
+
+    /// The line of a chunk of which a part is written.
+    pub(super) fn begun_chunk(&self, up_to: u64) -> Option<&[u8]> {
+        let at: usize = self.awaited.iter().take(self.written).map(|a| a.shown).sum();
+        let chunk = self.awaited.get(self.written).filter(|next| next.content > 0)?;
+        let line_written = chunk.ends_at.saturating_sub(chunk.content) <= up_to;
+        self.shown.get(at..at + chunk.shown).filter(|_| line_written)
     }
 
     pub(super) fn holds(&self, act: Act) -> bool {
@@ -113,10 +143,28 @@ impl Flight {
             act,
             orphan: false,
             shown: shown.len(),
+            content: 0,
             ends_at,
             floor: None,
         });
         self.ahead = ahead_of(self.ahead, act);
+    }
+
+    /// A chunk, whose octets follow its line, and the replies that it draws: over LMTP the last one
+    /// draws several.
+    pub(super) fn push_chunk(
+        &mut self,
+        chunk: &Chunk<'_>,
+        tickets: impl IntoIterator<Item = Ticket>,
+        line_ends_at: u64,
+    ) {
+        let ends_at = line_ends_at.saturating_add(chunk.octets);
+        for (n, ticket) in tickets.into_iter().enumerate() {
+            self.push(ticket, chunk.act, if n == 0 { chunk.line } else { b"" }, ends_at);
+            if let Some(first) = self.awaited.back_mut().filter(|_| n == 0) {
+                first.content = chunk.octets;
+            }
+        }
     }
 
     /// The end of the content, whose place in the stream is known only when it is laid out.
@@ -140,16 +188,22 @@ impl Flight {
         }
     }
 
-    /// The stream has been written up to there, and that much has been received: hands over the
-    /// line of each command that is wholly written now.
-    pub(super) fn note_written(&mut self, up_to: u64, received: u64, mut line: impl FnMut(&[u8])) {
+    /// The stream has been written up to there, and that much has been received: hands over each
+    /// command that is wholly written now, with its line.
+    pub(super) fn note_written(
+        &mut self,
+        up_to: u64,
+        received: u64,
+        mut tell: impl FnMut(&Awaited, &[u8]),
+    ) {
         let mut at: usize = self.awaited.iter().take(self.written).map(|a| a.shown).sum();
         while let Some(awaited) = self.awaited.get_mut(self.written) {
             if awaited.ends_at > up_to {
                 break;
             }
             awaited.floor = Some(received);
-            line(self.shown.get(at..at + awaited.shown).unwrap_or_default());
+            self.last_written = awaited.ticket;
+            tell(awaited, self.shown.get(at..at + awaited.shown).unwrap_or_default());
             at += awaited.shown;
             self.written += 1;
         }
@@ -185,8 +239,8 @@ impl Flight {
     }
 }
 
-/// Where an act leads if it succeeds; one that is not lawful there changes nothing.
+/// Where an act is taken to lead; one that is not lawful there changes nothing.
 fn ahead_of(phase: Phase, act: Act) -> Phase {
     let rule = rule(act);
-    if rule.from.contains(phase) { rule.success.from(phase) } else { phase }
+    if rule.from.contains(phase) { rule.foreseen().from(phase) } else { phase }
 }

@@ -8,7 +8,7 @@ use std::io::IoSlice;
 use bytes::{Buf, BytesMut};
 use zeroize::Zeroize;
 
-use crate::wire::{ContentFault, LineEndings, Scan, Stuffer};
+use crate::wire::{ContentFault, LineEndings, Scan, Scanner, Stuffer};
 
 /// Pieces of content shorter than this are copied: many tiny slices cost more than they save.
 const SMALL: usize = 512;
@@ -34,8 +34,15 @@ enum Form {
     Stuffed(Stuffer),
     /// A scan has shown that nothing has to change.
     Verbatim { terminator: &'static [u8] },
-    /// BDAT: octet by octet as given, with no terminator.
-    Raw,
+    /// BDAT: octet by octet as given, with no terminator. Text is looked at on its way.
+    Chunk { last: bool, check: bool },
+}
+
+/// What the chunks of a mail hold, as far as it is not binary.
+#[derive(Debug, Default)]
+struct Chunks {
+    scanner: Scanner,
+    eight_bit: bool,
 }
 
 #[derive(Default)]
@@ -49,6 +56,7 @@ pub(super) struct Output {
     /// Octets of the stream laid out so far.
     laid_out: u64,
     form: Option<Form>,
+    chunks: Chunks,
     /// Octets of the caller that were promised and are not written.
     promised: usize,
     /// How many of them are laid out.
@@ -120,10 +128,28 @@ impl Output {
         }
     }
 
-    /// A chunk begins: what is promised goes out as it is.
-    pub(super) fn begin_chunk(&mut self, octets: usize) {
-        self.begin(Form::Raw);
+    /// A chunk begins: what is promised goes out as it is. The octets of a mail's chunks belong
+    /// together; `text` says whether they have to be text, and whether it may be 8-bit.
+    pub(super) fn begin_chunk(
+        &mut self,
+        octets: usize,
+        last: bool,
+        first: bool,
+        text: Option<bool>,
+    ) {
+        if first {
+            self.chunks = Chunks { scanner: Scanner::new(), eight_bit: text.unwrap_or(true) };
+        }
+        self.begin(Form::Chunk { last, check: text.is_some() });
         self.promised = octets;
+    }
+
+    /// The chunk that has begun was looked at before.
+    #[cfg(feature = "net")]
+    pub(super) const fn chunk_scanned(&mut self) {
+        if let Some(Form::Chunk { check, .. }) = &mut self.form {
+            *check = false;
+        }
     }
 
     fn begin(&mut self, form: Form) {
@@ -167,7 +193,12 @@ impl Output {
             };
             let Some(form) = &mut self.form else { break };
             let (before, verbatim, skip) = match form {
-                Form::Verbatim { .. } | Form::Raw => (&b""[..], rest.len(), 0),
+                Form::Chunk { last, check: true } => {
+                    let whole = *last && content.len() == self.promised;
+                    self.chunks.take(rest, whole)?;
+                    (&b""[..], rest.len(), 0)
+                }
+                Form::Verbatim { .. } | Form::Chunk { .. } => (&b""[..], rest.len(), 0),
                 Form::Stuffed(stuffer) => {
                     let piece = stuffer.next(rest)?;
                     (piece.before, piece.verbatim, piece.skip)
@@ -182,7 +213,7 @@ impl Output {
         let terminator = match self.form.take() {
             Some(Form::Stuffed(mut stuffer)) => stuffer.finish()?,
             Some(Form::Verbatim { terminator }) => terminator,
-            Some(Form::Raw) | None => b"",
+            Some(Form::Chunk { .. }) | None => b"",
         };
         self.content += terminator.len().saturating_sub(b".\r\n".len()) as u64;
         let (_, end) = self.own(|own| own.extend_from_slice(terminator));
@@ -303,6 +334,16 @@ impl Output {
         if let Some(written) = self.own.get_mut(..octets).filter(|_| self.secret) {
             written.zeroize();
         }
+    }
+}
+
+impl Chunks {
+    /// Takes note of the next octets: whether they may be sent as text is what DATA would say of
+    /// them under [`LineEndings::Reject`], but that the last line end may lack.
+    fn take(&mut self, octets: &[u8], is_end: bool) -> Result<(), ContentFault> {
+        self.scanner.update(octets);
+        let scan = if is_end { self.scanner.clone().finish() } else { self.scanner.so_far() };
+        scan.check(LineEndings::Reject, self.eight_bit)
     }
 }
 

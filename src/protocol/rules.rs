@@ -267,6 +267,19 @@ pub(super) struct Rule {
     pub(super) when: &'static str,
 }
 
+impl Rule {
+    /// Where it is taken to lead while it is not answered: where success leads, unless a refusal
+    /// would leave a transaction open in which what is sent next goes wrong. Behind the last chunk a
+    /// server may refuse the next MAIL and take its recipients into the failed transaction, so
+    /// that RSET goes first (RFC 3030 §2).
+    pub(super) const fn foreseen(&self) -> Goto {
+        match (self.success, self.refusal) {
+            (To(Ready), To(Spoiled)) => self.refusal,
+            (success, _) => success,
+        }
+    }
+}
+
 const GREETED: Phases = Phases::of(&[Hello, Ready, Envelope, Recipients, Chunks, Spoiled]);
 const CALM: Phases = Phases::of(&[Hello, Ready, Envelope, Recipients]);
 const LEAVABLE: Phases =

@@ -12,7 +12,7 @@ use self::check::{Declared, declared, is_secret, masked};
 use super::config::{Protection, Protocol, SessionConfig};
 use super::event::{Step, Ticket};
 use super::fault::{Misuse, Violation};
-use super::flight::Flight;
+use super::flight::{Chunk, Flight};
 use super::output::Output;
 use super::rules::{Act, Phase, rule};
 use super::{Stage, Transcript};
@@ -72,8 +72,8 @@ pub struct Session {
     declared: Declared,
     /// Recipients of the open transaction.
     accepted: u64,
-    /// The last octet of the last content's terminator has been written.
-    content_written: bool,
+    /// Over LMTP: a recipient of the last chunk was refused.
+    last_chunk_refused: bool,
     transcript: Option<Transcript>,
 }
 
@@ -97,7 +97,7 @@ impl Session {
             authenticated: false,
             declared: Declared::default(),
             accepted: 0,
-            content_written: false,
+            last_chunk_refused: false,
             transcript: (config.transcript > 0).then(|| Transcript::new(config.transcript)),
             config,
         }
@@ -174,27 +174,40 @@ impl Session {
         let verb = command.verb();
         self.allows(verb)?;
         self.check(command)?;
+        if let Command::Bdat { size, last } = command {
+            return Ok(self.send_chunk(command, *size, *last));
+        }
         let ticket = self.draw(1);
-        let secret = is_secret(command);
-        let (line, end) = if secret {
-            self.output.secret(|own| command.encode(own))
+        if is_secret(command) {
+            let (_, end) = self.output.secret(|own| command.encode(own));
+            self.flight.push(ticket, Act::Command(verb), &masked(command), end);
         } else {
-            self.output.own(|own| command.encode(own))
-        };
-        match command {
-            Command::Bdat { size, last } => {
-                let act = if *last { Act::LastChunk } else { Act::Command(verb) };
-                // The chunk belongs to its command: the reply comes behind both.
-                self.flight.push(ticket, act, line, end.saturating_add(*size));
-                self.output.begin_chunk(usize::try_from(*size).unwrap_or(usize::MAX));
-            }
-            _ if secret => self.flight.push(ticket, Act::Command(verb), &masked(command), end),
-            _ => self.flight.push(ticket, Act::Command(verb), line, end),
+            let (line, end) = self.output.own(|own| command.encode(own));
+            self.flight.push(ticket, Act::Command(verb), line, end);
         }
         if verb == Verb::Mail {
             self.declared = declared(command);
         }
         Ok(ticket)
+    }
+
+    /// The chunk belongs to its command: its octets are promised, and the reply comes behind both.
+    fn send_chunk(&mut self, command: &Command<'_>, octets: u64, last: bool) -> Ticket {
+        let act = if last { Act::LastChunk } else { Act::Command(Verb::Bdat) };
+        let is_first = self.ahead() != Phase::Chunks;
+        let replies = match self.config.protocol {
+            Protocol::Lmtp if last => self.accepted,
+            _ => 1,
+        };
+        let ticket = self.draw(replies);
+        let (line, end) = self.output.own(|own| command.encode(own));
+        let chunk = Chunk { act, line, octets };
+        self.flight.push_chunk(&chunk, (0..replies).map(|n| ticket.plus(n)), end);
+        let octets = usize::try_from(octets).unwrap_or(usize::MAX);
+        let Declared { eight_bit, binary, .. } = self.declared;
+        self.output.begin_chunk(octets, last, is_first, (!binary).then_some(eight_bit));
+        self.last_chunk_refused = false;
+        ticket
     }
 
     /// Answers a challenge; the octets are base64-encoded here and wiped once written.
@@ -307,18 +320,17 @@ impl Session {
         let received = self.taken + (self.input.pending().len() - lent) as u64;
         let (transcript, content) = (&mut self.transcript, self.output.content_octets());
         let mut ended = false;
-        self.flight.note_written(self.output.written(), received, |line| {
+        self.flight.note_written(self.output.written(), received, |awaited, line| {
             let Some(transcript) = transcript else { return };
-            // The end of the content has no line of its own, and over LMTP several replies.
             if !line.is_empty() {
                 transcript.client(line);
-            } else if !std::mem::replace(&mut ended, true) {
+                transcript.content(awaited.content);
+            // The end of the content has no line of its own, and over LMTP several replies.
+            } else if awaited.act == Act::EndOfData && !std::mem::replace(&mut ended, true) {
                 transcript.content(content);
                 transcript.client(b".");
             }
         });
-        let end = self.flight.front().filter(|front| front.act == Act::EndOfData);
-        self.content_written |= end.is_some_and(|end| end.is_written() && !end.orphan);
         consumed
     }
 
@@ -426,11 +438,11 @@ impl Session {
         self.output.promised()
     }
 
-    /// Whether the last octet of the last content's terminator has been written: from then on a
-    /// mail without a reply may have been taken.
+    /// Whether the last octet of what a ticket was drawn for has been written: from then on the
+    /// server may have acted on it, and a mail that was ended so may have been taken.
     #[must_use]
-    pub const fn is_content_written(&self) -> bool {
-        self.content_written
+    pub fn is_written(&self, ticket: Ticket) -> bool {
+        ticket <= self.flight.last_written()
     }
 
     /// The transcript, where one is kept.
@@ -458,7 +470,7 @@ impl Session {
         match self.here {
             Phase::Content => true,
             Phase::EndOfData => {
-                !self.content_written && self.flight.front().is_some_and(|end| !end.orphan)
+                self.flight.front().is_some_and(|end| !end.is_written() && !end.orphan)
             }
             _ => self.output.promised() > 0,
         }
@@ -507,7 +519,7 @@ impl Session {
     fn stage(&self) -> Stage {
         match self.flight.front() {
             _ if self.here == Phase::Content => Stage::Content,
-            Some(end) if end.act == Act::EndOfData && !end.is_written() => Stage::Content,
+            Some(front) if front.is_content() && !front.is_written() => Stage::Content,
             Some(awaited) => rule(awaited.act).stage,
             None => Stage::Query,
         }
@@ -521,17 +533,30 @@ impl Session {
 
     /// The content ends before its end: takes note of what was sent of it.
     fn record_cut_content(&mut self) {
-        let is_open = match self.here {
-            Phase::Content => true,
-            Phase::EndOfData => self.flight.front().is_some_and(|end| !end.is_written()),
-            _ => false,
-        };
-        if let Some(transcript) = self.transcript.as_mut().filter(|_| is_open) {
-            transcript.content(self.output.content_written());
+        let Some(transcript) = &mut self.transcript else { return };
+        match self.flight.begun_chunk(self.output.written()) {
+            Some(line) => transcript.client(line),
+            None if self.here == Phase::Content => {}
+            None if self
+                .flight
+                .front()
+                .is_some_and(|front| front.act == Act::EndOfData && !front.is_written()) => {}
+            None => return,
         }
+        transcript.content(self.output.content_written());
+    }
+
+    /// Whether a reply that answers nothing comes before the end of the content that is being
+    /// sent.
+    fn is_in_content(&self) -> bool {
+        self.here == Phase::Content
+            || self.flight.front().is_some_and(|front| front.is_content() && !front.is_written())
     }
 
     fn break_off(&mut self, violation: Violation) -> Violation {
+        if !self.lent {
+            self.record_cut_content();
+        }
         if let Some(transcript) = self.transcript.as_mut().filter(|_| !self.lent) {
             transcript.server(self.input.pending());
         }

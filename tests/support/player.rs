@@ -93,6 +93,9 @@ impl<'a> Player<'a> {
         if setup.require_tls {
             config = config.require_tls();
         }
+        if setup.run_ahead {
+            config = config.run_ahead();
+        }
         if setup.allow_cleartext {
             config = config.allow_cleartext();
         }
@@ -179,8 +182,8 @@ impl<'a> Player<'a> {
 
     /// The client has nothing to say that the script does not have.
     fn expect_silence(&mut self) {
-        if let Step::Write(_) = self.listen() {
-            let wire = self.written();
+        let wire = self.written();
+        if !wire.is_empty() {
             self.fail(format!("it also says {:?}", ehlo::Escaped::new(&wire)));
         }
     }
@@ -193,7 +196,8 @@ impl<'a> Player<'a> {
                 self.fail(format!("{line}: {misuse}"));
             }
             // What follows content has to wait until it is laid out.
-            if *line == "." || self.pieces == Pieces::Lines {
+            let ends = *line == "." || content_octets(line).is_some();
+            if ends || self.pieces == Pieces::Lines {
                 wire.extend(self.written());
             }
         }
@@ -212,7 +216,10 @@ impl<'a> Player<'a> {
 
     fn say(&mut self, line: &str) -> Result<(), Misuse> {
         let ticket = if let Some(octets) = content_octets(line) {
-            self.session.content(octets)?;
+            // That of a chunk was promised by BDAT.
+            if self.session.promised() == 0 || self.session.phase() == Phase::Content {
+                self.session.content(octets)?;
+            }
             let mut content = vec![b'x'; octets];
             if let Some(end) = octets.checked_sub(2) {
                 content[end..].copy_from_slice(b"\r\n");
@@ -264,6 +271,10 @@ impl<'a> Player<'a> {
                 octets.truncate(1);
             }
             let consumed = self.session.wrote(octets.len());
+            // A chunk waits for the rest of its octets.
+            if octets.is_empty() && consumed == 0 && self.content.is_empty() {
+                return wire;
+            }
             self.content.drain(..consumed);
             wire.extend(octets);
         }

@@ -21,6 +21,7 @@ pub struct Setup {
     pub lmtp: bool,
     pub require_tls: bool,
     pub allow_cleartext: bool,
+    pub run_ahead: bool,
     pub strictness: Strictness,
 }
 
@@ -156,6 +157,7 @@ impl Setup {
                 "lmtp" => setup.lmtp = true,
                 "require-tls" => setup.require_tls = true,
                 "allow-cleartext" => setup.allow_cleartext = true,
+                "run-ahead" => setup.run_ahead = true,
                 "strict" => setup.strictness = Strictness::Strict,
                 "lenient" => setup.strictness = Strictness::Lenient,
                 _ => return None,

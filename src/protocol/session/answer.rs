@@ -6,23 +6,26 @@ use crate::extension::Capabilities;
 use crate::protocol::config::Protocol;
 use crate::protocol::event::{Event, Ticket};
 use crate::protocol::fault::Violation;
+use crate::protocol::flight::Awaited;
 use crate::protocol::rules::{Act, Expects, Phase, rule};
 use crate::wire::{LineEndings, Severity, Verb};
 
 impl Session {
     /// A whole reply is there: finds what it answers and moves the session.
     pub(super) fn take_reply(&mut self) -> Result<Option<Event>, Violation> {
-        self.record_cut_content();
+        let start = self.taken;
+        let answers = self.flight.front().is_some_and(|front| front.is_answered_from(start));
+        if !answers {
+            self.record_cut_content();
+        }
         let Some(reply) = self.input.reply() else {
             return Ok(None);
         };
         if let Some(transcript) = &mut self.transcript {
             transcript.server(reply.octets());
         }
-        let start = self.taken;
         self.taken += reply.octets().len() as u64;
         let code = reply.code().number();
-        let answers = self.flight.front().is_some_and(|front| front.is_answered_from(start));
         let Some(awaited) = answers.then(|| self.flight.pop(&mut self.answered)).flatten() else {
             return self.unawaited().map(Some);
         };
@@ -40,7 +43,7 @@ impl Session {
         }
         let rule = rule(awaited.act);
         let severity = reply.severity();
-        let verdict = match (rule.expects, severity) {
+        let mut verdict = match (rule.expects, severity) {
             (Expects::Anything, _) => Verdict::Success,
             (Expects::Greeting | Expects::Tls, Severity::Completed) if code == 220 => {
                 Verdict::Success
@@ -54,6 +57,18 @@ impl Session {
                 return Err(Violation::WrongClass { stage: rule.stage, reply: reply.to_reply() });
             }
         };
+        // Over LMTP the last chunk is answered once for each recipient; the last answer moves.
+        let same = |next: &Awaited| next.act == Act::LastChunk;
+        if awaited.act == Act::LastChunk && self.config.protocol == Protocol::Lmtp {
+            self.last_chunk_refused |= verdict == Verdict::Refusal;
+            if self.flight.front().is_some_and(same) {
+                self.go(self.here);
+                return Ok(Some(event));
+            }
+            if self.last_chunk_refused {
+                verdict = Verdict::Refusal;
+            }
+        }
         let lawful = rule.from.contains(self.here);
         let open = matches!(self.here, Phase::Envelope | Phase::Recipients);
         match verdict {
@@ -63,7 +78,9 @@ impl Session {
             }
             Verdict::Refusal => {
                 // Behind a refused MAIL everything is refused, and nothing is open.
-                if lawful || (open && awaited.act == Act::Command(Verb::Data)) {
+                let spoils =
+                    matches!(awaited.act, Act::Command(Verb::Data | Verb::Bdat) | Act::LastChunk);
+                if lawful || (open && spoils) {
                     self.go(rule.refusal.from(self.here));
                 } else {
                     self.go(self.here);
@@ -78,7 +95,12 @@ impl Session {
                 let has_answer = open && awaited.act == Act::Command(Verb::Data);
                 if needs_transaction && !lawful && !has_answer {
                     let (stage, reply) = (rule.stage, reply.to_reply());
-                    return Err(Violation::NoTransaction { stage, reply });
+                    let refused = match self.here {
+                        Phase::Envelope => "recipients that were all refused",
+                        Phase::Spoiled => "a refused chunk",
+                        _ => "a refused MAIL",
+                    };
+                    return Err(Violation::NoTransaction { stage, refused, reply });
                 }
                 let next = rule.success.from(self.here);
                 return self.succeeded(awaited.act, awaited.ticket, awaited.orphan, next);
@@ -135,8 +157,6 @@ impl Session {
 
     /// The server waits for the content.
     fn go_ahead(&mut self, data: Ticket) -> Event {
-        // Not before: when DATA was sent, the end of the content before may have been unanswered.
-        self.content_written = false;
         if self.accepted > 0 {
             let line_endings = match self.config.line_endings {
                 LineEndings::Raw => LineEndings::Reject,
@@ -178,11 +198,7 @@ impl Session {
         let Some(reply) = self.input.reply() else {
             return Ok(Event::Closing);
         };
-        let in_content = match self.here {
-            Phase::Content => true,
-            Phase::EndOfData => !self.is_content_written(),
-            _ => false,
-        };
+        let in_content = self.is_in_content();
         let event = match reply.severity() {
             _ if reply.code().number() == 421 => Event::Closing,
             Severity::Transient | Severity::Permanent if in_content => Event::ContentRefused,
@@ -203,6 +219,7 @@ impl Session {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Success,
     Refusal,

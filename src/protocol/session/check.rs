@@ -49,14 +49,7 @@ impl Session {
                 Err(Misuse::TlsRequired(verb))
             }
             Verb::Data if self.declared.binary => Err(Misuse::BinaryOverData),
-            // A refused chunk is run as commands by some servers: none goes out before a
-            // recipient is known to be accepted.
-            Verb::Bdat
-                if !rule.from.contains(self.here)
-                    || self.flight.holds(Act::Command(Verb::Mail)) =>
-            {
-                Err(Misuse::NoRoom(verb, self.flight.len()))
-            }
+            Verb::Bdat if !self.may_send_chunk() => Err(Misuse::NoRoom(verb, self.flight.len())),
             _ => match rule.keyword {
                 Some(keyword) if !self.capabilities.has(keyword) => Err(Misuse::Unsupported {
                     keyword: keyword.to_owned(),
@@ -65,6 +58,19 @@ impl Session {
                 _ if verb == Verb::Auth => self.may_expose_secret(),
                 _ => Ok(()),
             },
+        }
+    }
+
+    /// A refused chunk is run as commands by some servers: none goes out before a recipient is
+    /// known to be accepted, unless that was asked for by name.
+    fn may_send_chunk(&self) -> bool {
+        let rule = rule(Act::Command(Verb::Bdat));
+        let awaits = |verb| self.flight.holds(Act::Command(verb));
+        let has_recipient = rule.from.contains(self.here) && !awaits(Verb::Mail);
+        match self.config.protocol {
+            Protocol::Smtp => has_recipient || self.config.run_ahead,
+            // How many replies the last chunk draws has to be known when it is sent.
+            Protocol::Lmtp => has_recipient && !awaits(Verb::Rcpt) && !awaits(Verb::Bdat),
         }
     }
 

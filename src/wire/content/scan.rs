@@ -192,6 +192,11 @@ impl Scanner {
         }
     }
 
+    /// What was found in what has come; a CR at its end may still become a CRLF.
+    pub(crate) const fn so_far(&self) -> Scan {
+        self.found
+    }
+
     /// What was found, the content being complete.
     #[must_use]
     pub fn finish(mut self) -> Scan {

@@ -356,19 +356,21 @@ proptest! {
         let mut writes = writes.iter().cycle();
         let mut wire = Vec::new();
         let last = chunks.len().saturating_sub(1);
+        let mut end = None;
         for (n, chunk) in chunks.iter().enumerate() {
             session.content(chunk.len()).unwrap();
             if n == last && !late_end {
-                session.finish().unwrap();
+                end = Some(session.finish().unwrap());
             }
             write_all(&mut session, chunk.as_bytes(), &mut writes, &mut wire);
         }
         if late_end || chunks.is_empty() {
-            prop_assert!(!session.is_content_written());
-            session.finish().unwrap();
+            let unsent = session.finish().unwrap();
+            prop_assert!(!session.is_written(unsent));
+            end = Some(unsent);
             write_all(&mut session, b"", &mut writes, &mut wire);
         }
-        prop_assert!(session.is_content_written());
+        prop_assert!(session.is_written(end.unwrap()));
         prop_assert_eq!(session.promised(), 0);
         let wire = String::from_utf8(wire).unwrap();
         prop_assert_eq!(wire, String::from_utf8(plainly_stuffed(chunks.concat().as_bytes())).unwrap());

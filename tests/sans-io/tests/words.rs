@@ -22,7 +22,11 @@ fn t16_every_violation_has_these_words() {
             r"DATA cannot be answered with 550-5.7.1 not 550 5.7.1 \x1b[2J you",
         ),
         (
-            Violation::NoTransaction { stage: Stage::Rcpt, reply: reply() },
+            Violation::NoTransaction {
+                stage: Stage::Rcpt,
+                refused: "a refused MAIL",
+                reply: reply(),
+            },
             r"RCPT TO was accepted behind a refused MAIL: 550-5.7.1 not 550 5.7.1 \x1b[2J you",
         ),
         (
