@@ -1,5 +1,13 @@
-//! The envelope of a mail: who sends it, who is to have it, and what is asked of the server. The
-//! content, and what it needs, are not here.
+//! The envelope of a mail: who sends it, who is to have it, and what is asked of the server. What the
+//! content needs is in `needs`.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `message` | the envelope that a message's own header asks for |
+//! | `addresses` | the address list of a header field |
+
+mod addresses;
+mod message;
 
 use std::fmt;
 
@@ -8,10 +16,10 @@ use thiserror::Error;
 use crate::extension::{MailParam, RcptParam};
 use crate::wire::{ForwardPath, InvalidValue, Param, ReversePath};
 
-/// A sender and at least one recipient.
+/// A sender and at least one recipient, with the parameters of MAIL and of each RCPT.
 ///
 /// ```
-/// use ehlo::Envelope;
+/// use ehlo::{Envelope, Param};
 ///
 /// let envelope = Envelope::new("alice@example.org", ["bob@example.net", "postmaster"])?;
 /// assert_eq!(envelope.sender().to_string(), "<alice@example.org>");
@@ -20,14 +28,29 @@ use crate::wire::{ForwardPath, InvalidValue, Param, ReversePath};
 /// // the null path, for notifications
 /// let bounce = Envelope::new("", ["alice@example.org"])?;
 /// assert_eq!(bounce.sender().to_string(), "<>");
-/// # Ok::<(), ehlo::InvalidEnvelope>(())
+///
+/// // reports: with the header alone, when the mail is late or lost, and none at all for Eve
+/// let envelope = Envelope::new("alice@example.org", ["bob@example.net", "carol@example.net"])?
+///     .param(Param::with_value("RET", "HDRS")?)
+///     .rcpt_param(Param::with_value("NOTIFY", "FAILURE,DELAY")?)
+///     .recipient("eve@example.com", [Param::with_value("NOTIFY", "NEVER")?.into()])?;
+/// assert_eq!(envelope.recipient_params(1)[0].to_string(), "NOTIFY=FAILURE,DELAY");
+/// assert_eq!(envelope.recipient_params(2)[0].to_string(), "NOTIFY=NEVER");
+///
+/// // to a server that takes two recipients at a time
+/// let sizes: Vec<_> = envelope.split(2).map(|part| part.recipients().len()).collect();
+/// assert_eq!(sizes, [2, 1]);
+/// # Ok::<(), ehlo::Error>(())
 /// ```
+///
+/// A keyword given twice for one command is refused when the envelope is sent: by a `Client` before
+/// anything goes out, by a [`Session`](crate::Session) with that command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     sender: ReversePath,
     params: Vec<Param>,
     recipients: Vec<ForwardPath>,
-    /// For each recipient, where any has parameters.
+    /// Of each recipient; those behind the last have none.
     recipient_params: Vec<Vec<Param>>,
 }
 
@@ -41,6 +64,67 @@ pub enum InvalidEnvelope {
     /// There is nobody to have the mail.
     #[error("an envelope needs a recipient")]
     NoRecipient,
+    /// Parameters were given for somebody else.
+    #[error("{0} is no recipient of this envelope")]
+    NotARecipient(ForwardPath),
+    /// The header section of a message cannot be read.
+    #[error("the header section has {found} at offset {offset}")]
+    Header {
+        /// What is wrong.
+        found: &'static str,
+        /// Octets of content before it.
+        offset: usize,
+    },
+    /// A header field is no list of addresses.
+    #[error("{field} cannot be read at offset {offset}: {expected} is missing {}", before(.found))]
+    Field {
+        /// The name of the field.
+        field: &'static str,
+        /// Octets of content before what is wrong.
+        offset: usize,
+        /// What had to stand there.
+        expected: &'static str,
+        /// What stands there instead, escaped, at most 40 octets; empty where the field ends.
+        found: Box<str>,
+    },
+    /// An address of a header field cannot be written in a command.
+    #[error("{field} cannot be read at offset {offset}: {invalid}")]
+    FieldAddress {
+        /// The name of the field.
+        field: &'static str,
+        /// Octets of content before the address.
+        offset: usize,
+        /// The address, and what is wrong with it.
+        invalid: InvalidValue,
+    },
+    /// No header field tells who is to have the mail.
+    #[error("the message has no address in {fields}")]
+    NoAddressee {
+        /// The names of the fields that could.
+        fields: &'static str,
+    },
+    /// No header field tells who sends the mail.
+    #[error("the message has no address in {field}: the sender must be given")]
+    NoSender {
+        /// The name of the field that was read.
+        field: &'static str,
+    },
+    /// A header field names more than one who could have sent the mail.
+    #[error("the message has {addresses} addresses in {field}: the sender must be given")]
+    ManySenders {
+        /// The name of the field that was read.
+        field: &'static str,
+        /// How many addresses it has.
+        addresses: usize,
+    },
+    /// A message that is to go out as it is has a Bcc.
+    #[error("everybody who gets the message would see its {field} (at offset {offset})")]
+    Bcc {
+        /// The name of the field.
+        field: &'static str,
+        /// Octets of content before its value.
+        offset: usize,
+    },
 }
 
 impl Envelope {
@@ -75,6 +159,15 @@ impl Envelope {
         self
     }
 
+    /// Adds a parameter of RCPT for every recipient that is there so far.
+    #[must_use]
+    pub fn rcpt_param(mut self, param: impl Into<RcptParam>) -> Self {
+        let param = Param::from(param.into());
+        self.recipient_params.resize_with(self.recipients.len(), Vec::new);
+        self.recipient_params.iter_mut().for_each(|own| own.push(param.clone()));
+        self
+    }
+
     /// Adds a recipient with parameters of its own.
     ///
     /// # Errors
@@ -89,9 +182,55 @@ impl Envelope {
     {
         let recipient = recipient.try_into().map_err(Into::into)?;
         self.recipient_params.resize_with(self.recipients.len(), Vec::new);
-        self.recipient_params.push(params.into_iter().map(Into::into).collect());
+        self.recipient_params.push(written(params));
         self.recipients.push(recipient);
         Ok(self)
+    }
+
+    /// Gives a recipient that is there these parameters, in place of those it has.
+    ///
+    /// # Errors
+    /// The address cannot be read, or is no recipient's.
+    pub fn params_for<R>(
+        mut self,
+        recipient: R,
+        params: impl IntoIterator<Item = RcptParam>,
+    ) -> Result<Self, InvalidEnvelope>
+    where
+        R: TryInto<ForwardPath, Error: Into<InvalidValue>>,
+    {
+        let recipient = recipient.try_into().map_err(Into::into)?;
+        let params = written(params);
+        self.recipient_params.resize_with(self.recipients.len(), Vec::new);
+        let mut is_there = false;
+        for (own, other) in self.recipient_params.iter_mut().zip(&self.recipients) {
+            if *other == recipient {
+                own.clone_from(&params);
+                is_there = true;
+            }
+        }
+        if is_there { Ok(self) } else { Err(InvalidEnvelope::NotARecipient(recipient)) }
+    }
+
+    /// The same mail to at most so many recipients at a time, in their order, each with its
+    /// parameters; 0 counts as 1. For servers that take no more in one transaction, whether they
+    /// said so before (`LIMITS RCPTMAX`) or with 452 to RCPT.
+    ///
+    /// Each part is a transaction of its own, and nothing says that all of them succeed.
+    pub fn split(&self, most: usize) -> impl Iterator<Item = Self> {
+        let most = most.max(1);
+        self.recipients.chunks(most).enumerate().map(move |(n, recipients)| Self {
+            sender: self.sender.clone(),
+            params: self.params.clone(),
+            recipients: recipients.to_vec(),
+            recipient_params: self
+                .recipient_params
+                .iter()
+                .skip(n * most)
+                .take(most)
+                .cloned()
+                .collect(),
+        })
     }
 
     /// Who sends the mail, and hears when it cannot be delivered.
@@ -129,9 +268,22 @@ impl Envelope {
     }
 }
 
+fn written(params: impl IntoIterator<Item = RcptParam>) -> Vec<Param> {
+    params.into_iter().map(Into::into).collect()
+}
+
+/// What stands in the place of something that is missing.
+fn before(found: &str) -> String {
+    match found {
+        "" => "at its end".to_owned(),
+        found => format!("before \"{found}\""),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Command;
 
     #[test]
     fn needs_a_recipient() {
@@ -159,6 +311,77 @@ mod tests {
         assert_eq!(envelope.recipient_params(0), []);
         assert_eq!(envelope.recipient_params(1), [notify]);
         assert_eq!(envelope.params()[0].to_string(), "SIZE=7");
+    }
+
+    fn notify(value: &str) -> RcptParam {
+        Param::with_value("NOTIFY", value).unwrap().into()
+    }
+
+    fn written_to(envelope: &Envelope) -> Vec<String> {
+        let rcpt = |(n, recipient)| {
+            let params = envelope.recipient_params(n).iter();
+            params.fold(format!("{recipient}"), |line, param| format!("{line} {param}"))
+        };
+        envelope.recipients().iter().enumerate().map(rcpt).collect()
+    }
+
+    #[test]
+    fn parameters_go_to_all_so_far_or_to_one() {
+        let envelope = Envelope::new("a@x", ["b@x", "c@x", "B@x"])
+            .unwrap()
+            .rcpt_param(notify("FAILURE"))
+            .rcpt_param(Param::new("XONE").unwrap())
+            .recipient("d@x", [])
+            .unwrap()
+            .params_for("c@X", [notify("NEVER")])
+            .unwrap();
+        let all = [
+            "<b@x> NOTIFY=FAILURE XONE",
+            "<c@x> NOTIFY=NEVER",
+            "<B@x> NOTIFY=FAILURE XONE",
+            "<d@x>",
+        ];
+        assert_eq!(written_to(&envelope), all);
+        let error = envelope.params_for("e@x", []).unwrap_err();
+        assert_eq!(error.to_string(), "<e@x> is no recipient of this envelope");
+    }
+
+    #[test]
+    fn is_split_in_order_with_all_parameters() {
+        let envelope = Envelope::new("a@x", ["b@x", "c@x"])
+            .unwrap()
+            .rcpt_param(notify("NEVER"))
+            .recipient("d@x", [])
+            .unwrap()
+            .param(MailParam::size(7));
+        let parts = |most| envelope.split(most).map(|part| written_to(&part)).collect::<Vec<_>>();
+        let [b, c, d] = ["<b@x> NOTIFY=NEVER", "<c@x> NOTIFY=NEVER", "<d@x>"];
+        assert_eq!(parts(2), [vec![b, c], vec![d]]);
+        assert_eq!(parts(1), [[b], [c], [d]]);
+        assert_eq!(parts(0), parts(1));
+        assert_eq!(parts(usize::MAX), [[b, c, d]]);
+        for part in envelope.split(2) {
+            assert_eq!((part.sender(), part.params()), (envelope.sender(), envelope.params()));
+        }
+        // where nobody has parameters
+        let plain = Envelope::new("a@x", ["b@x", "c@x"]).unwrap();
+        assert_eq!(plain.split(2).collect::<Vec<_>>(), [plain]);
+    }
+
+    #[test]
+    fn c_050_a_keyword_given_twice_is_refused_where_it_is_sent() {
+        let envelope = Envelope::new("a@x", ["b@x"])
+            .unwrap()
+            .rcpt_param(notify("NEVER"))
+            .rcpt_param(notify("FAILURE"))
+            .param(MailParam::size(7))
+            .param(MailParam::size(8));
+        let mail = Command::mail(envelope.sender()).with_params(envelope.params());
+        let words = "its keyword is given twice in one command";
+        assert_eq!(mail.unwrap_err().to_string(), format!("parameter \"SIZE=8\": {words}"));
+        let rcpt =
+            Command::rcpt(&envelope.recipients()[0]).with_params(envelope.recipient_params(0));
+        assert_eq!(rcpt.unwrap_err().to_string(), format!("parameter \"NOTIFY=FAILURE\": {words}"));
     }
 
     #[test]

@@ -13,6 +13,8 @@
 //! | `fault` | what goes wrong: `Violation` (the server's), `Misuse` (the caller's) |
 //! | `exchange` | an AUTH dialogue |
 //! | `envelope` | sender, recipients and their parameters |
+//! | `envelope/message` | the envelope that a message's own header asks for |
+//! | `envelope/addresses` | the address list of a header field |
 //! | `dispatch` | a mail on its way: the next command, and whose reply came |
 //! | `delivery` | what became of a mail, for each recipient |
 //! | `transcript` | what was said, masked by position |
