@@ -10,7 +10,7 @@ use crate::auth::AuthFault;
 use crate::net::TlsFault;
 #[cfg(feature = "net")]
 use crate::net::{ConnectFault, ResolveFault};
-use crate::protocol::{InvalidEnvelope, Misuse, Stage, Transcript, Violation};
+use crate::protocol::{InvalidEnvelope, Misuse, Stage, Transcript, Unmet, Violation};
 use crate::wire::{ContentFault, Escaped, InvalidValue, Reply, Retry};
 
 /// A call that could not do what it promised.
@@ -401,6 +401,18 @@ impl From<ContentFault> for ErrorKind {
     }
 }
 
+impl From<Unmet> for ErrorKind {
+    fn from(unmet: Unmet) -> Self {
+        match unmet {
+            Unmet::Unsupported { keyword, needs } => {
+                Self::Unsupported { keyword: keyword.to_owned(), needs }
+            }
+            Unmet::TooLarge { octets, limit } => Self::TooLarge { octets, limit },
+            Unmet::Content(fault) => Self::Content(fault),
+        }
+    }
+}
+
 impl From<AuthFault> for ErrorKind {
     fn from(fault: AuthFault) -> Self {
         Self::Auth(fault)
@@ -427,3 +439,24 @@ const _: () = {
     const fn assert<T: Send + Sync + 'static>() {}
     assert::<Error>();
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_falls_short_of_is_told_with_its_name() {
+        let told = |unmet: Unmet| {
+            let error = Error::new(Stage::Mail, unmet).with_peer("mx", Duration::ZERO);
+            error.to_string()
+        };
+        let needs = "the address <é@x>".to_owned();
+        let unmet = Unmet::Unsupported { keyword: "SMTPUTF8", needs };
+        assert_eq!(told(unmet), "mx does not offer SMTPUTF8, which the address <é@x> needs");
+        let unmet = Unmet::TooLarge { octets: 2, limit: 1 };
+        assert_eq!(told(unmet), "the content has 2 octets, and mx takes 1");
+        let unmet = Unmet::Content(ContentFault::LongLine { offset: 3 });
+        let words = "content has a line of more than 998 octets at offset 3";
+        assert_eq!(told(unmet), format!("the content cannot be sent: {words}"));
+    }
+}

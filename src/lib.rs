@@ -117,9 +117,9 @@ pub use net::{
     TlsInfo, TlsReason, TlsVersion, Trust,
 };
 pub use protocol::{
-    Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Outcome, Phase,
-    Protection, Protocol, Recipient, Refusal, Session, SessionConfig, Stage, Step, Ticket,
-    Transcript, Violation,
+    Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,
+    Phase, Protection, Protocol, Recipient, Refusal, Session, SessionConfig, Stage, Step, Ticket,
+    Transcript, Unmet, Violation,
 };
 pub use wire::{
     AddressLiteral, ClientName, Code, Command, CommandError, ContentFault, Domain, EnhancedCode,

@@ -15,6 +15,7 @@
 //! | `envelope` | sender, recipients and their parameters |
 //! | `envelope/message` | the envelope that a message's own header asks for |
 //! | `envelope/addresses` | the address list of a header field |
+//! | `needs` | what a mail asks of a server, by its content and its addresses |
 //! | `dispatch` | a mail on its way: the next command, and whose reply came |
 //! | `delivery` | what became of a mail, for each recipient |
 //! | `transcript` | what was said, masked by position |
@@ -28,6 +29,7 @@ mod event;
 mod exchange;
 mod fault;
 mod flight;
+mod needs;
 mod output;
 mod rules;
 mod session;
@@ -41,6 +43,7 @@ pub use envelope::{Envelope, InvalidEnvelope};
 pub use event::{Event, Step, Ticket};
 pub use exchange::Exchange;
 pub use fault::{Misuse, Violation};
+pub use needs::{Needs, Unmet};
 pub use rules::Phase;
 pub use session::Session;
 pub use stage::Stage;

@@ -71,17 +71,24 @@ pub enum ContentFault {
         /// Octets of content before it.
         offset: u64,
     },
+    /// A line of more than [`Scan::LINE_LIMIT`] octets, for those who refuse such lines.
+    #[error("content has a line of more than 998 octets at offset {offset}")]
+    LongLine {
+        /// Octets of content before the line.
+        offset: u64,
+    },
 }
 
 impl ContentFault {
-    /// Octets of content before the one at fault, counted over all chunks.
+    /// Octets of content before the one, or the line, at fault, counted over all chunks.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         match *self {
             Self::BareCr { offset }
             | Self::BareLf { offset }
             | Self::Nul { offset }
-            | Self::EightBit { offset } => offset,
+            | Self::EightBit { offset }
+            | Self::LongLine { offset } => offset,
         }
     }
 }
