@@ -1,11 +1,13 @@
-//! AUTH (RFC 4954): the SASL mechanisms that a server offers. The mechanisms themselves are in
-//! the folder `auth`.
+//! AUTH (RFC 4954): the SASL mechanisms that a server offers, and who a mail comes from. The
+//! mechanisms themselves are in the folder `auth`.
 //!
 //! ```abnf
 //! auth-offer = "AUTH" *( SP mechanism )
+//! auth-param = "AUTH=" ( xtext / "<>" )   ; xtext of a mailbox, §5
 //! ```
 
-use super::Extension;
+use super::{Extension, MailParam};
+use crate::wire::{Mailbox, Param, xtext};
 
 /// The server takes AUTH, by one of these mechanisms.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,29 @@ impl Auth {
         if !self.has(mechanism) {
             self.mechanisms.push(mechanism.into());
         }
+    }
+}
+
+impl MailParam {
+    /// `AUTH=`: who submitted the mail, as the one who sends it now vouches for (RFC 4954 §5).
+    ///
+    /// It may be said before and without AUTH. An address that is not ASCII is escaped as its
+    /// UTF-8, and so needs no SMTPUTF8.
+    ///
+    /// ```
+    /// let param = ehlo::MailParam::auth(&"e=mc2@example.com".parse()?);
+    /// assert_eq!(param.to_string(), "AUTH=e+3Dmc2@example.com");
+    /// # Ok::<(), ehlo::InvalidValue>(())
+    /// ```
+    #[must_use]
+    pub fn auth(submitter: &Mailbox) -> Self {
+        Self(Param::text("AUTH", xtext::encode(submitter.as_str())))
+    }
+
+    /// `AUTH=<>`: who submitted the mail is not known, or not to be trusted.
+    #[must_use]
+    pub const fn auth_unknown() -> Self {
+        Self(Param::fixed("AUTH", "<>"))
     }
 }
 
@@ -100,5 +125,20 @@ mod tests {
         let auth = offered(&["AUTH PLAIN-CLIENTTOKEN CRAM_MD5 LOGIN1"]).get::<Auth>().unwrap();
         assert!(!auth.has("PLAIN") && !auth.has("LOGIN") && !auth.has("CRAM-MD5"));
         assert!(auth.has("plain-clienttoken") && auth.has("CRAM_MD5"));
+    }
+
+    #[test]
+    fn who_submitted_is_xtext_or_unknown() {
+        for (mailbox, text) in [
+            ("joe@example.org", "AUTH=joe@example.org"),
+            ("e=mc2+x@example.com", "AUTH=e+3Dmc2+2Bx@example.com"),
+            ("\"a b\"@example.org", "AUTH=\"a+20b\"@example.org"),
+            ("jürgen@example.org", "AUTH=j+C3+BCrgen@example.org"),
+        ] {
+            let param = MailParam::auth(&mailbox.parse().unwrap());
+            assert_eq!(param.to_string(), text);
+            assert_eq!(Param::from(param), text.parse().unwrap());
+        }
+        assert_eq!(Param::from(MailParam::auth_unknown()), "AUTH=<>".parse().unwrap());
     }
 }

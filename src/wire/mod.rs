@@ -20,6 +20,7 @@
 //! | `sink` | where encoders write: a buffer, or a counter |
 //! | `text` | text as an argument |
 //! | `verb` | the verbs of commands |
+//! | `xtext` | any octets as the value of a parameter |
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
@@ -41,6 +42,7 @@ mod secret;
 mod sink;
 mod text;
 mod verb;
+pub(crate) mod xtext;
 
 pub use code::{Code, Retry, Severity};
 pub use command::{Command, CommandError, MechanismName, Raw};

@@ -118,7 +118,7 @@ impl Param {
     }
 }
 
-/// Parameters of words that stand in the source: no allocation.
+/// Parameters of words that stand in the source, and of values that were checked before.
 impl Param {
     pub(crate) const fn flag(keyword: &'static str) -> Self {
         Self { keyword: Cow::Borrowed(keyword), value: None }
@@ -132,13 +132,20 @@ impl Param {
     pub(crate) const fn fixed(keyword: &'static str, value: &'static str) -> Self {
         Self { keyword: Cow::Borrowed(keyword), value: Some(Value::Text(Cow::Borrowed(value))) }
     }
+
+    /// The value must be one that [`with_value`](Self::with_value) takes.
+    pub(crate) fn text(keyword: &'static str, value: String) -> Self {
+        debug_assert_eq!(value_fault(&value), None, "{value}");
+        Self { keyword: Cow::Borrowed(keyword), value: Some(Value::of(value)) }
+    }
 }
 
 impl Value {
-    fn of(text: &str) -> Self {
-        let is_canonical = text.bytes().all(|octet| octet.is_ascii_digit())
-            && (text == "0" || !text.starts_with('0'));
-        match text.parse() {
+    fn of(text: impl Into<String> + AsRef<str>) -> Self {
+        let value = text.as_ref();
+        let is_canonical = value.bytes().all(|octet| octet.is_ascii_digit())
+            && (value == "0" || !value.starts_with('0'));
+        match value.parse() {
             Ok(number) if is_canonical => Self::Number(number),
             _ => Self::Text(Cow::Owned(text.into())),
         }
