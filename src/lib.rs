@@ -103,8 +103,10 @@ mod wire;
 pub use auth::{AuthFault, Credentials, Mechanism};
 pub use error::{Error, ErrorKind};
 pub use extension::{
-    Auth, BodyType, Capabilities, EightBitMime, EnhancedStatusCodes, Extension, Keyword, MailParam,
-    Pipelining, RcptParam, Size, SmtpUtf8, StartTls,
+    Auth, BinaryMime, BodyType, ByTime, Capabilities, Chunking, DeliverBy, Dsn, EightBitMime,
+    EnhancedStatusCodes, EnvelopeId, Extension, FutureRelease, Hold, Keyword, MailParam,
+    MtPriority, Notify, OriginalRecipient, Pipelining, Priority, RcptParam, RequireTls,
+    ReturnContent, Rrvs, ServerLimits, Size, SmtpUtf8, StartTls, ValidSince,
 };
 #[cfg(feature = "net")]
 pub use net::{

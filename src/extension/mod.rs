@@ -27,15 +27,32 @@ extensions! {
     auth::Auth,
     enhanced_status_codes::EnhancedStatusCodes,
     smtp_utf8::SmtpUtf8,
+    chunking::Chunking,
+    binary_mime::BinaryMime,
+    dsn::Dsn,
+    deliver_by::DeliverBy,
+    mt_priority::MtPriority,
+    future_release::FutureRelease,
+    require_tls::RequireTls,
+    rrvs::Rrvs,
+    server_limits::ServerLimits,
 }
 
 mod capabilities;
 mod param;
 
 pub use capabilities::{Capabilities, Keyword};
+pub use deliver_by::ByTime;
+pub use dsn::{EnvelopeId, Notify, OriginalRecipient, ReturnContent};
 pub use eight_bit_mime::BodyType;
-pub(crate) use param::needed_by;
+pub use future_release::Hold;
+pub use mt_priority::Priority;
+use param::read;
 pub use param::{MailParam, RcptParam};
+pub(crate) use param::{needed_by, refused_by};
+pub use rrvs::ValidSince;
+
+use crate::wire::Param;
 
 /// A service extension, as a line of an EHLO reply offers it.
 ///
@@ -76,6 +93,15 @@ pub trait Extension: Sized {
     /// Reads what follows the keyword; `None` where that makes the offer unusable.
     fn parse(params: &str) -> Option<Self>;
 
+    /// Why this offer does not cover a parameter that needs it; `None` where it does. `all` are the
+    /// parameters of the same command.
+    ///
+    /// A session asks the extensions of this crate, before anything is sent.
+    #[must_use]
+    fn refuses(&self, _param: &Param, _all: &[Param]) -> Option<String> {
+        None
+    }
+
     /// Joins the offers of two lines. The last one counts, unless an extension says otherwise.
     #[must_use]
     fn join(self, _earlier: Self) -> Self {
@@ -90,6 +116,7 @@ struct Known {
     rcpt_params: &'static [&'static str],
     mail_octets: usize,
     rcpt_octets: usize,
+    refused: fn(&Capabilities, &Param, &[Param]) -> Option<String>,
 }
 
 impl Known {
@@ -100,6 +127,12 @@ impl Known {
             rcpt_params: E::RCPT_PARAMS,
             mail_octets: E::MAIL_OCTETS,
             rcpt_octets: E::RCPT_OCTETS,
+            refused: |offered, param, all| match offered.get::<E>() {
+                Some(offer) => offer.refuses(param, all),
+                None => offered
+                    .has(E::KEYWORD)
+                    .then(|| format!("its offer of {} cannot be read", E::KEYWORD)),
+            },
         }
     }
 }

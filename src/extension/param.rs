@@ -2,9 +2,10 @@
 //! checked by the session, in one place.
 
 use std::fmt;
+use std::str::FromStr;
 
-use super::{BodyType, KNOWN};
-use crate::wire::{Param, Verb};
+use super::{BinaryMime, BodyType, Capabilities, Chunking, Extension, KNOWN, Known};
+use crate::wire::{InvalidValue, Param, Verb};
 
 /// A parameter of MAIL. Each extension has its own constructors.
 ///
@@ -60,13 +61,33 @@ written_as_param!(MailParam, RcptParam);
 pub(crate) fn needed_by(verb: Verb, param: &Param) -> [&str; 2] {
     let keyword = param.keyword();
     if verb == Verb::Mail && BodyType::of(param) == Some(BodyType::BinaryMime) {
-        return ["BINARYMIME", "CHUNKING"];
+        return [BinaryMime::KEYWORD, Chunking::KEYWORD];
     }
-    let known = KNOWN.iter().find(|known| {
+    [known(verb, param).map_or(keyword, |known| known.keyword); 2]
+}
+
+/// Why what is offered does not cover one of the parameters of a command, although its keyword is
+/// offered.
+pub(crate) fn refused_by(
+    offered: &Capabilities,
+    verb: Verb,
+    param: &Param,
+    all: &[Param],
+) -> Option<String> {
+    (known(verb, param)?.refused)(offered, param, all)
+}
+
+/// The value of a parameter, which may have been built by hand; or why it is none.
+pub(super) fn read<T: FromStr<Err = InvalidValue>>(param: &Param) -> Result<T, String> {
+    let value = param.value().unwrap_or_default();
+    value.parse().map_err(|error: InvalidValue| error.reason().to_owned())
+}
+
+fn known(verb: Verb, param: &Param) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| {
         let params = if verb == Verb::Mail { known.mail_params } else { known.rcpt_params };
-        params.iter().any(|known| known.eq_ignore_ascii_case(keyword))
-    });
-    [known.map_or(keyword, |known| known.keyword); 2]
+        params.iter().any(|known| param.is(known))
+    })
 }
 
 #[cfg(test)]
@@ -74,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c_049_each_parameter_names_the_extension_it_needs() {
+    fn c_049_c_058_each_parameter_names_the_extension_it_needs() {
         let needs = |verb, text: (&str, Option<&str>)| {
             let param = match text {
                 (keyword, Some(value)) => Param::with_value(keyword, value),

@@ -93,6 +93,17 @@ pub enum Misuse {
         /// What needs it.
         needs: String,
     },
+    /// The server offers what a parameter needs, but not so much, or in a way that cannot be read.
+    #[error("{param} cannot be asked of this server: {reason}")]
+    NotCovered {
+        /// The parameter.
+        param: String,
+        /// What the offer is instead, or what is wrong with the value.
+        reason: String,
+    },
+    /// REQUIRETLS over anything but TLS to a verified server.
+    #[error("REQUIRETLS needs verified TLS, and {0}")]
+    RequireTls(&'static str),
     /// An address or argument that is not ASCII, without SMTPUTF8 in the transaction.
     #[error("{0} is not ASCII, which needs SMTPUTF8")]
     NeedsSmtpUtf8(String),

@@ -5,6 +5,7 @@
 //! | `code` | the three digits of a reply |
 //! | `command` | commands: their constructors, octets and parser |
 //! | `content` | a mail's octets: line endings, dot-stuffing, what is wrong with them |
+//! | `date` | dates, as RFC 3339 writes them |
 //! | `domain` | domain names |
 //! | `enhanced` | enhanced status codes and their registry |
 //! | `escape` | how octets from a stranger are shown |
@@ -27,6 +28,7 @@ pub(crate) mod arbitrary;
 mod code;
 mod command;
 mod content;
+mod date;
 mod domain;
 mod enhanced;
 mod escape;
@@ -47,11 +49,13 @@ pub(crate) mod xtext;
 pub use code::{Code, Retry, Severity};
 pub use command::{Command, CommandError, MechanismName, Raw};
 pub use content::{ContentFault, LineEndings, Piece, Scan, Scanner, Stuffer};
+pub(crate) use date::Date;
 pub use domain::Domain;
 pub use enhanced::{EnhancedCode, InvalidEnhancedCode, Status};
 pub use escape::{Escaped, unescape};
 pub use host::{AddressLiteral, ClientName, GeneralLiteral, Host};
 pub use invalid::InvalidValue;
+pub(crate) use invalid::{CONTROL, EMPTY};
 pub use line::{Limits, LineBuffer, LineTooLong};
 pub use mailbox::{LocalPart, Mailbox};
 pub use param::Param;

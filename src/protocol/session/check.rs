@@ -4,13 +4,13 @@
 use bytes::BytesMut;
 
 use super::Session;
-use crate::extension::{self, BodyType, Capabilities, Extension, SmtpUtf8};
+use crate::extension::{self, BodyType, Capabilities, Extension, RequireTls, SmtpUtf8};
+#[cfg(feature = "net")]
+use crate::protocol::Envelope;
 use crate::protocol::config::{Protection, Protocol};
 use crate::protocol::fault::Misuse;
 use crate::protocol::rules::{Act, Phase, rule};
-use crate::wire::{Command, Verb};
-#[cfg(feature = "net")]
-use crate::{protocol::Envelope, wire::Param};
+use crate::wire::{Command, Param, Verb};
 
 impl Session {
     /// Whether a verb may be sent now.
@@ -113,6 +113,7 @@ impl Session {
                     needs: param.to_string(),
                 });
             }
+            self.check_param(verb, param, command.params())?;
         }
         if let Command::Raw(_) = command {
             if verb == Verb::Bdat {
@@ -137,6 +138,22 @@ impl Session {
             limit if length > limit => Err(Misuse::LineTooLong { verb, length, limit }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether an offer covers a parameter that needs it, and the channel does.
+    fn check_param(&self, verb: Verb, param: &Param, all: &[Param]) -> Result<(), Misuse> {
+        if let Some(reason) = extension::refused_by(&self.capabilities, verb, param, all) {
+            return Err(Misuse::NotCovered { param: param.to_string(), reason });
+        }
+        // RFC 8689 §4.2.1; that the server offers it inside TLS was looked at before.
+        if verb == Verb::Mail && param.is(RequireTls::KEYWORD) {
+            return match self.protection {
+                Protection::Verified => Ok(()),
+                Protection::Unverified => Err(Misuse::RequireTls("the server is not verified")),
+                Protection::None => Err(Misuse::RequireTls("the channel is in clear")),
+            };
+        }
+        Ok(())
     }
 }
 

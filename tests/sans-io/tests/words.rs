@@ -65,6 +65,17 @@ fn every_misuse_has_these_words() {
             "the server does not offer 8BITMIME, which BODY=8BITMIME needs",
         ),
         (
+            Misuse::NotCovered {
+                param: "HOLDFOR=7200".into(),
+                reason: "3600 seconds are its maximum".into(),
+            },
+            "HOLDFOR=7200 cannot be asked of this server: 3600 seconds are its maximum",
+        ),
+        (
+            Misuse::RequireTls("the channel is in clear"),
+            "REQUIRETLS needs verified TLS, and the channel is in clear",
+        ),
+        (
             Misuse::NeedsSmtpUtf8(r#""MAIL FROM:<é@example.org>""#.into()),
             r#""MAIL FROM:<é@example.org>" is not ASCII, which needs SMTPUTF8"#,
         ),
