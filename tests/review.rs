@@ -292,7 +292,7 @@ mod before_mail {
         let (client, heard) = client(&[EHLO, MAIL, RCPT, DATA, END]).await;
         let notify = Param::with_value("NOTIFY", "NEVER").unwrap();
         let envelope = envelope(&[BOB]).recipient(EVE, [RcptParam::from(notify)]).unwrap();
-        let words = "mx does not offer NOTIFY, which NOTIFY=NEVER needs";
+        let words = "mx does not offer DSN, which NOTIFY=NEVER needs";
         assert_unsaid(client, heard, words, envelope, "hello").await;
     }
 
