@@ -169,7 +169,8 @@ impl fmt::Display for Hold {
 }
 
 impl MailParam {
-    /// `HOLDFOR=` or `HOLDUNTIL=`: how long to hold the mail back.
+    /// `HOLDFOR=` or `HOLDUNTIL=`: how long to hold the mail back. It is not for reports, which
+    /// have no sender (RFC 4865 §4).
     #[must_use]
     pub fn hold(hold: Hold) -> Self {
         Self(match hold.0 {
