@@ -69,6 +69,8 @@ pub enum ErrorKind {
         /// Octets that the server takes.
         limit: u64,
     },
+    /// The reader that the content comes from failed. The mail was not delivered.
+    Source(io::Error),
     /// The server's name has no address.
     #[cfg(feature = "net")]
     Resolve(ResolveFault),
@@ -109,6 +111,7 @@ impl ErrorKind {
             Self::Auth(_) => "auth",
             Self::Timeout(_) => "timeout",
             Self::Io(_) => "io",
+            Self::Source(_) => "source",
             Self::Closed(_) => "closed",
         }
     }
@@ -287,6 +290,7 @@ impl fmt::Display for Error {
             ErrorKind::Io(fault) => {
                 write!(f, "the connection to {peer} failed at {stage}: {fault}")?
             }
+            ErrorKind::Source(fault) => write!(f, "the content could not be read: {fault}")?,
             ErrorKind::Misuse(fault) => fault.fmt(f)?,
             ErrorKind::Unsupported { keyword, needs } => {
                 write!(f, "{peer} does not offer {keyword}, which {needs} needs")?;
@@ -362,7 +366,7 @@ impl std::error::Error for Error {
             ErrorKind::Violation(fault) => Some(fault),
             ErrorKind::Misuse(fault) => Some(fault),
             ErrorKind::Content(fault) => Some(fault),
-            ErrorKind::Io(fault) => Some(fault),
+            ErrorKind::Io(fault) | ErrorKind::Source(fault) => Some(fault),
             #[cfg(feature = "net")]
             ErrorKind::Resolve(fault) => Some(fault),
             #[cfg(feature = "net")]

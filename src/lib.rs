@@ -111,7 +111,8 @@ pub use extension::{
 #[cfg(feature = "net")]
 pub use net::{
     Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Conversation,
-    HeloPolicy, InClear, InvalidSecurity, ResolveFault, Security, Timeouts, Transaction,
+    Deliveries, HeloPolicy, InClear, InvalidSecurity, Mail, ResolveFault, Security, Sent, Source,
+    Timeouts, Transaction, Transfer,
 };
 #[cfg(feature = "tls")]
 pub use net::{

@@ -88,8 +88,7 @@ fn what_is_not_played_cannot_be() {
         .iter()
         .filter_map(|script| Some((script.name.clone(), cannot_be_said(script)?)))
         .collect();
-    let named: Vec<_> =
-        NOT_PLAYED.iter().map(|(name, why)| ((*name).to_owned(), *why)).collect();
+    let named: Vec<_> = NOT_PLAYED.iter().map(|(name, why)| ((*name).to_owned(), *why)).collect();
     assert_eq!(cannot, named);
 }
 

@@ -1,19 +1,19 @@
 //! Mails over a conversation: sent whole, or stage by stage. What becomes of a mail is kept here
 //! even where the call that sent it was dropped.
 
-use std::collections::VecDeque;
 use std::fmt;
 
 use super::conversation::Conversation;
 use super::driver::Arrival;
+use super::outbox::Outbox;
+use super::policy::Policy;
+use super::source::Source;
 use super::transaction::Transaction;
+use super::transmit::Job;
 use crate::error::{Error, ErrorKind};
-use crate::extension::{BodyType, EightBitMime, Extension, MailParam, Size, SmtpUtf8};
-use crate::protocol::{Delivery, Dispatch, Due, Envelope, Misuse, Phase, Stage};
-use crate::wire::{Command, LineEndings, Param, Retry, ReversePath, Scan};
-
-/// Outcomes that wait at most: whoever never takes them does not want them.
-const KEPT: usize = 256;
+use crate::extension::{BodyType, EightBitMime, Extension, MailParam, SmtpUtf8};
+use crate::protocol::{Delivery, Envelope, Phase, Stage};
+use crate::wire::{Command, Param, Retry, ReversePath, Verb};
 
 /// A client that is connected and introduced, and authenticated where it was told to.
 ///
@@ -100,24 +100,13 @@ const KEPT: usize = 256;
 /// ```
 pub struct Client {
     pub(super) conversation: Conversation,
-    pub(super) line_endings: LineEndings,
-    /// The mail on its way. It outlives the call that sent it.
-    pub(super) dispatch: Option<Dispatch>,
-    /// Whether somebody waits for its outcome, or did: not for a transaction that was given up.
-    pub(super) wanted: bool,
-    /// What became of mails whose call was dropped, or failed.
-    deliveries: VecDeque<Delivery>,
+    pub(super) policy: Policy,
+    pub(super) outbox: Outbox,
 }
 
 impl Client {
-    pub(super) const fn new(conversation: Conversation, line_endings: LineEndings) -> Self {
-        Self {
-            conversation,
-            line_endings,
-            dispatch: None,
-            wanted: false,
-            deliveries: VecDeque::new(),
-        }
+    pub(super) fn new(conversation: Conversation, policy: Policy) -> Self {
+        Self { conversation, policy, outbox: Outbox::default() }
     }
 
     /// Sends a mail and says what became of it, for each recipient.
@@ -146,20 +135,49 @@ impl Client {
         &mut self,
         envelope: &Envelope,
         content: impl AsRef<[u8]> + Send,
-        progress: impl FnMut(u64) + Send,
+        mut progress: impl FnMut(u64) + Send,
     ) -> Result<Delivery, Error> {
         self.settle(Stage::Mail).await?;
-        let content = content.as_ref();
-        let scan = Scan::of(content);
-        let params = self.params(envelope, content, &scan)?;
-        let driver = &self.conversation.driver;
-        let checked = driver.session.check_mail(envelope, &params);
-        checked.map_err(|misuse| driver.error(Stage::Mail, misuse))?;
-        self.clear_way()?;
-        self.dispatch = Some(Dispatch::new(envelope.recipients()));
-        self.wanted = true;
-        let sent = self.carry_out(envelope, &params, content, &scan, progress).await;
-        self.concluded(sent)
+        let job = self.prepare(envelope, content.as_ref().into())?;
+        self.carry_out(job, &mut progress).await
+    }
+
+    /// Sends a mail whose content is read while it is sent.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send), and where the source fails: the mail was not delivered then.
+    pub async fn send_from(
+        &mut self,
+        envelope: &Envelope,
+        source: Source<'_>,
+    ) -> Result<Delivery, Error> {
+        self.settle(Stage::Mail).await?;
+        let job = self.prepare(envelope, source.into())?;
+        self.carry_out(job, &mut |_| ()).await
+    }
+
+    /// Sends the last mail, and says QUIT behind it: where the server offers PIPELINING, without
+    /// waiting for what becomes of the mail.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send). What becomes of QUIT is no error.
+    pub async fn send_last(
+        &mut self,
+        envelope: &Envelope,
+        content: impl AsRef<[u8]> + Send,
+    ) -> Result<Delivery, Error> {
+        self.settle(Stage::Mail).await?;
+        let mut job = self.prepare(envelope, content.as_ref().into())?;
+        self.start(&job)?;
+        let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
+        let sent = job.transmit(driver, outbox, &mut |_| ()).await;
+        if sent.is_ok() {
+            self.quit_ahead();
+        }
+        let delivery = self.end(sent).await?;
+        // What became of the mail does not depend on how the session ends.
+        let _ = self.leave().await;
+        Ok(delivery)
     }
 
     /// Begins a mail that is sent stage by stage: `MAIL FROM`, with `BODY=8BITMIME` where the
@@ -227,7 +245,7 @@ impl Client {
     pub async fn take_delivery(&mut self) -> Option<Delivery> {
         // A session that is over has nothing to add; what is known is known.
         let _ = self.settle(Stage::EndOfData).await;
-        self.deliveries.pop_front()
+        self.outbox.take_kept()
     }
 
     /// Says QUIT, waits for its reply, and closes. What became of mails before does not depend
@@ -259,189 +277,117 @@ impl Client {
     }
 
     /// A call begins, with this stage: what belongs to one that was dropped is read off.
-    async fn settle(&mut self, stage: Stage) -> Result<(), Error> {
-        let Self { conversation, dispatch, .. } = self;
-        let settled = conversation
-            .driver
-            .settle(stage, |session, event| {
-                if let Some(dispatch) = dispatch {
-                    dispatch.note(session, event);
-                }
-            })
-            .await;
-        self.conclude();
+    pub(super) async fn settle(&mut self, stage: Stage) -> Result<(), Error> {
+        let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
+        let settled = driver.settle(stage, |session, event| outbox.note(session, event)).await;
+        outbox.conclude(&driver.session);
         // Where the mail before is in doubt, this one is not.
         settled.map_err(|error| match error.retry() {
-            Retry::Unknown => self.conversation.driver.error(stage, ErrorKind::Closed(None)),
+            Retry::Unknown => driver.error(stage, ErrorKind::Closed(None)),
             _ => error,
         })
     }
 
-    /// Nothing more will be known of the mail on its way.
-    pub(super) fn conclude(&mut self) {
-        let delivery = self.outcome();
-        self.deliveries.extend(delivery);
-        if self.deliveries.len() > KEPT {
-            self.deliveries.pop_front();
+    /// Sends a mail, and waits for what becomes of it.
+    async fn carry_out(
+        &mut self,
+        mut job: Job<'_>,
+        progress: &mut (impl FnMut(u64) + Send),
+    ) -> Result<Delivery, Error> {
+        self.start(&job)?;
+        let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
+        let sent = job.transmit(driver, outbox, progress).await;
+        self.end(sent).await
+    }
+
+    /// A mail goes on its way; nothing of it has been sent.
+    pub(super) fn start(&mut self, job: &Job<'_>) -> Result<(), Error> {
+        self.clear_way()?;
+        self.outbox.begin(job.dispatch(), true);
+        Ok(())
+    }
+
+    /// Waits for what becomes of the one mail on its way.
+    async fn end(&mut self, sent: Result<(), Error>) -> Result<Delivery, Error> {
+        let ended = match sent {
+            Ok(()) => self.hear_oldest().await,
+            Err(error) => Err(error),
+        };
+        self.concluded(ended)
+    }
+
+    /// Hears what is said until the oldest mail has every reply that it awaits.
+    pub(super) async fn hear_oldest(&mut self) -> Result<(), Error> {
+        let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
+        while !outbox.is_oldest_answered(&driver.session) {
+            if let Arrival::Event(event) = driver.next().await? {
+                driver.check_reset()?;
+                outbox.note(&driver.session, event);
+            }
+        }
+        match outbox.is_oldest_decided() {
+            true => Ok(()),
+            false => Err(driver.closed()),
         }
     }
 
-    /// The same where the call is still there: what it has come to is its own. Where the server has
+    /// The call is still there: what its one mail has come to is its own. Where the server has
     /// decided for every recipient, the promise is kept whatever became of the session.
     pub(super) fn concluded(&mut self, ended: Result<(), Error>) -> Result<Delivery, Error> {
-        let is_decided = self.dispatch.as_ref().is_some_and(Dispatch::is_decided);
+        let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
+        let is_decided = outbox.is_oldest_decided();
         match ended.or_else(|error| if is_decided { Ok(()) } else { Err(error) }) {
-            Ok(()) => self.outcome().ok_or_else(|| self.conversation.driver.closed()),
+            Ok(()) => outbox.conclude_oldest(&driver.session).ok_or_else(|| driver.closed()),
             Err(error) => {
-                self.conclude();
+                outbox.conclude(&driver.session);
                 Err(error)
             }
         }
     }
 
-    fn outcome(&mut self) -> Option<Delivery> {
-        let dispatch = self.dispatch.take().filter(|_| self.wanted)?;
-        Some(dispatch.into_delivery(&self.conversation.driver.session))
+    /// The mail stage by stage is over: what is known of it is kept.
+    pub(super) fn keep(&mut self) {
+        self.outbox.want();
+        self.outbox.conclude(&self.conversation.driver.session);
     }
 
-    /// Ends a transaction that an earlier mail left open. The RSET goes out with what follows it
-    /// where it can.
-    fn clear_way(&mut self) -> Result<(), Error> {
+    /// Ends a transaction that an earlier mail left open, or may. The RSET goes out with what follows
+    /// it where it can.
+    pub(super) fn clear_way(&mut self) -> Result<(), Error> {
         let driver = &mut self.conversation.driver;
-        if !matches!(driver.session.phase(), Phase::Ready | Phase::Hello) {
+        if !matches!(driver.session.ahead(), Phase::Ready | Phase::Hello) {
             let sent = driver.session.send(&Command::rset());
             sent.map_err(|misuse| driver.error(Stage::Rset, misuse))?;
         }
         Ok(())
     }
 
-    async fn carry_out(
-        &mut self,
-        envelope: &Envelope,
-        params: &[Param],
-        content: &[u8],
-        scan: &Scan,
-        mut progress: impl FnMut(u64) + Send,
-    ) -> Result<(), Error> {
-        let mut told = 0;
-        let mut tell = |left: usize| {
-            let taken = content.len().saturating_sub(left) as u64;
-            if taken != told {
-                told = taken;
-                progress(taken);
-            }
-        };
-        let Self { conversation: Conversation { driver, .. }, dispatch, .. } = self;
-        let Some(dispatch) = dispatch else {
+    /// Says QUIT behind what is on its way, where that may be.
+    pub(super) fn quit_ahead(&mut self) {
+        let session = &mut self.conversation.driver.session;
+        if session.allows(Verb::Quit).is_ok() {
+            // It is lawful, and has no argument.
+            let _ = session.send(&Command::quit());
+        }
+    }
+
+    /// Leaves in good order, whether QUIT is on its way or not.
+    pub(super) async fn leave(&mut self) -> Result<(), Error> {
+        let driver = &mut self.conversation.driver;
+        while driver.session.in_flight() > 0 {
+            driver.next().await?;
+        }
+        if driver.session.phase() == Phase::Closed {
+            driver.shut_down().await;
             return Ok(());
-        };
-        let mut rest = content;
-        loop {
-            let due = dispatch
-                .advance(&mut driver.session, envelope, params)
-                .map_err(|misuse| driver.error(Stage::Mail, misuse))?;
-            match due {
-                Due::Nothing if dispatch.is_decided() => return Ok(()),
-                Due::Nothing => return Err(driver.closed()),
-                Due::Content => {
-                    driver.enter(Stage::Content);
-                    driver.session.scanned(scan);
-                    driver
-                        .session
-                        .content(content.len())
-                        .and_then(|()| dispatch.finish(&mut driver.session))
-                        .map_err(|misuse| driver.error(Stage::Content, misuse))?;
-                }
-                Due::Reply => {
-                    if let Arrival::Event(event) =
-                        driver.carry_telling(&mut rest, &mut tell).await?
-                    {
-                        driver.check_reset()?;
-                        dispatch.note(&driver.session, event);
-                        if event == crate::protocol::Event::ContentRefused {
-                            return Ok(());
-                        }
-                    }
-                }
-            }
         }
+        driver.quit().await.map_or(Ok(()), Err)
     }
 
-    /// The parameters of MAIL: those given, and those that the content needs.
-    fn params(
-        &self,
-        envelope: &Envelope,
-        content: &[u8],
-        scan: &Scan,
-    ) -> Result<Vec<Param>, Error> {
-        let driver = &self.conversation.driver;
-        let offered = self.conversation.capabilities();
-        let mut params = envelope.params().to_vec();
-        let given = |keyword| envelope.params().iter().find(|param| param.is(keyword));
-        let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
-
-        let body = given("BODY").and_then(BodyType::of);
-        if body == Some(BodyType::BinaryMime) {
-            return Err(fail(Misuse::BinaryOverData.into()));
-        }
-        let eight_bit = match body {
-            Some(body) => body == BodyType::EightBitMime,
-            None => scan.eight_bit().is_some(),
-        };
-        // Over DATA nothing goes out as it is: what would fail within it is refused before MAIL.
-        let line_endings = match self.line_endings {
-            LineEndings::Raw => LineEndings::Reject,
-            text => text,
-        };
-        scan.check(line_endings, eight_bit).map_err(|fault| fail(fault.into()))?;
-        if let (Some(offset), None) = (scan.eight_bit(), body) {
-            if !offered.has(EightBitMime::KEYWORD) {
-                return Err(fail(ErrorKind::Unsupported {
-                    keyword: EightBitMime::KEYWORD.to_owned(),
-                    needs: format!("content with octets above 127 (the first at {offset})"),
-                }));
-            }
-            params.push(MailParam::body(BodyType::EightBitMime).into());
-        }
-        let needs_utf8 = match envelope.beyond_ascii() {
-            Some(address) => Some(format!("the address {address}")),
-            None => has_utf8_header(content, scan).then(|| "a header field in UTF-8".to_owned()),
-        };
-        if let Some(needs) = needs_utf8.filter(|_| given(SmtpUtf8::KEYWORD).is_none()) {
-            if !offered.has(SmtpUtf8::KEYWORD) {
-                let keyword = SmtpUtf8::KEYWORD.to_owned();
-                return Err(fail(ErrorKind::Unsupported { keyword, needs }));
-            }
-            params.push(MailParam::smtputf8().into());
-        }
-        if let Some(size) = offered.get::<Size>() {
-            let octets = scan.normalized_len(line_endings);
-            if let Some(limit) = size.limit().filter(|limit| octets > *limit) {
-                return Err(fail(ErrorKind::TooLarge { octets, limit }));
-            }
-            if given(Size::KEYWORD).is_none() {
-                params.push(MailParam::size(octets).into());
-            }
-        }
-        Ok(params)
+    /// Whether mails go out before those before them are answered.
+    pub(super) fn runs_ahead(&self) -> bool {
+        self.policy.run_ahead && self.conversation.driver.session.is_pipelining()
     }
-}
-
-/// Whether the header section is UTF-8 beyond ASCII (RFC 6532). Octets above 127 that are not
-/// UTF-8 are broken mail from before it, which 8BITMIME carries.
-fn has_utf8_header(content: &[u8], scan: &Scan) -> bool {
-    let Some(first) = scan.eight_bit().and_then(|offset| usize::try_from(offset).ok()) else {
-        return false;
-    };
-    if content.starts_with(b"\r\n") || content.starts_with(b"\n") {
-        return false;
-    }
-    let end = [&b"\n\r\n"[..], b"\n\n"]
-        .iter()
-        .filter_map(|blank| memchr::memmem::find(content, blank))
-        .min()
-        .unwrap_or(content.len());
-    first < end && content.get(..end).is_some_and(|header| std::str::from_utf8(header).is_ok())
 }
 
 impl fmt::Debug for Client {

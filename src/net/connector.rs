@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::ClientConfig;
 
+use super::policy::{Policy, Transfer};
 #[cfg(feature = "tls")]
 use super::tls::{Anchor, Crypto, RootCertificates, TlsOptions, TlsSetup};
 use super::{Security, Timeouts};
@@ -44,7 +45,7 @@ pub struct Connector {
     pub(super) sources: Vec<IpAddr>,
     pub(super) timeouts: Timeouts,
     pub(super) session: SessionConfig,
-    pub(super) line_endings: LineEndings,
+    pub(super) policy: Policy,
     #[cfg(feature = "tls")]
     pub(super) tls: TlsOptions,
     #[cfg(feature = "tls")]
@@ -102,7 +103,7 @@ impl Connector {
             sources: Vec::new(),
             timeouts: Timeouts::default(),
             session: SessionConfig::default(),
-            line_endings: LineEndings::default(),
+            policy: Policy::default(),
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
             #[cfg(feature = "tls")]
@@ -208,7 +209,41 @@ impl Connector {
     #[must_use]
     pub fn line_endings(mut self, line_endings: LineEndings) -> Self {
         self.session = self.session.line_endings(line_endings);
-        self.line_endings = line_endings;
+        self.policy.line_endings = line_endings;
+        self
+    }
+
+    /// How content is sent: over DATA or BDAT; [`Transfer::Auto`] by default.
+    #[must_use]
+    pub const fn transfer(mut self, transfer: Transfer) -> Self {
+        self.policy.transfer = transfer;
+        self
+    }
+
+    /// Sends more than what is safe with every server before it is answered, where the server offers
+    /// PIPELINING. Not by default.
+    ///
+    /// Of mails in a row ([`Client::send_each`](super::Client::send_each)) the next goes out behind the
+    /// end of the one before, so that a mail costs one round trip; where the server offers CHUNKING,
+    /// content of up to 64 KiB goes out with BDAT behind recipients that are not answered yet, so that
+    /// it costs none of its own.
+    ///
+    /// What is risked: some servers end the connection over it although they offer PIPELINING
+    /// (Dovecot 2.3's submission proxy does, without a reply). The mails that were on their way are then
+    /// *unknown* where their last octet had been written, and *not sent* where not. And content is
+    /// sent in vain where every recipient is refused.
+    #[must_use]
+    pub fn run_ahead(mut self) -> Self {
+        self.session = self.session.run_ahead();
+        self.policy.run_ahead = true;
+        self
+    }
+
+    /// Refuses content with lines of more than 998 octets, which a server need not take (RFC 5321
+    /// §4.5.3.1.6), before MAIL. By default they are sent.
+    #[must_use]
+    pub const fn refuse_long_lines(mut self) -> Self {
+        self.policy.refuse_long_lines = true;
         self
     }
 

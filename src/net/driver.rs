@@ -51,8 +51,27 @@ pub(crate) enum Arrival {
     Event(Event),
     /// Nothing is in flight.
     Idle,
+    /// All that was to be written is, and replies are awaited.
+    Written,
     /// The handshake is next.
     StartTls,
+}
+
+/// What came first of two.
+pub(crate) enum Beside<T> {
+    /// Something was said.
+    Event(Event),
+    /// The other.
+    Other(T),
+}
+
+/// What octets are carried for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Something was said.
+    Said,
+    /// The same, or all is written.
+    Written,
 }
 
 impl Driver {
@@ -116,6 +135,7 @@ impl Driver {
             }
             match self.next().await? {
                 Arrival::Idle => return Ok(()),
+                Arrival::Written => {}
                 Arrival::StartTls => self.secure().await?,
                 // A lone dot would deliver an empty mail.
                 Arrival::Event(event @ Event::GoAhead(_)) => {
@@ -155,29 +175,60 @@ impl Driver {
 
     /// Carries octets until something was said or nothing is in flight.
     pub(crate) async fn next(&mut self) -> Result<Arrival, Error> {
-        poll_fn(|cx| self.poll(cx, &mut &b""[..])).await
+        self.carry(&mut &b""[..]).await
     }
 
     /// The same, with content that was promised; what is consumed of it is cut off.
     pub(crate) async fn carry(&mut self, content: &mut &[u8]) -> Result<Arrival, Error> {
-        self.carry_telling(content, &mut |_| ()).await
+        poll_fn(|cx| self.poll(cx, content, Until::Said)).await
     }
 
-    /// The same; how much of the content is left is told whenever the stream takes no more.
-    pub(crate) async fn carry_telling(
+    /// Carries octets until all are written, or something was said; how much of the content is
+    /// left is told whenever the stream takes no more.
+    pub(crate) async fn write(
         &mut self,
         content: &mut &[u8],
         tell: &mut (impl FnMut(usize) + Send),
     ) -> Result<Arrival, Error> {
         poll_fn(|cx| {
-            let arrival = self.poll(cx, content);
+            let arrival = self.poll(cx, content, Until::Written);
             tell(content.len());
             arrival
         })
         .await
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, content: &mut &[u8]) -> Poll<Result<Arrival, Error>> {
+    /// Waits for something that is not the session's, and listens meanwhile: what is said before it
+    /// is there comes first.
+    pub(crate) async fn beside<T>(
+        &mut self,
+        mut other: impl FnMut(&mut Context<'_>) -> Poll<T> + Send,
+    ) -> Result<Beside<T>, Error> {
+        poll_fn(|cx| {
+            if let Poll::Ready(other) = other(cx) {
+                return Poll::Ready(Ok(Beside::Other(other)));
+            }
+            loop {
+                match ready!(self.poll(cx, &mut &b""[..], Until::Said)) {
+                    Ok(Arrival::Event(event)) => return Poll::Ready(Ok(Beside::Event(event))),
+                    Ok(_) => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+                // Nothing is in flight, and the server may end the session at any time.
+                if self.flushed(cx) {
+                    ready!(self.poll_read(cx));
+                }
+            }
+        })
+        .await
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        content: &mut &[u8],
+        until: Until,
+    ) -> Poll<Result<Arrival, Error>> {
         loop {
             let stage = match self.session.poll() {
                 Ok(Step::Event(event)) => {
@@ -218,21 +269,12 @@ impl Driver {
                         Poll::Pending => stage,
                     }
                 }
+                Ok(Step::Read(_)) if until == Until::Written => {
+                    return Poll::Ready(Ok(Arrival::Written));
+                }
                 Ok(Step::Read(stage)) => {
                     self.clock.start(stage, &self.timeouts);
-                    if self.flush_due {
-                        match Pin::new(&mut self.stream).poll_flush(cx) {
-                            Poll::Ready(flushed) => {
-                                self.flush_due = false;
-                                if let Err(error) = flushed {
-                                    self.broke(error);
-                                    continue;
-                                }
-                            }
-                            Poll::Pending => {}
-                        }
-                    }
-                    if self.poll_read(cx).is_ready() {
+                    if !self.flushed(cx) || self.poll_read(cx).is_ready() {
                         continue;
                     }
                     stage
@@ -241,6 +283,18 @@ impl Driver {
             ready!(self.clock.poll(cx));
             return Poll::Ready(Err(self.timed_out(stage)));
         }
+    }
+
+    /// Hands over what a TLS stream may still hold; whether the stream still stands.
+    fn flushed(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.flush_due {
+            return true;
+        }
+        let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx) else {
+            return true;
+        };
+        self.flush_due = false;
+        flushed.map_err(|error| self.broke(error)).is_ok()
     }
 
     /// Reads once; ready where the session has something new to look at.
@@ -386,11 +440,16 @@ impl Driver {
     /// Ends a session in good order: QUIT where it can be said, whatever it is answered with.
     pub(crate) async fn quit(&mut self) -> Option<Error> {
         let error = self.ask(|session| session.send(&crate::wire::Command::quit())).await.err();
+        self.shut_down().await;
+        error
+    }
+
+    /// Closes behind the reply to QUIT, or where it will not come.
+    pub(crate) async fn shut_down(&mut self) {
         let shutdown = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx));
         // Best effort: the mail's fate is known, and a peer that does not close costs its own.
         let _ = tokio::time::timeout(self.timeouts.quit(), shutdown).await;
         self.hang_up();
-        error
     }
 
     #[cfg(feature = "tracing")]

@@ -14,32 +14,45 @@
 //! | `secure` | the step from clear to TLS |
 //! | `conversation` | any lawful command, every reply |
 //! | `client` | whole mails, and what became of them |
+//! | `batch` | mails in a row |
+//! | `policy` | what was chosen for all mails of a client, and what that makes of one |
+//! | `source` | content that is read while it is sent |
+//! | `transmit` | one mail, up to the last octet of its content |
+//! | `outbox` | mails on their way, and outcomes that nobody has taken yet |
 //! | `transaction` | a mail stage by stage |
 //! | `timeouts` | how long each stage may take |
 
+mod batch;
 mod client;
 mod clock;
 mod connect;
 mod connector;
 mod conversation;
 mod driver;
+mod outbox;
+mod policy;
 mod reach;
 #[cfg(feature = "tls")]
 mod secure;
 mod security;
+mod source;
 mod stream;
 mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
 mod transaction;
+mod transmit;
 
+pub use batch::{Deliveries, Mail, Sent};
 pub use client::Client;
 pub use connect::{ConnectAttempt, ConnectFailure, ConnectFault, ResolveFault};
 #[cfg(feature = "tls")]
 pub use connector::DangerousConnector;
 pub use connector::{Connector, HeloPolicy, InClear};
 pub use conversation::Conversation;
+pub use policy::Transfer;
 pub use security::{InvalidSecurity, Security};
+pub use source::Source;
 pub use timeouts::Timeouts;
 #[cfg(feature = "tls")]
 pub use tls::{

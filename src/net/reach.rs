@@ -172,7 +172,7 @@ impl Connector {
         match self.make_ready(&mut smtp).await {
             Ok(()) => {
                 smtp.driver.end_introduction();
-                Ok(Client::new(smtp, self.line_endings))
+                Ok(Client::new(smtp, self.policy))
             }
             Err(error) => Err(leave(smtp.driver, error).await),
         }

@@ -46,8 +46,7 @@ impl<'a> Transaction<'a> {
         sender: ReversePath,
         params: Vec<Param>,
     ) -> Result<Self, Error> {
-        client.dispatch = Some(Dispatch::default());
-        client.wanted = false;
+        client.outbox.begin(Dispatch::default(), false);
         let mut mail = Self { client, busy: false };
         mail.driver().enter(Stage::Mail);
         let reply = mail
@@ -57,7 +56,7 @@ impl<'a> Transaction<'a> {
         match reply {
             Ok(()) => Ok(mail),
             Err(error) => {
-                mail.client.conclude();
+                mail.client.outbox.forget_newest();
                 Err(error)
             }
         }
@@ -110,8 +109,7 @@ impl<'a> Transaction<'a> {
             Event::GoAhead(_) => Ok(Body { client: self.client, busy: false }),
             _ => {
                 let refused = self.driver().refused(Stage::Data);
-                self.client.wanted = true;
-                self.client.conclude();
+                self.client.keep();
                 Err(refused)
             }
         }
@@ -123,7 +121,7 @@ impl<'a> Transaction<'a> {
     /// The session is over.
     pub async fn reset(mut self) -> Result<(), Error> {
         self.driver().settle(Stage::Rset, |_, _| ()).await?;
-        self.client.dispatch = None;
+        self.client.outbox.forget_newest();
         self.driver().ask(|session| session.send(&Command::rset())).await?;
         match self.driver().session.phase() {
             Phase::Closed => Err(self.driver().refused(Stage::Rset)),
@@ -141,11 +139,11 @@ impl<'a> Transaction<'a> {
         &mut self,
         send: impl FnOnce(&mut Dispatch, &mut Session) -> Result<Ticket, Misuse> + Send,
     ) -> Result<Event, Error> {
-        let Client { conversation: Conversation { driver, .. }, dispatch, .. } = &mut *self.client;
+        let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
         if std::mem::replace(&mut self.busy, true) {
             return Err(driver.misuse(interrupted()));
         }
-        let Some(dispatch) = dispatch else {
+        let Some(dispatch) = outbox.newest() else {
             return Err(driver.misuse(interrupted()));
         };
         let sent = driver.ask(|session| send(dispatch, session)).await;
@@ -212,24 +210,20 @@ impl Body<'_> {
         let taken = self.take(chunk).await;
         match &taken {
             Ok(()) => self.busy = false,
-            Err(_) => {
-                self.client.wanted = true;
-                self.client.conclude();
-            }
+            Err(_) => self.client.keep(),
         }
         taken
     }
 
     async fn take(&mut self, chunk: &[u8]) -> Result<(), Error> {
-        let Client { conversation: Conversation { driver, .. }, dispatch, .. } = &mut *self.client;
+        let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
         driver
             .session
             .content(chunk.len())
             .map_err(|misuse| driver.error(Stage::Content, misuse))?;
         let mut rest = chunk;
-        let arrival = driver.carry(&mut rest).await?;
-        if let (Arrival::Event(event), Some(dispatch)) = (arrival, dispatch) {
-            dispatch.note(&driver.session, event);
+        if let Arrival::Event(event) = driver.carry(&mut rest).await? {
+            outbox.note(&driver.session, event);
             return Err(driver.refused(Stage::Content));
         }
         Ok(())
@@ -251,14 +245,14 @@ impl Body<'_> {
     /// [`Client::take_delivery`].
     pub async fn finish_with(mut self, chunk: &[u8]) -> Result<Delivery, Error> {
         self.begin()?;
-        self.client.wanted = true;
+        self.client.outbox.want();
         let ended = self.end(chunk).await;
         self.client.concluded(ended)
     }
 
     async fn end(&mut self, chunk: &[u8]) -> Result<(), Error> {
-        let Client { conversation: Conversation { driver, .. }, dispatch, .. } = &mut *self.client;
-        let Some(dispatch) = dispatch else {
+        let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
+        let Some(dispatch) = outbox.newest() else {
             return Err(driver.misuse(interrupted()));
         };
         driver
@@ -269,7 +263,7 @@ impl Body<'_> {
         let mut rest = chunk;
         while driver.session.in_flight() > 0 {
             if let Arrival::Event(event) = driver.carry(&mut rest).await? {
-                dispatch.note(&driver.session, event);
+                outbox.note(&driver.session, event);
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 
 use super::delivery::Addressee;
 use super::{Delivery, Envelope, Event, Misuse, Outcome, Phase, Protocol, Session, Ticket};
-use crate::wire::{Command, ForwardPath, Param, Reply, ReversePath};
+use crate::wire::{Command, ForwardPath, Param, Reply, ReversePath, Verb};
 
 /// A mail on its way over a [`Session`]: it sends the commands of an envelope as there is room,
 /// matches their replies, and says what became of the mail.
@@ -68,10 +68,24 @@ pub struct Dispatch {
     /// Of the recipients, in order.
     rcpts: Vec<Ticket>,
     data: Option<Ticket>,
+    /// Of the first and the last chunk so far.
+    chunks: Option<(Ticket, Ticket)>,
     /// Of the end of the content; over LMTP, of the first accepted recipient's.
     end: Option<Ticket>,
     go_ahead: bool,
     accepted: usize,
+    way: Way,
+}
+
+/// How the content goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Way {
+    #[default]
+    Data,
+    Bdat {
+        /// Before the recipients are answered.
+        ahead: bool,
+    },
 }
 
 /// What a [`Dispatch`] waits for.
@@ -93,6 +107,22 @@ impl Dispatch {
         let mut dispatch = Self::default();
         recipients.iter().for_each(|recipient| dispatch.expect(recipient));
         dispatch
+    }
+
+    /// The same with BDAT in place of DATA: the content is cut into [chunks](Self::chunk), the first
+    /// of which waits until every recipient is answered.
+    #[must_use]
+    pub const fn over_bdat(mut self) -> Self {
+        self.way = Way::Bdat { ahead: false };
+        self
+    }
+
+    /// The same with BDAT, and the first chunk waits for nothing where the session
+    /// [runs ahead](super::SessionConfig::run_ahead).
+    #[must_use]
+    pub const fn running_ahead(mut self) -> Self {
+        self.way = Way::Bdat { ahead: true };
+        self
     }
 
     /// Sends as many commands of the envelope as there is room for, MAIL with these parameters.
@@ -127,7 +157,7 @@ impl Dispatch {
                 self.rcpt(session, recipient, envelope.recipient_params(n))?;
             }
         }
-        if self.data.is_none() && !self.is_mail_refused() {
+        if self.way == Way::Data && self.data.is_none() && !self.is_mail_refused() {
             if !session.has_room() {
                 return Ok(Due::Reply);
             }
@@ -137,7 +167,7 @@ impl Dispatch {
             }
         }
         Ok(match session.in_flight() {
-            _ if self.is_content_due() => Due::Content,
+            _ if self.is_content_due(session) => Due::Content,
             0 => Due::Nothing,
             _ => Due::Reply,
         })
@@ -196,6 +226,27 @@ impl Dispatch {
         Ok(ticket)
     }
 
+    /// Sends a chunk of the content with BDAT; its octets are to be lent to
+    /// [`Session::gather`].
+    ///
+    /// # Errors
+    /// It cannot be sent; nothing has changed.
+    pub fn chunk(
+        &mut self,
+        session: &mut Session,
+        octets: u64,
+        last: bool,
+    ) -> Result<Ticket, Misuse> {
+        let ticket = session.send(&Command::bdat(octets, last))?;
+        if last {
+            self.end = Some(ticket);
+        } else {
+            let (first, _) = self.chunks.unwrap_or((ticket, ticket));
+            self.chunks = Some((first, ticket));
+        }
+        Ok(ticket)
+    }
+
     /// Ends the content behind what was promised.
     ///
     /// # Errors
@@ -206,10 +257,39 @@ impl Dispatch {
         Ok(ticket)
     }
 
-    /// Whether the content has been asked for and not been ended.
+    /// Whether more of the content can be sent now: it has not been ended, and what was promised of
+    /// it is written.
     #[must_use]
-    pub const fn is_content_due(&self) -> bool {
-        self.go_ahead && self.end.is_none()
+    pub fn is_content_due(&self, session: &Session) -> bool {
+        let goes_on = match self.way {
+            Way::Data => self.go_ahead && session.phase() == Phase::Content,
+            Way::Bdat { ahead } => {
+                let is_answered = |last: &Ticket| session.is_answered(*last);
+                let may_begin = ahead || self.rcpts.last().is_some_and(is_answered);
+                may_begin && !self.is_mail_refused() && session.allows(Verb::Bdat).is_ok()
+            }
+        };
+        goes_on && self.end.is_none() && session.promised() == 0
+    }
+
+    /// Whether the content has been ended, or will not be: all that is left is to wait.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Whether every command that was sent has its reply.
+    #[must_use]
+    pub fn is_answered(&self, session: &Session) -> bool {
+        let mut last = self.mail;
+        last = last.max(self.rcpts.last().copied()).max(self.data);
+        last = last.max(self.chunks.map(|(_, last)| last));
+        let ends = match session.protocol() {
+            Protocol::Smtp => 1,
+            Protocol::Lmtp => self.accepted.max(1) as u64,
+        };
+        last = last.max(self.end.map(|end| end.plus(ends - 1)));
+        last.is_none_or(|last| session.is_answered(last))
     }
 
     /// Takes note of an event of the session.
@@ -238,10 +318,15 @@ impl Dispatch {
                 self.accepted += usize::from(!reply.is_negative());
                 addressee.rcpt = own();
             }
+        } else if self.is_chunk(ticket) {
+            // Behind a refused chunk everything is refused: the first refusal is the reason.
+            if reply.is_negative() && self.delivery.end.is_none() {
+                self.delivery.end = own();
+            }
         } else if let Some(n) = self.end.and_then(|end| ticket.since(end)) {
             match session.protocol() {
                 Protocol::Smtp if n > 0 => return, // of what was sent behind this mail
-                Protocol::Smtp => self.delivery.end = own(),
+                Protocol::Smtp => self.delivery.end = self.delivery.end.take().or_else(own),
                 Protocol::Lmtp => {
                     let accepted = |addressee: &&mut Addressee| {
                         addressee.rcpt.as_ref().is_some_and(|reply| !reply.is_negative())
@@ -255,6 +340,10 @@ impl Dispatch {
             }
             self.delivery.written = true;
         }
+    }
+
+    fn is_chunk(&self, ticket: Ticket) -> bool {
+        self.chunks.is_some_and(|(first, last)| (first..=last).contains(&ticket))
     }
 
     /// Whether the server has decided for every recipient.

@@ -445,6 +445,12 @@ impl Session {
         ticket <= self.flight.last_written()
     }
 
+    /// Whether nothing up to that ticket is awaited any more. Of a session that is over nothing is.
+    #[must_use]
+    pub fn is_answered(&self, ticket: Ticket) -> bool {
+        self.flight.front().is_none_or(|front| ticket < front.ticket)
+    }
+
     /// The transcript, where one is kept.
     #[must_use]
     pub const fn transcript(&self) -> Option<&Transcript> {
@@ -476,6 +482,18 @@ impl Session {
         }
     }
 
+    /// Whether there is anything to write.
+    #[cfg(feature = "net")]
+    pub(crate) fn is_writing(&self) -> bool {
+        self.output.is_pending()
+    }
+
+    /// What the chunk that was just sent holds was looked at before.
+    #[cfg(feature = "net")]
+    pub(crate) const fn chunk_scanned(&mut self) {
+        self.output.chunk_scanned();
+    }
+
     /// Whether the peer has closed its side.
     pub(crate) const fn is_input_ended(&self) -> bool {
         self.input_ended
@@ -490,7 +508,8 @@ impl Session {
         }
     }
 
-    fn is_pipelining(&self) -> bool {
+    /// Whether commands may be sent in groups.
+    pub(crate) fn is_pipelining(&self) -> bool {
         self.capabilities.is_pipelining()
     }
 

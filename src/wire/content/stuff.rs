@@ -27,6 +27,8 @@ pub struct Stuffer {
     policy: LineEndings,
     /// [`EIGHTH_BIT`] where it is a fault, else no bit at all.
     forbidden: u8,
+    /// Whether there are dots to double, and a line with one to end the content.
+    dots: bool,
     state: State,
     /// Octets of content behind us, a held one included.
     offset: u64,
@@ -65,9 +67,29 @@ impl Stuffer {
         Self {
             policy,
             forbidden: if eight_bit { 0 } else { EIGHTH_BIT },
+            dots: true,
             state: State::LineStart,
             offset: 0,
         }
+    }
+
+    /// The same for content that goes over BDAT: line ends are made right, and no dot is put
+    /// anywhere (RFC 3030 §2).
+    ///
+    /// ```
+    /// use ehlo::{LineEndings, Stuffer};
+    ///
+    /// let mut wire = bytes::BytesMut::new();
+    /// let mut stuffer = Stuffer::new(LineEndings::Normalize, true).without_dots();
+    /// stuffer.stuff_into(b".dot\n.dot", &mut wire)?;
+    /// wire.extend_from_slice(stuffer.finish()?);
+    /// assert_eq!(&wire[..], b".dot\r\n.dot\r\n");
+    /// # Ok::<(), ehlo::ContentFault>(())
+    /// ```
+    #[must_use]
+    pub const fn without_dots(mut self) -> Self {
+        self.dots = false;
+        self
     }
 
     /// The next part of the content, of which `content` is what earlier parts have left over,
@@ -89,7 +111,7 @@ impl Stuffer {
             return self.next_raw(content);
         }
         let before: &[u8] = match self.state {
-            State::LineStart if first == b'.' => b".",
+            State::LineStart if first == b'.' && self.dots => b".",
             State::LineStart | State::InLine => b"",
             State::HeldCr if first == LF => {
                 self.state = State::LineStart;
@@ -141,13 +163,14 @@ impl Stuffer {
         };
         self.state = State::LineStart;
         self.offset = 0;
-        Ok(end)
+        let line_end = end.strip_suffix(b".\r\n").unwrap_or(end);
+        Ok(if self.dots { end } else { line_end })
     }
 
     /// What goes out in place of a stray that was held, and the dot `first` may need behind it.
     fn release(&self, first: u8) -> Result<&'static [u8], ContentFault> {
         match self.policy {
-            LineEndings::Normalize if first == b'.' => Ok(b"\r\n."),
+            LineEndings::Normalize if first == b'.' && self.dots => Ok(b"\r\n."),
             LineEndings::Normalize => Ok(b"\r\n"),
             LineEndings::Replace => Ok(b" "),
             _ => Err(self.held_fault()),

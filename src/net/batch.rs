@@ -1,0 +1,364 @@
+//! Mails in a row: a stream of mails in, a delivery for each out, in order. How one mail is sent is
+//! not here.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::client::Client;
+use super::conversation::Conversation;
+use super::driver::{Arrival, Beside};
+use super::policy::Given;
+use super::source::Source;
+use crate::error::Error;
+use crate::protocol::{Delivery, Envelope, Phase, Stage};
+
+/// Mails on their way at most, where the client runs ahead: enough to fill a round trip, and few
+/// enough that little is in doubt when the connection breaks.
+const MOST: usize = 8;
+
+/// A mail to be sent: who is to have it, and its content.
+#[derive(Debug)]
+pub struct Mail {
+    envelope: Envelope,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Octets(Bytes),
+    Source(Source<'static>),
+}
+
+impl Mail {
+    /// A mail whose content is in memory.
+    #[must_use]
+    pub fn new(envelope: Envelope, content: impl Into<Bytes>) -> Self {
+        Self { envelope, content: Content::Octets(content.into()) }
+    }
+
+    /// A mail whose content is read while it is sent.
+    #[must_use]
+    pub const fn from_source(envelope: Envelope, source: Source<'static>) -> Self {
+        Self { envelope, content: Content::Source(source) }
+    }
+
+    /// Who is to have it.
+    #[must_use]
+    pub const fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
+/// What became of a mail of a batch.
+#[derive(Debug)]
+#[must_use = "recipients may have been refused, which is no error"]
+#[non_exhaustive]
+pub struct Sent {
+    /// For each recipient.
+    pub delivery: Delivery,
+    /// Why it is *not sent* or *unknown* for some.
+    pub error: Option<Error>,
+}
+
+/// Mails in a row over one connection, from [`Client::send_each`]: each gives its delivery, in the
+/// order in which they went in.
+///
+/// Dropped, the client goes on as behind any call that was dropped: what was on its way is read off,
+/// and [`Client::take_delivery`] has what became of it.
+#[must_use = "nothing is sent until `next` is called"]
+pub struct Deliveries<'a> {
+    client: &'a mut Client,
+    mails: Option<Mails<'a>>,
+    /// A mail that was fetched and waits for the one before.
+    fetched: Option<Mail>,
+    /// In order: the mails that are on their way, and those of which all is known.
+    row: VecDeque<Place>,
+    state: State,
+    /// QUIT is said behind the last mail.
+    quits: bool,
+}
+
+type Mails<'a> = Pin<Box<dyn Stream<Item = Mail> + Send + 'a>>;
+
+enum Place {
+    OnItsWay,
+    Known(Sent),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// What the client has in flight is of earlier calls.
+    New,
+    /// Between two mails.
+    Calm,
+    /// A mail is being sent; or it was, in a call that was dropped.
+    Sending,
+}
+
+impl Client {
+    /// Sends mails in a row, and gives the delivery of each.
+    ///
+    /// A mail's failure does not touch the next. A mail is taken from the stream when the one before
+    /// has been written, so that a slow server holds the stream back; its deliveries wait to be
+    /// fetched. Memory does not grow with their number. When the session ends, with 421 or otherwise,
+    /// or the server takes no more mails over this connection, what is left of the stream comes back
+    /// *not sent*, each with the reason.
+    ///
+    /// Where [running ahead](super::Connector::run_ahead) was chosen and the server offers
+    /// PIPELINING, the next mail goes out before the one before is answered, with at most 8 on their
+    /// way.
+    ///
+    /// ```
+    /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (stream, server) = tokio::io::duplex(4096);
+    /// # let _server = ehlo::testing::Server::new().serve(server)?;
+    /// # let connector = ehlo::Connector::new("mx").security(ehlo::Security::None);
+    /// # let mut client = connector.connect_over(stream).await?;
+    /// use ehlo::{Envelope, Mail};
+    ///
+    /// let mails = ["bob", "eve"].map(|name| {
+    ///     let envelope = Envelope::new("alice@example.org", [format!("{name}@example.net")])?;
+    ///     Ok::<_, ehlo::InvalidEnvelope>(Mail::new(envelope, "Subject: hello\r\n\r\nhello\r\n"))
+    /// });
+    /// let mails = mails.into_iter().collect::<Result<Vec<_>, _>>()?;
+    /// let mut deliveries = client.send_all(mails); // `send_each` takes a `Stream`
+    /// while let Some(sent) = deliveries.next().await {
+    ///     assert!(sent.delivery.is_complete(), "{:?}", sent.error);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn send_each<'a>(
+        &'a mut self,
+        mails: impl Stream<Item = Mail> + Send + 'a,
+    ) -> Deliveries<'a> {
+        Deliveries {
+            client: self,
+            mails: Some(Box::pin(mails)),
+            fetched: None,
+            row: VecDeque::new(),
+            state: State::New,
+            quits: false,
+        }
+    }
+
+    /// The same for mails that need not be waited for.
+    pub fn send_all<'a>(
+        &'a mut self,
+        mails: impl IntoIterator<Item = Mail, IntoIter: Send + 'a>,
+    ) -> Deliveries<'a> {
+        self.send_each(AtHand(Box::new(mails.into_iter())))
+    }
+}
+
+/// Mails that are there when they are asked for.
+struct AtHand<'a>(Box<dyn Iterator<Item = Mail> + Send + 'a>);
+
+impl Stream for AtHand<'_> {
+    type Item = Mail;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Mail>> {
+        Poll::Ready(self.0.next())
+    }
+}
+
+impl Deliveries<'_> {
+    /// Says QUIT behind the last mail; where the server offers PIPELINING, without waiting for what
+    /// becomes of it. What becomes of QUIT is no error.
+    pub const fn then_quit(mut self) -> Self {
+        self.quits = true;
+        self
+    }
+
+    /// What became of the next mail; `None` behind the last.
+    ///
+    /// The call may be dropped at any await, and made again: no mail is forgotten.
+    pub async fn next(&mut self) -> Option<Sent> {
+        self.take_up().await;
+        loop {
+            if let Some(sent) = self.known() {
+                return Some(sent);
+            }
+            if self.client.conversation.phase() == Phase::Closed {
+                let left = self.not_sent().await;
+                if left.is_none() && self.quits {
+                    // What became of the mails does not depend on how the session ends.
+                    let _ = self.client.leave().await;
+                }
+                return left;
+            }
+            let on_their_way = self.client.outbox.len();
+            let most = if self.client.runs_ahead() { MOST } else { 1 };
+            match self.fetched.take_if(|_| on_their_way < most) {
+                Some(mail) => self.send(mail).await,
+                None if self.fetched.is_none() && self.mails.is_some() => self.fetch().await,
+                None if on_their_way > 0 => self.hear().await,
+                None => {
+                    if self.quits {
+                        let _ = self.client.leave().await;
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// A call begins: what one that was dropped has left in the middle of a mail is read off.
+    async fn take_up(&mut self) {
+        if self.state == State::Calm {
+            return;
+        }
+        let settled = self.client.settle(Stage::Mail).await;
+        if self.state == State::Sending {
+            let mut concluded = self.client.outbox.take_newest_kept(self.on_their_way());
+            let mut error = settled.err();
+            for place in &mut self.row {
+                if let (Place::OnItsWay, Some(delivery)) = (&place, concluded.pop_front()) {
+                    *place = Place::Known(Sent { delivery, error: error.take() });
+                }
+            }
+        }
+        self.state = State::Calm;
+    }
+
+    fn on_their_way(&self) -> usize {
+        self.row.iter().filter(|place| matches!(place, Place::OnItsWay)).count()
+    }
+
+    /// The first in the row, where all is known of it.
+    fn known(&mut self) -> Option<Sent> {
+        let Client { conversation, outbox, .. } = &mut *self.client;
+        let session = &conversation.driver.session;
+        match self.row.front()? {
+            Place::OnItsWay if !outbox.is_oldest_answered(session) => return None,
+            Place::OnItsWay => self.conclude(&mut None),
+            Place::Known(_) => {}
+        }
+        match self.row.pop_front() {
+            Some(Place::Known(sent)) => Some(sent),
+            _ => None,
+        }
+    }
+
+    /// Nothing more will be known of the oldest on its way. `error` is why, for the first of whom
+    /// something is in doubt.
+    fn conclude(&mut self, error: &mut Option<Error>) {
+        let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
+        let is_decided = outbox.is_oldest_decided();
+        let delivery = outbox.conclude_oldest(&driver.session).unwrap_or_default();
+        let error = (!is_decided).then(|| error.take().unwrap_or_else(|| driver.closed()));
+        let place = self.row.iter_mut().find(|place| matches!(place, Place::OnItsWay));
+        if let Some(place) = place {
+            *place = Place::Known(Sent { delivery, error });
+        }
+    }
+
+    /// The session is over: nothing more will be known of any.
+    fn ended(&mut self, error: Error) {
+        let mut error = Some(error);
+        while self.client.outbox.len() > 0 {
+            self.conclude(&mut error);
+        }
+    }
+
+    /// Waits for the next mail, and hears what is said meanwhile.
+    async fn fetch(&mut self) {
+        let Some(mails) = &mut self.mails else { return };
+        let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
+        match driver.beside(|cx| mails.as_mut().poll_next(cx)).await {
+            Ok(Beside::Other(mail)) => {
+                if mail.is_none() {
+                    self.mails = None;
+                    if self.quits {
+                        self.client.quit_ahead();
+                    }
+                }
+                self.fetched = mail;
+            }
+            Ok(Beside::Event(event)) => outbox.note(&driver.session, event),
+            Err(error) => self.ended(error),
+        }
+    }
+
+    /// Hears what is said of those that are on their way.
+    async fn hear(&mut self) {
+        let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
+        match driver.next().await {
+            Ok(Arrival::Event(event)) => match driver.check_reset() {
+                Ok(()) => outbox.note(&driver.session, event),
+                Err(error) => self.ended(error),
+            },
+            Ok(_) => {}
+            Err(error) => self.ended(error),
+        }
+    }
+
+    async fn send(&mut self, mail: Mail) {
+        let Mail { envelope, content } = mail;
+        let octets;
+        let given = match content {
+            Content::Octets(all) => {
+                octets = all;
+                Given::Octets(&octets)
+            }
+            Content::Source(source) => Given::Source(source),
+        };
+        let started = self.client.prepare(&envelope, given);
+        let started = started.and_then(|job| self.client.start(&job).map(|()| job));
+        let mut job = match started {
+            Ok(job) => job,
+            Err(error) => {
+                let delivery = Delivery::not_sent(&envelope);
+                return self.row.push_back(Place::Known(Sent { delivery, error: Some(error) }));
+            }
+        };
+        self.row.push_back(Place::OnItsWay);
+        self.state = State::Sending;
+        let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
+        let sent = job.transmit(driver, outbox, &mut |_| ()).await;
+        self.state = State::Calm;
+        let Err(error) = sent else { return };
+        if driver.session.phase() == Phase::Closed {
+            // Those before it did not fail by what this one has failed by.
+            while self.client.outbox.len() > 1 {
+                self.conclude(&mut None);
+            }
+            self.conclude(&mut Some(error));
+        } else if let (Some(place), Some(delivery)) =
+            (self.row.back_mut(), outbox.conclude_newest(&driver.session))
+        {
+            *place = Place::Known(Sent { delivery, error: Some(error) });
+        }
+    }
+
+    /// The session is over: what is left comes back.
+    async fn not_sent(&mut self) -> Option<Sent> {
+        let mail = match (self.fetched.take(), &mut self.mails) {
+            (None, Some(mails)) => poll_fn(|cx| mails.as_mut().poll_next(cx)).await,
+            (mail, _) => mail,
+        };
+        let Some(Mail { envelope, .. }) = mail else {
+            self.mails = None;
+            return None;
+        };
+        let error = Some(self.client.conversation.driver.closed());
+        Some(Sent { delivery: Delivery::not_sent(&envelope), error })
+    }
+}
+
+impl fmt::Debug for Deliveries<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deliveries")
+            .field("client", &self.client)
+            .field("on_their_way", &self.on_their_way())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! Mails on their way, and what became of those whose call was dropped or failed. They live with
+//! the client, not with the call: a dropped call loses nothing.
+
+use std::collections::VecDeque;
+
+use crate::protocol::{Delivery, Dispatch, Event, Session};
+
+/// Outcomes that wait at most: whoever never takes them does not want them.
+const KEPT: usize = 256;
+
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// On their way, the oldest first.
+    mails: VecDeque<Mail>,
+    /// What became of mails whose call was dropped, or failed.
+    kept: VecDeque<Delivery>,
+}
+
+#[derive(Debug)]
+struct Mail {
+    dispatch: Dispatch,
+    /// Whether somebody waits for its outcome, or did: not for a transaction that was given up.
+    wanted: bool,
+}
+
+impl Outbox {
+    /// A mail goes on its way.
+    pub(super) fn begin(&mut self, dispatch: Dispatch, wanted: bool) {
+        self.mails.push_back(Mail { dispatch, wanted });
+    }
+
+    /// The mail that was begun last.
+    pub(super) fn newest(&mut self) -> Option<&mut Dispatch> {
+        self.mails.back_mut().map(|mail| &mut mail.dispatch)
+    }
+
+    /// How many are on their way.
+    pub(super) fn len(&self) -> usize {
+        self.mails.len()
+    }
+
+    /// From now on somebody waits for the outcome of the mail that was begun last.
+    pub(super) fn want(&mut self) {
+        if let Some(mail) = self.mails.back_mut() {
+            mail.wanted = true;
+        }
+    }
+
+    /// Something was said: to one of them, whose it is by its ticket.
+    pub(super) fn note(&mut self, session: &Session, event: Event) {
+        for mail in &mut self.mails {
+            mail.dispatch.note(session, event);
+        }
+    }
+
+    /// Whether every command of the oldest has its reply; the others' come behind.
+    pub(super) fn is_oldest_answered(&self, session: &Session) -> bool {
+        self.mails.front().is_some_and(|mail| mail.dispatch.is_answered(session))
+    }
+
+    /// Whether the server has decided for every recipient of the oldest.
+    pub(super) fn is_oldest_decided(&self) -> bool {
+        self.mails.front().is_some_and(|mail| mail.dispatch.is_decided())
+    }
+
+    /// What became of the oldest, of which nothing more will be known.
+    pub(super) fn conclude_oldest(&mut self, session: &Session) -> Option<Delivery> {
+        self.mails.pop_front().and_then(|mail| mail.conclude(session))
+    }
+
+    /// The same for the newest.
+    pub(super) fn conclude_newest(&mut self, session: &Session) -> Option<Delivery> {
+        self.mails.pop_back().and_then(|mail| mail.conclude(session))
+    }
+
+    /// Nothing more will be known of any: keeps what is.
+    pub(super) fn conclude(&mut self, session: &Session) {
+        for mail in self.mails.drain(..) {
+            self.kept.extend(mail.conclude(session));
+        }
+        let too_many = self.kept.len().saturating_sub(KEPT);
+        self.kept.drain(..too_many);
+    }
+
+    /// Forgets the mail that was begun last.
+    pub(super) fn forget_newest(&mut self) {
+        self.mails.pop_back();
+    }
+
+    /// So many of those that were kept last.
+    pub(super) fn take_newest_kept(&mut self, most: usize) -> VecDeque<Delivery> {
+        self.kept.split_off(self.kept.len().saturating_sub(most))
+    }
+
+    /// What was kept, the oldest first.
+    pub(super) fn take_kept(&mut self) -> Option<Delivery> {
+        self.kept.pop_front()
+    }
+}
+
+impl Mail {
+    fn conclude(self, session: &Session) -> Option<Delivery> {
+        self.wanted.then(|| self.dispatch.into_delivery(session))
+    }
+}

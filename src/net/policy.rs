@@ -1,0 +1,159 @@
+//! How mails are sent over a connection: what was chosen for all of them, and what that makes of one.
+
+use std::borrow::Cow;
+
+use super::client::Client;
+use super::source::{Pieces, Source};
+use super::transmit::{Content, Job, Way};
+use crate::error::{Error, ErrorKind};
+use crate::extension::BodyType;
+use crate::protocol::{Envelope, Misuse, Needs, Stage};
+use crate::wire::{LineEndings, Param, Scan};
+
+/// Content up to so many octets goes out before its recipients are answered, where running ahead was
+/// chosen: what is wasted where all are refused. Longer content waits for them.
+const AHEAD: u64 = 64 * 1024;
+
+/// How the content of mails is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Transfer {
+    /// DATA, unless the content is binary or [running ahead](super::Connector::run_ahead) was
+    /// chosen, where the server offers CHUNKING.
+    #[default]
+    Auto,
+    /// DATA, which every server knows. Binary content cannot be sent.
+    Data,
+    /// BDAT (RFC 3030), in chunks of 128 KiB. A server that does not offer CHUNKING gets nothing.
+    Bdat,
+}
+
+/// What was chosen for all mails of a client.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Policy {
+    pub(super) line_endings: LineEndings,
+    pub(super) transfer: Transfer,
+    pub(super) run_ahead: bool,
+    pub(super) refuse_long_lines: bool,
+}
+
+/// The content of a mail, in memory or not.
+pub(super) enum Given<'a> {
+    Octets(&'a [u8]),
+    Source(Source<'a>),
+}
+
+impl<'a> From<&'a [u8]> for Given<'a> {
+    fn from(octets: &'a [u8]) -> Self {
+        Self::Octets(octets)
+    }
+}
+
+impl<'a> From<Source<'a>> for Given<'a> {
+    fn from(source: Source<'a>) -> Self {
+        Self::Source(source)
+    }
+}
+
+impl Client {
+    /// Decides how a mail is sent, and that it can be: behind this the server alone can refuse it.
+    pub(super) fn prepare<'a>(
+        &self,
+        envelope: &'a Envelope,
+        content: Given<'a>,
+    ) -> Result<Job<'a>, Error> {
+        let driver = &self.conversation.driver;
+        let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
+        let policy = self.policy;
+        let scan = match &content {
+            Given::Octets(octets) => Some(Scan::of(octets)),
+            Given::Source(_) => None,
+        };
+        let needs = match &content {
+            Given::Octets(octets) => {
+                let scan = scan.unwrap_or_default();
+                Needs::of(envelope, octets, &scan, policy.line_endings)
+                    .map_err(|fault| fail(fault.into()))?
+            }
+            Given::Source(source) => {
+                let changes =
+                    matches!(policy.line_endings, LineEndings::Normalize | LineEndings::Replace);
+                let size = source.size.filter(|_| source.size_is_final || !changes);
+                Needs::of_stream(envelope, size, policy.line_endings)
+            }
+        };
+        if policy.refuse_long_lines {
+            needs.check_long_lines().map_err(|fault| fail(fault.into()))?;
+        }
+        let params = needs
+            .params(envelope, self.conversation.capabilities())
+            .map_err(|unmet| fail(unmet.into()))?;
+        let checked = driver.session.check_mail(envelope, &params);
+        checked.map_err(|misuse| driver.error(Stage::Mail, misuse))?;
+        let way = self.way(&needs).map_err(fail)?;
+        let line_endings = needs.line_endings();
+        let content = match (content, scan) {
+            (Given::Octets(octets), Some(scan)) if way == Way::Data => {
+                Content::Octets(octets, scan)
+            }
+            // As it is, where that is what would be made of it.
+            (Given::Octets(octets), Some(scan))
+                if scan.normalized_len(line_endings) == scan.octets()
+                    && is_fit(&scan, line_endings) =>
+            {
+                Content::Octets(octets, scan)
+            }
+            (Given::Octets(octets), _) => {
+                Content::Pieces(pieces(Box::pin(octets), way, line_endings, &params))
+            }
+            (Given::Source(source), _) => {
+                Content::Pieces(pieces(source.reader, way, line_endings, &params))
+            }
+        };
+        Ok(Job { envelope, params: Cow::Owned(params), content, way })
+    }
+
+    fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {
+        let Policy { transfer, run_ahead, .. } = self.policy;
+        let offered = self.conversation.capabilities();
+        let has_chunking = offered.has("CHUNKING");
+        let is_binary = needs.body() == Some(BodyType::BinaryMime);
+        let bdat = match transfer {
+            Transfer::Data if is_binary => return Err(Misuse::BinaryOverData.into()),
+            Transfer::Data => false,
+            Transfer::Auto => is_binary || (run_ahead && has_chunking),
+            Transfer::Bdat => true,
+        };
+        if bdat && !has_chunking {
+            let (keyword, needs) = ("CHUNKING".to_owned(), "BDAT".to_owned());
+            return Err(ErrorKind::Unsupported { keyword, needs });
+        }
+        let is_short = needs.size().is_some_and(|octets| octets <= AHEAD);
+        Ok(match bdat {
+            true if run_ahead && is_short => Way::BdatAhead,
+            true => Way::Bdat,
+            false => Way::Data,
+        })
+    }
+}
+
+/// Whether content whose length the policy does not change goes out as it is: under
+/// [`LineEndings::Replace`] octets change without it.
+const fn is_fit(scan: &Scan, line_endings: LineEndings) -> bool {
+    let is_clean = scan.bare_cr().is_none() && scan.bare_lf().is_none();
+    matches!(line_endings, LineEndings::Raw) || is_clean
+}
+
+fn pieces<'a>(
+    reader: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send + 'a>>,
+    way: Way,
+    line_endings: LineEndings,
+    params: &[Param],
+) -> Pieces<'a> {
+    let body = params.iter().find_map(BodyType::of);
+    match body {
+        _ if way == Way::Data => Pieces::as_read(reader),
+        Some(BodyType::BinaryMime) => Pieces::as_read(reader),
+        body => Pieces::as_text(reader, line_endings, body == Some(BodyType::EightBitMime)),
+    }
+}

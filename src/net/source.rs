@@ -1,0 +1,169 @@
+//! Content that is not in memory: read from a stream as it is sent, a piece at a time.
+
+use std::fmt;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::wire::{ContentFault, LineEndings, Stuffer};
+
+/// Octets that are read before they are sent: one chunk of BDAT, or one piece behind DATA.
+pub(super) const PIECE: usize = 128 * 1024;
+
+/// Content that is read while it is sent: a file, a pipe, the body of a request. However long it
+/// is, less than 1 MiB of it is in memory.
+///
+/// Nothing of it can be looked at before MAIL goes out. What it is may be declared: its size here,
+/// and in the envelope that it is 7-bit or binary ([`MailParam::body`](crate::MailParam::body); else
+/// it is 8-bit where the server offers 8BITMIME, and 7-bit where not). An octet that breaks the
+/// declaration ends the connection before the end of the mail. So does a reader that fails: a mail is
+/// never delivered in part.
+///
+/// ```
+/// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (stream, server) = tokio::io::duplex(4096);
+/// # let _server = ehlo::testing::Server::new().serve(server)?;
+/// # let connector = ehlo::Connector::new("mx").security(ehlo::Security::None);
+/// # let mut client = connector.connect_over(stream).await?;
+/// use ehlo::{Envelope, Source};
+///
+/// let message = &b"Subject: hello\r\n\r\nhello\r\n"[..]; // or a `tokio::fs::File`
+/// let envelope = Envelope::new("alice@example.org", ["bob@example.net"])?;
+/// let delivery = client.send_from(&envelope, Source::new(message)).await?;
+/// assert!(delivery.is_complete());
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Source<'a> {
+    pub(super) reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
+    pub(super) size: Option<u64>,
+    pub(super) size_is_final: bool,
+}
+
+impl<'a> Source<'a> {
+    /// Content from any reader, of unknown size.
+    #[must_use]
+    pub fn new(reader: impl AsyncRead + Send + 'a) -> Self {
+        Self { reader: Box::pin(reader), size: None, size_is_final: false }
+    }
+
+    /// Declares how many octets the reader has. `SIZE=` goes out only where line ends are not changed
+    /// on the way ([`LineEndings::Reject`], [`LineEndings::Raw`]), since it counts what the server
+    /// gets to keep; a mail that is larger than the server takes is then refused before MAIL.
+    #[must_use]
+    pub const fn size(mut self, octets: u64) -> Self {
+        self.size = Some(octets);
+        self
+    }
+
+    /// The same for content whose line ends are right, and whose last line ends: `SIZE=` goes out
+    /// whatever is done with line ends.
+    #[must_use]
+    pub const fn final_size(mut self, octets: u64) -> Self {
+        self.size = Some(octets);
+        self.size_is_final = true;
+        self
+    }
+}
+
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("size", &self.size)
+            .field("size_is_final", &self.size_is_final)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A reader, and what was read of it and is not sent yet.
+pub(super) struct Pieces<'a> {
+    reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
+    /// As it was read, where it has to be made fit for BDAT.
+    raw: BytesMut,
+    /// As it is to be sent.
+    ready: BytesMut,
+    /// Makes line ends right for BDAT; the session does it for DATA.
+    stuffer: Option<Stuffer>,
+    is_at_end: bool,
+}
+
+/// Why there is no next piece.
+pub(super) enum SourceFault {
+    /// The reader failed.
+    Read(io::Error),
+    /// What it has cannot be sent.
+    Content(ContentFault),
+}
+
+impl<'a> Pieces<'a> {
+    /// Pieces for DATA, or of binary content: as they are read.
+    pub(super) fn as_read(reader: Pin<Box<dyn AsyncRead + Send + 'a>>) -> Self {
+        let (raw, ready) = (BytesMut::new(), BytesMut::with_capacity(PIECE));
+        Self { reader, raw, ready, stuffer: None, is_at_end: false }
+    }
+
+    /// Pieces for BDAT: text with its line ends made right.
+    pub(super) fn as_text(
+        reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
+        line_endings: LineEndings,
+        eight_bit: bool,
+    ) -> Self {
+        let stuffer = Stuffer::new(line_endings, eight_bit).without_dots();
+        Self { stuffer: Some(stuffer), ..Self::as_read(reader) }
+    }
+
+    /// What is read and not sent yet.
+    pub(super) fn ready(&self) -> &[u8] {
+        &self.ready
+    }
+
+    /// So many octets of it are sent.
+    pub(super) fn sent(&mut self, octets: usize) {
+        self.ready.advance(octets);
+    }
+
+    /// Whether nothing follows what is ready.
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
+    /// Reads until a piece is whole or the content ends. Where the reader has nothing at hand, what
+    /// has come is a piece if it is `eager`.
+    pub(super) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        eager: bool,
+    ) -> Poll<Result<(), SourceFault>> {
+        while self.ready.len() < PIECE && !self.is_at_end {
+            let into = if self.stuffer.is_some() { &mut self.raw } else { &mut self.ready };
+            into.reserve(PIECE.saturating_sub(into.len()).max(1));
+            let read = pin!(self.reader.read_buf(into)).poll(cx);
+            match read {
+                Poll::Ready(Ok(0)) => self.is_at_end = true,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(SourceFault::Read(error))),
+                Poll::Pending if eager && !self.ready.is_empty() => break,
+                Poll::Pending => return Poll::Pending,
+            }
+            self.make_text().map_err(SourceFault::Content)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn make_text(&mut self) -> Result<(), ContentFault> {
+        let Some(stuffer) = &mut self.stuffer else {
+            return Ok(());
+        };
+        stuffer.stuff_into(&self.raw, &mut self.ready)?;
+        self.raw.clear();
+        if self.is_at_end {
+            self.ready.extend_from_slice(stuffer.finish()?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,169 @@
+//! One mail over a connection: its commands and its content, up to the last octet of it. What is
+//! said meanwhile is noted; the reply to its end is not waited for here.
+
+use std::borrow::Cow;
+
+use super::driver::{Arrival, Beside, Driver};
+use super::outbox::Outbox;
+use super::source::{PIECE, Pieces, SourceFault};
+use crate::error::{Error, ErrorKind};
+use crate::protocol::{Dispatch, Due, Envelope, Phase, Stage};
+use crate::wire::{Param, Scan};
+
+/// A mail as it is to be sent: all has been decided.
+pub(super) struct Job<'a> {
+    pub(super) envelope: &'a Envelope,
+    pub(super) params: Cow<'a, [Param]>,
+    pub(super) content: Content<'a>,
+    pub(super) way: Way,
+}
+
+/// How the content goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Data,
+    Bdat,
+    /// The same, before the recipients are answered.
+    BdatAhead,
+}
+
+/// What is left of the content.
+pub(super) enum Content<'a> {
+    /// In memory, as it is, and what a scan has found in it.
+    Octets(&'a [u8], Scan),
+    /// From a reader.
+    Pieces(Pieces<'a>),
+}
+
+impl Job<'_> {
+    /// The mail, of which nothing has been sent.
+    pub(super) fn dispatch(&self) -> Dispatch {
+        let dispatch = Dispatch::new(self.envelope.recipients());
+        match self.way {
+            Way::Data => dispatch,
+            Way::Bdat => dispatch.over_bdat(),
+            Way::BdatAhead => dispatch.running_ahead(),
+        }
+    }
+
+    /// Carries the newest mail of the outbox until all of its content is written, or nothing more of
+    /// it will be. `tell` hears how many octets of the content the stream has taken.
+    pub(super) async fn transmit(
+        &mut self,
+        driver: &mut Driver,
+        outbox: &mut Outbox,
+        tell: &mut (impl FnMut(u64) + Send),
+    ) -> Result<(), Error> {
+        let mut taken = 0;
+        loop {
+            let Some(dispatch) = outbox.newest() else {
+                return Ok(());
+            };
+            let due = dispatch
+                .advance(&mut driver.session, self.envelope, &self.params)
+                .map_err(|misuse| driver.error(Stage::Mail, misuse))?;
+            let is_ended = dispatch.is_ended();
+            match due {
+                Due::Nothing => return Ok(()),
+                Due::Content => self.offer(driver, outbox).await?,
+                Due::Reply if driver.session.is_writing() => {
+                    let lent = self.content.lent();
+                    let mut rest = lent;
+                    let before = taken;
+                    let mut told = |left: usize| {
+                        let now = before + lent.len().saturating_sub(left) as u64;
+                        if now != taken {
+                            taken = now;
+                            tell(now);
+                        }
+                    };
+                    let arrival = driver.write(&mut rest, &mut told).await;
+                    let used = lent.len() - rest.len();
+                    self.content.sent(used);
+                    if let Arrival::Event(event) = arrival? {
+                        driver.check_reset()?;
+                        outbox.note(&driver.session, event);
+                    }
+                }
+                Due::Reply if is_ended => return Ok(()),
+                Due::Reply => {
+                    if let Arrival::Event(event) = driver.next().await? {
+                        driver.check_reset()?;
+                        outbox.note(&driver.session, event);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Promises the next of the content to the session, and ends it behind the last.
+    async fn offer(&mut self, driver: &mut Driver, outbox: &mut Outbox) -> Result<(), Error> {
+        driver.enter(Stage::Content);
+        let is_data = self.way == Way::Data;
+        if let Content::Pieces(pieces) = &mut self.content {
+            loop {
+                match driver.beside(|cx| pieces.poll_piece(cx, is_data)).await? {
+                    Beside::Other(Ok(())) => break,
+                    Beside::Other(Err(fault)) => return Err(spoiled(driver, fault)),
+                    Beside::Event(event) => {
+                        outbox.note(&driver.session, event);
+                        // What would come is wanted no more: the mail was refused.
+                        let goes_on = |phase| {
+                            matches!(phase, Phase::Content | Phase::Recipients | Phase::Chunks)
+                        };
+                        if !goes_on(driver.session.phase()) {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        }
+        let Some(dispatch) = outbox.newest() else {
+            return Ok(());
+        };
+        let session = &mut driver.session;
+        let (octets, is_last) = match &self.content {
+            Content::Octets(left, scan) if is_data => {
+                session.scanned(scan);
+                (left.len(), true)
+            }
+            Content::Octets(left, _) => (left.len().min(PIECE), left.len() <= PIECE),
+            Content::Pieces(pieces) => (pieces.ready().len(), pieces.is_at_end()),
+        };
+        let offered = if is_data {
+            session
+                .content(octets)
+                .and_then(|()| if is_last { dispatch.finish(session).map(|_| ()) } else { Ok(()) })
+        } else {
+            dispatch.chunk(session, octets as u64, is_last).map(|_| session.chunk_scanned())
+        };
+        offered.map_err(|misuse| driver.error(Stage::Content, misuse))
+    }
+}
+
+/// The content cannot go on. Within DATA there is no way back; between chunks RSET is one.
+fn spoiled(driver: &mut Driver, fault: SourceFault) -> Error {
+    if driver.session.phase() == Phase::Content {
+        driver.hang_up();
+    }
+    match fault {
+        SourceFault::Read(error) => driver.error(Stage::Content, ErrorKind::Source(error)),
+        SourceFault::Content(fault) => driver.error(Stage::Content, fault),
+    }
+}
+
+impl Content<'_> {
+    fn lent(&self) -> &[u8] {
+        match self {
+            Self::Octets(left, _) => left,
+            Self::Pieces(pieces) => pieces.ready(),
+        }
+    }
+
+    fn sent(&mut self, octets: usize) {
+        match self {
+            Self::Octets(left, _) => *left = left.get(octets..).unwrap_or_default(),
+            Self::Pieces(pieces) => pieces.sent(octets),
+        }
+    }
+}
