@@ -85,6 +85,7 @@
 // | `offer` | what such a server offers |
 // | `peer` | the server that behaves: its answers |
 // | `auth` | its side of AUTH |
+// | `content` | DATA, and the end of the content |
 // | `unstuff` | content off the wire |
 // | `received` | a mail as it came |
 // | `script` | the grammar of scripts; without a runtime |
@@ -95,6 +96,7 @@
 
 mod auth;
 mod connection;
+mod content;
 mod offer;
 mod peer;
 mod play;
