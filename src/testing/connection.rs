@@ -88,6 +88,16 @@ impl Connection {
         Ok(stream.read_buf(self.input.space()).await? > 0)
     }
 
+    /// Reads and forgets until the client goes.
+    pub(super) async fn listen(&mut self) -> io::Result<()> {
+        loop {
+            self.consume(usize::MAX);
+            if !self.fill().await? {
+                return Ok(());
+            }
+        }
+    }
+
     /// Puts octets behind those that wait to be written.
     pub(super) fn put(&mut self, octets: &[u8]) {
         self.output.extend_from_slice(octets);

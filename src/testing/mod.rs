@@ -82,10 +82,12 @@
 // | file | what it holds |
 // |---|---|
 // | `server` | the builder: what kind of server it is to be |
+// | `faults` | the builder: what it does wrong |
 // | `offer` | what such a server offers |
 // | `peer` | the server that behaves: its answers |
 // | `auth` | its side of AUTH |
 // | `content` | DATA, and the end of the content |
+// | `chunks` | BDAT |
 // | `unstuff` | content off the wire |
 // | `received` | a mail as it came |
 // | `script` | the grammar of scripts; without a runtime |
@@ -95,8 +97,10 @@
 // | `tls` | the certificate |
 
 mod auth;
+mod chunks;
 mod connection;
 mod content;
+mod faults;
 mod offer;
 mod peer;
 mod play;

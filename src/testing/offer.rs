@@ -13,6 +13,7 @@ impl Server {
             format!("SIZE {}", self.max_size),
             "SMTPUTF8".to_owned(),
             "ENHANCEDSTATUSCODES".to_owned(),
+            "CHUNKING".to_owned(),
         ];
         if !tls {
             lines.push("STARTTLS".to_owned());

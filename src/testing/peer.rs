@@ -6,7 +6,9 @@ use std::io;
 
 use tokio_rustls::TlsAcceptor;
 
+use super::chunks::Chunks;
 use super::connection::{Connection, Heard};
+use super::content::RSET_FIRST;
 use super::server::Server;
 use crate::{
     ClientName, Code, Command, CommandError, ForwardPath, Param, Protocol, Raw, Reply, ReversePath,
@@ -28,7 +30,7 @@ pub(super) struct Peer<'a> {
 pub(super) struct Hello {
     pub(super) client: ClientName,
     /// EHLO or LHLO, and not HELO.
-    extended: bool,
+    pub(super) extended: bool,
 }
 
 /// A transaction.
@@ -36,6 +38,9 @@ pub(super) struct Mail {
     pub(super) sender: ReversePath,
     pub(super) params: Vec<Param>,
     pub(super) recipients: Vec<ForwardPath>,
+    pub(super) chunks: Chunks,
+    /// Nothing but RSET helps.
+    pub(super) failed: bool,
 }
 
 /// What happens after a reply.
@@ -100,6 +105,9 @@ impl<'a> Peer<'a> {
         if verb != Verb::Auth && line.len() > LONGEST_COMMAND {
             return Ok(self.say((500, "5.5.2", "line too long")));
         }
+        if let (Ok(Command::Bdat { size, last }), true) = (&parsed, self.offers("CHUNKING")) {
+            return self.chunk(*size, *last).await;
+        }
         if let Some(fault) = self.misplaced(verb) {
             return Ok(self.say(fault));
         }
@@ -116,7 +124,7 @@ impl<'a> Peer<'a> {
     }
 
     /// What is wrong with a command in this place, whatever its argument is.
-    fn misplaced(&self, verb: Verb) -> Option<Words> {
+    pub(super) fn misplaced(&self, verb: Verb) -> Option<Words> {
         // RFC 2920 §3.1: these are the last of a group, since what follows depends on the reply.
         let is_last = matches!(
             verb,
@@ -135,6 +143,8 @@ impl<'a> Peer<'a> {
         match verb {
             Verb::Quit => None,
             _ if !self.welcome => Some((503, "5.5.1", "no service here")),
+            // Its chunk follows it.
+            Verb::Bdat if self.offers("CHUNKING") => None,
             _ if followed && !pipelining => {
                 Some((503, "5.5.0", "commands must wait for replies here"))
             }
@@ -216,8 +226,10 @@ impl<'a> Peer<'a> {
         if self.hello.is_none() {
             return Err(HELLO_FIRST);
         }
-        if self.mail.is_some() {
-            return Err((503, "5.5.1", "a transaction has begun"));
+        match &self.mail {
+            Some(mail) if mail.failed => return Err(RSET_FIRST),
+            Some(_) => return Err((503, "5.5.1", "a transaction has begun")),
+            None => {}
         }
         if self.user.is_none() && !self.server.users.is_empty() {
             return Err((530, "5.7.0", "authentication required"));
@@ -244,6 +256,8 @@ impl<'a> Peer<'a> {
             sender: sender.clone().into_owned(),
             params: params.to_vec(),
             recipients: Vec::new(),
+            chunks: Chunks::default(),
+            failed: false,
         });
         Ok((250, "2.1.0", "sender ok"))
     }
@@ -260,6 +274,8 @@ impl<'a> Peer<'a> {
         };
         let utf8 = mail.params.iter().any(|param| param.is("SMTPUTF8"));
         let words = match checked {
+            _ if mail.failed => RSET_FIRST,
+            _ if mail.chunks.begun => (503, "5.5.1", "the content has begun"),
             Err(words) => words,
             Ok(()) if !recipient.is_ascii() && !utf8 => (553, "5.6.7", "SMTPUTF8 needed"),
             Ok(()) if mail.recipients.len() >= MOST_RECIPIENTS => {
@@ -379,7 +395,7 @@ fn masked(line: &[u8], parsed: &Result<Command<'_>, CommandError>) -> Vec<u8> {
 }
 
 const UNKNOWN: Words = (500, "5.5.1", "command unknown");
-const HELLO_FIRST: Words = (503, "5.5.1", "say hello first");
+pub(super) const HELLO_FIRST: Words = (503, "5.5.1", "say hello first");
 pub(super) const TOO_BIG: Words = (552, "5.3.4", "the mail is too big");
 /// RFC 5321 §4.5.3.1.8 has 100 as the least.
 const MOST_RECIPIENTS: usize = 1000;

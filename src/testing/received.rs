@@ -12,6 +12,7 @@ pub struct Received {
     pub(super) recipients: Vec<ForwardPath>,
     pub(super) content: Bytes,
     pub(super) bare_line_ends: usize,
+    pub(super) chunks: Option<Vec<u64>>,
     pub(super) client: ClientName,
     pub(super) user: Option<String>,
     pub(super) tls: bool,
@@ -37,14 +38,40 @@ impl Received {
         &self.recipients
     }
 
-    /// The content, octet by octet as it was before it was dot-stuffed, its last CRLF included.
+    /// The content, octet by octet: of DATA as it was before it was dot-stuffed, its last CRLF
+    /// included; of BDAT as it came.
     #[must_use]
     pub fn content(&self) -> &[u8] {
         &self.content
     }
 
+    /// The octets of each chunk, in order, the empty ones too; `None` where the content came by
+    /// DATA.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    /// use tokio::io::{AsyncWriteExt, duplex};
+    ///
+    /// # async fn test() -> std::io::Result<()> {
+    /// let (mut client, stream) = duplex(4096);
+    /// let server = Server::new().serve(stream)?;
+    /// client.write_all(b"EHLO c.example\r\n").await?;
+    /// client.write_all(b"MAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n").await?;
+    /// client.write_all(b"BDAT 3\r\n.\r\nBDAT 0 LAST\r\n").await?;
+    /// let mails = server.received(1).await?;
+    /// assert_eq!((mails[0].content(), mails[0].chunks()), (&b".\r\n"[..], Some(&[3, 0][..])));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn chunks(&self) -> Option<&[u64]> {
+        self.chunks.as_deref()
+    }
+
     /// How many CR and LF of the content stand alone. A client that sends any breaks RFC 5321
-    /// §2.3.8.
+    /// §2.3.8, unless the content is declared as binary.
     #[must_use]
     pub const fn bare_line_ends(&self) -> usize {
         self.bare_line_ends
@@ -83,6 +110,7 @@ impl std::fmt::Debug for Received {
             .field("recipients", &self.recipients)
             .field("content", &Escaped::new(&self.content))
             .field("bare_line_ends", &self.bare_line_ends)
+            .field("chunks", &self.chunks)
             .field("client", &self.client)
             .field("user", &self.user)
             .field("tls", &self.tls)

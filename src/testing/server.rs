@@ -5,6 +5,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::faults::ChunkFault;
 use super::running::Running;
 use super::script::Script;
 use crate::{Domain, ForwardPath, Protocol, Reply, Secret, Verb};
@@ -13,7 +14,7 @@ use crate::{Domain, ForwardPath, Protocol, Reply, Secret, Verb};
 ///
 /// A new one is a well-behaved submission server, `mx.example.test`: it offers STARTTLS with a
 /// certificate of its own, AUTH PLAIN and LOGIN inside TLS, PIPELINING, 8BITMIME, SIZE 10485760,
-/// SMTPUTF8 and ENHANCEDSTATUSCODES, and accepts any mail. It is as strict as RFC 5321 lets a
+/// SMTPUTF8, ENHANCEDSTATUSCODES and CHUNKING, and accepts any mail. It is as strict as RFC 5321 lets a
 /// server be: it holds clients to the order of commands, to CRLF and to the rules of pipelining.
 /// Every method makes it another server; what [`Script`] has is beyond all rules.
 ///
@@ -52,6 +53,9 @@ pub struct Server {
     pub(super) offered: Vec<Box<str>>,
     pub(super) withheld: Vec<Box<str>>,
     pub(super) max_size: u64,
+    pub(super) chunk_faults: Vec<(u32, ChunkFault)>,
+    pub(super) runs_refused_chunks: bool,
+    pub(super) keeps_refused_mail: bool,
     pub(super) script: Option<Script>,
     /// The first of the values given that was not valid.
     pub(super) fault: Option<String>,
@@ -74,6 +78,9 @@ impl Server {
             offered: Vec::new(),
             withheld: Vec::new(),
             max_size: DEFAULT_MAX_SIZE,
+            chunk_faults: Vec::new(),
+            runs_refused_chunks: false,
+            keeps_refused_mail: false,
             script: None,
             fault: None,
         }
@@ -147,7 +154,8 @@ impl Server {
         self
     }
 
-    /// Answers the end of the content of every mail with this reply, over LMTP for each recipient.
+    /// Answers the end of the content of every mail, by DATA or by BDAT, with this reply, over LMTP
+    /// for each recipient.
     pub fn reply_at_end(mut self, reply: &str) -> Self {
         self.reply_at_end = self.reply(reply);
         self
@@ -244,7 +252,7 @@ impl Server {
         None
     }
 
-    fn reply(&mut self, reply: &str) -> Option<Reply> {
+    pub(super) fn reply(&mut self, reply: &str) -> Option<Reply> {
         self.valid(reply.parse())
     }
 

@@ -2,6 +2,7 @@
 //! to the `S` lines.
 
 mod behaviour;
+mod chunks;
 mod runs;
 mod scripted;
 
@@ -111,6 +112,7 @@ pub(super) const HELLO: &str = "
     S: 250-SIZE 10485760
     S: 250-SMTPUTF8
     S: 250-ENHANCEDSTATUSCODES
+    S: 250-CHUNKING
     S: 250 STARTTLS
 ";
 
@@ -126,5 +128,6 @@ pub(super) const SECURE: &str = "
     S: 250-SIZE 10485760
     S: 250-SMTPUTF8
     S: 250-ENHANCEDSTATUSCODES
+    S: 250-CHUNKING
     S: 250 AUTH PLAIN LOGIN
 ";

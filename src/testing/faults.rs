@@ -1,0 +1,117 @@
+//! What a server does wrong, or otherwise than most: the builder of that. How content in chunks goes
+//! wrong is done in `chunks`.
+
+use super::server::Server;
+use crate::Reply;
+
+/// What happens at a chunk.
+#[derive(Clone)]
+pub(super) enum ChunkFault {
+    /// It is answered so.
+    Reply(Reply),
+    /// The same, before its octets are read.
+    ReplyBefore(Reply),
+    /// The connection is closed without a reply.
+    Close,
+    /// Nothing is said any more.
+    Stall,
+}
+
+/// Faults in chunks. Chunks are counted in each transaction, from 1; what was said last of a chunk
+/// holds.
+impl Server {
+    /// Answers the `number`th BDAT of every transaction with this reply, when its octets have been
+    /// read. After a refusal they are thrown away, and every BDAT is refused until RSET (RFC 3030
+    /// §2).
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    ///
+    /// # async fn test() -> std::io::Result<()> {
+    /// let (mut client, server) = duplex(4096);
+    /// let _server = Server::new().reply_at_chunk(2, "452 4.3.1 disk full").serve(server)?;
+    /// client.write_all(b"EHLO c.example\r\n").await?;
+    /// client.write_all(b"MAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n").await?;
+    /// client.write_all(b"BDAT 1\r\naBDAT 1\r\nbBDAT 1 LAST\r\ncQUIT\r\n").await?;
+    /// let mut replies = String::new();
+    /// client.read_to_string(&mut replies).await?;
+    /// let chunks = "250 2.0.0 chunk taken\r\n452 4.3.1 disk full\r\n503 5.5.1 RSET first\r\n";
+    /// assert!(replies.contains(chunks));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn reply_at_chunk(mut self, number: u32, reply: &str) -> Self {
+        match self.reply(reply) {
+            Some(reply) => self.at_chunk(number, ChunkFault::Reply(reply)),
+            None => self,
+        }
+    }
+
+    /// The same, said before the octets of the chunk are read: as soon as its command has come.
+    pub fn reply_before_chunk(mut self, number: u32, reply: &str) -> Self {
+        match self.reply(reply) {
+            Some(reply) => self.at_chunk(number, ChunkFault::ReplyBefore(reply)),
+            None => self,
+        }
+    }
+
+    /// Reads the octets of the `number`th chunk of a transaction, and closes the connection without
+    /// a reply to it.
+    pub fn close_at_chunk(self, number: u32) -> Self {
+        self.at_chunk(number, ChunkFault::Close)
+    }
+
+    /// Reads the octets of the `number`th chunk of a transaction and whatever comes behind them, and
+    /// says nothing any more.
+    pub fn stall_at_chunk(self, number: u32) -> Self {
+        self.at_chunk(number, ChunkFault::Stall)
+    }
+
+    /// Takes the octets of a refused chunk for commands, as Exim 4.96 did.
+    pub fn runs_refused_chunks(mut self) -> Self {
+        self.runs_refused_chunks = true;
+        self
+    }
+
+    /// Keeps the transaction open where the last chunk was refused: a MAIL behind it is nested and
+    /// refused, and what a client says after that, RCPT and BDAT, goes into the *old* transaction,
+    /// with its sender, its recipients and the chunks that were accepted. Against such a server RFC
+    /// 3030 §2 has a client say RSET. By default all but RSET is refused then.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    ///
+    /// # async fn test() -> std::io::Result<()> {
+    /// let (mut client, stream) = duplex(4096);
+    /// let server = Server::new().keeps_refused_mail().reply_at_chunk(1, "451 4.3.0 later");
+    /// let server = server.serve(stream)?;
+    /// client.write_all(b"EHLO c.example\r\n").await?;
+    /// client.write_all(b"MAIL FROM:<a@c>\r\nRCPT TO:<a@d>\r\nBDAT 5 LAST\r\nfirst").await?;
+    /// // A client that says no RSET:
+    /// client.write_all(b"MAIL FROM:<b@c>\r\nRCPT TO:<b@d>\r\nBDAT 6 LAST\r\nsecond").await?;
+    /// let mails = server.received(1).await?;
+    /// assert_eq!(mails[0].sender().as_str(), "a@c");
+    /// assert_eq!((mails[0].recipients().len(), mails[0].content()), (2, &b"second"[..]));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn keeps_refused_mail(mut self) -> Self {
+        self.keeps_refused_mail = true;
+        self
+    }
+
+    fn at_chunk(mut self, number: u32, fault: ChunkFault) -> Self {
+        if number == 0 {
+            self.fault.get_or_insert_with(|| "chunk 0: they are counted from 1".to_owned());
+        }
+        self.chunk_faults.retain(|(other, _)| *other != number);
+        self.chunk_faults.push((number, fault));
+        self
+    }
+}
