@@ -33,7 +33,8 @@ impl<'a> Peer<'a> {
         let answer = self.chunk_answer(size, last, fault);
         let refused = is_refusal(&answer);
         if refused && self.server.runs_refused_chunks {
-            return Ok(self.settle(answer, last, true));
+            let answers = self.settle(answer, last);
+            return Ok(self.say_all(&answers));
         }
         let is_early = matches!(fault, Some(ChunkFault::ReplyBefore(_)));
         if is_early {
@@ -46,12 +47,21 @@ impl<'a> Peer<'a> {
             return Ok(Next::Close);
         }
         match fault {
-            Some(ChunkFault::Close) => Ok(Next::Close),
+            Some(ChunkFault::Close) => return Ok(Next::Close),
             Some(ChunkFault::Stall) => {
                 self.connection.listen().await?;
-                Ok(Next::Close)
+                return Ok(Next::Close);
             }
-            _ => Ok(self.settle(answer, last, !is_early)),
+            _ => {}
+        }
+        let answers = self.settle(answer, last);
+        if last && self.ends_ahead().await? {
+            return Ok(Next::Close);
+        }
+        self.ran_ahead = !self.connection.pending().is_empty();
+        match is_early {
+            true => Ok(Next::Command),
+            false => Ok(self.say_all(&answers)),
         }
     }
 
@@ -64,7 +74,7 @@ impl<'a> Peer<'a> {
         faults.find(|(number, _)| *number == chunks.count).map(|(_, fault)| fault)
     }
 
-    fn chunk_answer(&self, size: u64, last: bool, fault: Option<&'a ChunkFault>) -> Answer<'a> {
+    fn chunk_answer(&mut self, size: u64, last: bool, fault: Option<&'a ChunkFault>) -> Answer<'a> {
         let server = self.server;
         if let Some(words) = self.chunk_forbidden() {
             return (None, words);
@@ -85,7 +95,7 @@ impl<'a> Peer<'a> {
         }
     }
 
-    fn chunk_forbidden(&self) -> Option<Words> {
+    fn chunk_forbidden(&mut self) -> Option<Words> {
         if let Some(words) = self.misplaced(Verb::Bdat) {
             return Some(words);
         }
@@ -129,8 +139,8 @@ impl<'a> Peer<'a> {
         Ok(true)
     }
 
-    /// What follows from the answer, which is said unless it has been.
-    fn settle(&mut self, answer: Answer<'a>, last: bool, unsaid: bool) -> Next {
+    /// What follows from the answer, and what is to be said.
+    fn settle(&mut self, answer: Answer<'a>, last: bool) -> Vec<Answer<'a>> {
         let answers = self.chunk_answers(answer, last);
         if let Some(mut mail) = self.mail.take() {
             mail.chunks.begun = true;
@@ -150,10 +160,7 @@ impl<'a> Peer<'a> {
             }
             self.mail = Some(mail).filter(|_| !is_over);
         }
-        match unsaid {
-            true => self.say_all(&answers),
-            false => Next::Command,
-        }
+        answers
     }
 
     /// The last chunk has an answer for each recipient over LMTP, and none where there is no

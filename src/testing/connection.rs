@@ -1,13 +1,17 @@
 //! A connection from the server's side: octets in and out, the switch to TLS, and the log of what
 //! was said. What to say is decided by those who hold it.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
+use super::pace::Pace;
 use super::running::Log;
 use crate::LineBuffer;
 
@@ -22,6 +26,9 @@ pub(super) struct Connection {
     input: LineBuffer,
     output: BytesMut,
     tls: bool,
+    pace: Pace,
+    /// Octets that have come since they were counted.
+    counted: Option<u64>,
     log: Log,
 }
 
@@ -35,12 +42,14 @@ pub(super) enum Heard {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Box<dyn Io>, log: Log) -> Self {
+    pub(super) fn new(stream: Box<dyn Io>, pace: Pace, log: Log) -> Self {
         Self {
             stream: Some(stream),
             input: LineBuffer::new(),
             output: BytesMut::new(),
             tls: false,
+            pace,
+            counted: None,
             log,
         }
     }
@@ -64,6 +73,9 @@ impl Connection {
 
     /// Waits for a line, its end included, of at most `limit` octets.
     pub(super) async fn line(&mut self, limit: usize) -> io::Result<Heard> {
+        if self.pace == Pace::OneByOne {
+            self.flush().await?;
+        }
         loop {
             match self.input.next_line(limit) {
                 Ok(Some(range)) => {
@@ -81,11 +93,46 @@ impl Connection {
         }
     }
 
-    /// Reads what comes next, once all is written; `false` at the end of the stream.
+    /// Reads what comes next, once all is written that is to be; `false` at the end of the stream.
     pub(super) async fn fill(&mut self) -> io::Result<bool> {
-        self.flush().await?;
+        let holds = match self.pace {
+            Pace::Prompt | Pace::OneByOne => false,
+            Pace::WhenIdle => {
+                if let Some(read) = at_once(self.read()).await {
+                    return read;
+                }
+                false
+            }
+            Pace::After(octets) => self.counted.is_some_and(|counted| counted < octets),
+        };
+        if !holds {
+            self.flush().await?;
+        }
+        self.read().await
+    }
+
+    async fn read(&mut self) -> io::Result<bool> {
         let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        Ok(stream.read_buf(self.input.space()).await? > 0)
+        let read = stream.read_buf(self.input.space()).await?;
+        if let Some(counted) = &mut self.counted {
+            *counted += read as u64;
+        }
+        Ok(read > 0)
+    }
+
+    /// Counts from here on, and with this command of so many octets, what comes; once only.
+    pub(super) fn count(&mut self, command: usize) {
+        let there = command + self.pending().len();
+        self.counted.get_or_insert(there as u64);
+    }
+
+    /// Whether the client has said more than was asked of it.
+    pub(super) async fn is_ahead(&mut self) -> io::Result<bool> {
+        if self.pending().is_empty() {
+            // What was said in the same breath may still be on its way.
+            let _ = tokio::time::timeout(BREATH, self.fill()).await;
+        }
+        Ok(!self.pending().is_empty())
     }
 
     /// Reads and forgets until the client goes.
@@ -149,5 +196,17 @@ impl Connection {
     }
 }
 
+/// What the future gives without waiting, if it does.
+async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// How long what was said together may take to come together.
+const BREATH: Duration = Duration::from_millis(20);
 /// How long a client may take to hear the last reply.
 const LINGER: Duration = Duration::from_secs(1);

@@ -68,6 +68,9 @@ impl<'a> Peer<'a> {
         if let Some(octets) = content {
             self.keep(&mail, &answers, Content { octets, bare_line_ends, chunks: None });
         }
+        if self.ends_ahead().await? {
+            return Ok(Next::Close);
+        }
         Ok(self.say_all(&answers))
     }
 
@@ -119,6 +122,13 @@ impl<'a> Peer<'a> {
             protocol: self.server.protocol,
         });
         true
+    }
+
+    /// The content has ended. Whether what stands behind it is too much for the server.
+    pub(super) async fn ends_ahead(&mut self) -> io::Result<bool> {
+        let closes = self.server.closes_on_run_ahead && self.connection.is_ahead().await?;
+        self.ran_ahead = !self.connection.pending().is_empty();
+        Ok(closes)
     }
 
     pub(super) fn say_all(&mut self, answers: &[Answer<'_>]) -> Next {

@@ -17,8 +17,8 @@ pub(super) enum ChunkFault {
     Stall,
 }
 
-/// Faults in chunks. Chunks are counted in each transaction, from 1; what was said last of a chunk
-/// holds.
+/// Faults of real servers. Chunks are counted in each transaction, from 1; what was said last of a
+/// chunk holds.
 impl Server {
     /// Answers the `number`th BDAT of every transaction with this reply, when its octets have been
     /// read. After a refusal they are thrown away, and every BDAT is refused until RSET (RFC 3030
@@ -32,6 +32,10 @@ impl Server {
     /// let (mut client, server) = duplex(4096);
     /// let _server = Server::new().reply_at_chunk(2, "452 4.3.1 disk full").serve(server)?;
     /// client.write_all(b"EHLO c.example\r\n").await?;
+    /// # let mut hello = Vec::new();
+    /// # while !hello.ends_with(b"STARTTLS\r\n") {
+    /// #     hello.push(client.read_u8().await?);
+    /// # }
     /// client.write_all(b"MAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n").await?;
     /// client.write_all(b"BDAT 1\r\naBDAT 1\r\nbBDAT 1 LAST\r\ncQUIT\r\n").await?;
     /// let mut replies = String::new();
@@ -90,6 +94,10 @@ impl Server {
     /// let server = Server::new().keeps_refused_mail().reply_at_chunk(1, "451 4.3.0 later");
     /// let server = server.serve(stream)?;
     /// client.write_all(b"EHLO c.example\r\n").await?;
+    /// # let mut hello = Vec::new();
+    /// # while !hello.ends_with(b"STARTTLS\r\n") {
+    /// #     hello.push(client.read_u8().await?);
+    /// # }
     /// client.write_all(b"MAIL FROM:<a@c>\r\nRCPT TO:<a@d>\r\nBDAT 5 LAST\r\nfirst").await?;
     /// // A client that says no RSET:
     /// client.write_all(b"MAIL FROM:<b@c>\r\nRCPT TO:<b@d>\r\nBDAT 6 LAST\r\nsecond").await?;
@@ -103,6 +111,39 @@ impl Server {
     /// ```
     pub fn keeps_refused_mail(mut self) -> Self {
         self.keeps_refused_mail = true;
+        self
+    }
+
+    /// Closes the connection without a reply where anything stands behind the end of a mail's content
+    /// before that is answered, as the submission proxy of Dovecot 2.3 does. RFC 2920 §3.1 lets a
+    /// client say there what it likes, and by default it is answered. The mail itself is taken all
+    /// the same, so that it comes twice from a client that only knows that it was not answered.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    ///
+    /// # async fn test() -> std::io::Result<()> {
+    /// let (mut client, stream) = duplex(4096);
+    /// let server = Server::new().closes_on_run_ahead().serve(stream)?;
+    /// client.write_all(b"EHLO c.example\r\n").await?;
+    /// # let mut hello = Vec::new();
+    /// # while !hello.ends_with(b"STARTTLS\r\n") {
+    /// #     hello.push(client.read_u8().await?);
+    /// # }
+    /// client.write_all(b"MAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n").await?;
+    /// client.write_all(b"BDAT 0 LAST\r\nMAIL FROM:<>\r\n").await?;
+    /// let mut replies = String::new();
+    /// client.read_to_string(&mut replies).await?;
+    /// assert!(replies.ends_with("250 2.1.5 recipient ok\r\n"));
+    /// assert_eq!(server.mails().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn closes_on_run_ahead(mut self) -> Self {
+        self.closes_on_run_ahead = true;
         self
     }
 

@@ -83,6 +83,7 @@
 // |---|---|
 // | `server` | the builder: what kind of server it is to be |
 // | `faults` | the builder: what it does wrong |
+// | `pace` | the builder: when it answers |
 // | `offer` | what such a server offers |
 // | `peer` | the server that behaves: its answers |
 // | `auth` | its side of AUTH |
@@ -93,6 +94,7 @@
 // | `script` | the grammar of scripts; without a runtime |
 // | `play` | a script played on a connection |
 // | `running` | connections, what they leave behind, the end |
+// | `listener` | a port, or a path |
 // | `connection` | octets in and out, the switch to TLS |
 // | `tls` | the certificate |
 
@@ -101,7 +103,9 @@ mod chunks;
 mod connection;
 mod content;
 mod faults;
+mod listener;
 mod offer;
+mod pace;
 mod peer;
 mod play;
 mod received;

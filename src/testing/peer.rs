@@ -2,7 +2,7 @@
 //! no client do. It is written from the RFCs alone and shares no code with the client's session,
 //! so that neither can hide a fault of the other.
 
-use std::io;
+use std::{io, mem};
 
 use tokio_rustls::TlsAcceptor;
 
@@ -21,6 +21,8 @@ pub(super) struct Peer<'a> {
     acceptor: &'a TlsAcceptor,
     /// The greeting was no refusal.
     welcome: bool,
+    /// Something stood behind the end of content, or of a chunk, before that was answered.
+    pub(super) ran_ahead: bool,
     pub(super) hello: Option<Hello>,
     pub(super) user: Option<String>,
     pub(super) mail: Option<Mail>,
@@ -59,7 +61,16 @@ impl<'a> Peer<'a> {
         server: &'a Server,
         acceptor: &'a TlsAcceptor,
     ) -> Self {
-        Self { connection, server, acceptor, welcome: true, hello: None, user: None, mail: None }
+        Self {
+            connection,
+            server,
+            acceptor,
+            welcome: true,
+            ran_ahead: false,
+            hello: None,
+            user: None,
+            mail: None,
+        }
     }
 
     /// The whole session.
@@ -102,6 +113,9 @@ impl<'a> Peer<'a> {
         let parsed = Command::parse(text);
         self.connection.log().client(&masked(text, &parsed));
         let verb = Raw::new(text).map_or(Verb::Other, |raw| raw.verb());
+        if verb == Verb::Mail {
+            self.connection.count(line.len());
+        }
         if verb != Verb::Auth && line.len() > LONGEST_COMMAND {
             return Ok(self.say((500, "5.5.2", "line too long")));
         }
@@ -124,7 +138,7 @@ impl<'a> Peer<'a> {
     }
 
     /// What is wrong with a command in this place, whatever its argument is.
-    pub(super) fn misplaced(&self, verb: Verb) -> Option<Words> {
+    pub(super) fn misplaced(&mut self, verb: Verb) -> Option<Words> {
         // RFC 2920 §3.1: these are the last of a group, since what follows depends on the reply.
         let is_last = matches!(
             verb,
@@ -140,14 +154,14 @@ impl<'a> Peer<'a> {
         );
         let pipelining = self.offers("PIPELINING") && self.is_extended();
         let followed = !self.connection.pending().is_empty();
+        let is_ahead = mem::take(&mut self.ran_ahead);
         match verb {
             Verb::Quit => None,
             _ if !self.welcome => Some((503, "5.5.1", "no service here")),
+            _ if is_ahead && !pipelining => Some(WAIT),
             // Its chunk follows it.
             Verb::Bdat if self.offers("CHUNKING") => None,
-            _ if followed && !pipelining => {
-                Some((503, "5.5.0", "commands must wait for replies here"))
-            }
+            _ if followed && !pipelining => Some(WAIT),
             _ if followed && is_last => Some((503, "5.5.0", "nothing may follow before the reply")),
             _ => None,
         }
@@ -396,6 +410,7 @@ fn masked(line: &[u8], parsed: &Result<Command<'_>, CommandError>) -> Vec<u8> {
 
 const UNKNOWN: Words = (500, "5.5.1", "command unknown");
 pub(super) const HELLO_FIRST: Words = (503, "5.5.1", "say hello first");
+const WAIT: Words = (503, "5.5.0", "commands must wait for replies here");
 pub(super) const TOO_BIG: Words = (552, "5.3.4", "the mail is too big");
 /// RFC 5321 §4.5.3.1.8 has 100 as the least.
 const MOST_RECIPIENTS: usize = 1000;

@@ -50,12 +50,16 @@ impl Received {
     ///
     /// ```
     /// use ehlo::testing::Server;
-    /// use tokio::io::{AsyncWriteExt, duplex};
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
     ///
     /// # async fn test() -> std::io::Result<()> {
     /// let (mut client, stream) = duplex(4096);
     /// let server = Server::new().serve(stream)?;
     /// client.write_all(b"EHLO c.example\r\n").await?;
+    /// # let mut hello = Vec::new();
+    /// # while !hello.ends_with(b"STARTTLS\r\n") {
+    /// #     hello.push(client.read_u8().await?);
+    /// # }
     /// client.write_all(b"MAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n").await?;
     /// client.write_all(b"BDAT 3\r\n.\r\nBDAT 0 LAST\r\n").await?;
     /// let mails = server.received(1).await?;

@@ -2,15 +2,20 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::connection::{Connection, Io};
+use super::listener::Listener;
+#[cfg(unix)]
+use super::listener::SocketFile;
 use super::peer::Peer;
 use super::play::{self, ScriptError};
 use super::received::Received;
@@ -22,6 +27,8 @@ use crate::Escaped;
 /// A [`Server`] at work. It stops when this is dropped.
 pub struct Running {
     addr: SocketAddr,
+    #[cfg(unix)]
+    socket: Option<SocketFile>,
     service: Arc<Service>,
     task: JoinHandle<()>,
 }
@@ -57,22 +64,39 @@ impl Running {
         let service = Service::new(server)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let addr = listener.local_addr()?;
+        let listener = Listener::Tcp(listener);
         let task = tokio::spawn(accept(listener, Arc::clone(&service)));
-        Ok(Self { addr, service, task })
+        Ok(Self {
+            addr,
+            #[cfg(unix)]
+            socket: None,
+            service,
+            task,
+        })
+    }
+
+    #[cfg(unix)]
+    pub(super) fn start_unix(server: Server, path: &Path) -> io::Result<Self> {
+        let service = Service::new(server)?;
+        let (listener, socket) = SocketFile::bind(path)?;
+        let task = tokio::spawn(accept(listener, Arc::clone(&service)));
+        Ok(Self { addr: NOWHERE, socket: Some(socket), service, task })
     }
 
     pub(super) fn serve(server: Server, stream: impl Io + 'static) -> io::Result<Self> {
         let service = Service::new(server)?;
         let session = Arc::clone(&service).session(Box::new(stream));
         Ok(Self {
-            addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            addr: NOWHERE,
+            #[cfg(unix)]
+            socket: None,
             service,
             task: tokio::spawn(session),
         })
     }
 
-    /// Where it listens: a port of 127.0.0.1. The port is 0 for a server of one given stream, which
-    /// listens nowhere.
+    /// Where it listens: a port of 127.0.0.1. The port is 0 for a server that listens at none: at a
+    /// path, or nowhere, serving one given stream.
     #[must_use]
     pub const fn addr(&self) -> SocketAddr {
         self.addr
@@ -82,6 +106,13 @@ impl Running {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.addr.port()
+    }
+
+    /// The path of its Unix socket, made absolute, if it [listens at one](Server::start_unix).
+    #[cfg(unix)]
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.socket.as_ref().map(|socket| &*socket.path)
     }
 
     /// The certificate of the authority that has signed the server's own, in PEM: what a client has to
@@ -203,7 +234,7 @@ impl Service {
         });
         let log = Log { service: Arc::clone(&self), index };
         async move {
-            let mut connection = Connection::new(stream, log.clone());
+            let mut connection = Connection::new(stream, self.server.pace, log.clone());
             let acceptor = &self.identity.acceptor;
             match &self.server.script {
                 Some(script) => play::play(&mut connection, script, acceptor).await,
@@ -217,37 +248,20 @@ impl Service {
 }
 
 /// Serves each connection as it comes.
-async fn accept(listener: TcpListener, service: Arc<Service>) {
+async fn accept(listener: Listener, service: Arc<Service>) {
     let mut open = JoinSet::new();
     loop {
         while open.try_join_next().is_some() {}
         if open.len() >= MOST_OPEN {
             open.join_next().await;
         }
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                prepare(&stream, service.server.script.as_ref());
-                open.spawn(Arc::clone(&service).session(Box::new(stream)));
+        match listener.accept(service.server.script.as_ref()).await {
+            Ok(stream) => {
+                open.spawn(Arc::clone(&service).session(stream));
             }
             // The client is gone already, or there are no file descriptors left.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
-    }
-}
-
-fn prepare(stream: &TcpStream, script: Option<&Script>) {
-    // Both are about how the end and small pieces look to the client, never about what is said.
-    let _ = stream.set_nodelay(true);
-    let resets = |script: &Script| {
-        let last = script.lines().last();
-        last.is_some_and(|line| *line.step() == ScriptStep::Reset)
-    };
-    if script.is_some_and(resets) {
-        #[allow(
-            deprecated,
-            reason = "its successor is younger than the oldest tokio that will do; zero never blocks"
-        )]
-        let _ = stream.set_linger(Some(Duration::ZERO));
     }
 }
 
@@ -347,6 +361,8 @@ fn waits(script: &Script) -> Duration {
     script.lines().iter().map(|line| wait(line.step())).sum()
 }
 
+/// The address of what listens at no port.
+const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 /// Far more than anything on loopback takes, and short enough for a test that fails.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections served at a time; more wait to be accepted.

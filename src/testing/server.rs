@@ -6,6 +6,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::faults::ChunkFault;
+use super::pace::Pace;
 use super::running::Running;
 use super::script::Script;
 use crate::{Domain, ForwardPath, Protocol, Reply, Secret, Verb};
@@ -56,6 +57,8 @@ pub struct Server {
     pub(super) chunk_faults: Vec<(u32, ChunkFault)>,
     pub(super) runs_refused_chunks: bool,
     pub(super) keeps_refused_mail: bool,
+    pub(super) closes_on_run_ahead: bool,
+    pub(super) pace: Pace,
     pub(super) script: Option<Script>,
     /// The first of the values given that was not valid.
     pub(super) fault: Option<String>,
@@ -81,6 +84,8 @@ impl Server {
             chunk_faults: Vec::new(),
             runs_refused_chunks: false,
             keeps_refused_mail: false,
+            closes_on_run_ahead: false,
+            pace: Pace::Prompt,
             script: None,
             fault: None,
         }
@@ -208,6 +213,40 @@ impl Server {
     /// valid; else what the socket or the making of the certificate said.
     pub async fn start(self) -> io::Result<Running> {
         Running::start(self).await
+    }
+
+    /// Listens on a Unix socket at this path, as servers of LMTP do, and serves as
+    /// [`start`](Self::start) does. The file is removed when the [`Running`] is dropped. There,
+    /// `-- reset` is a close.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    /// use tokio::io::AsyncReadExt;
+    /// use tokio::net::UnixStream;
+    ///
+    /// # async fn test() -> std::io::Result<()> {
+    /// # let folder = std::env::temp_dir();
+    /// let path = folder.join(format!("lmtp-{}", std::process::id()));
+    /// let server = Server::new().lmtp().start_unix(&path).await?;
+    /// let mut client = UnixStream::connect(&path).await?;
+    /// let mut greeting = [0; 32];
+    /// client.read_exact(&mut greeting).await?;
+    /// assert_eq!(&greeting, b"220 mx.example.test LMTP ready\r\n");
+    /// drop(server);
+    /// assert!(!path.exists());
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); [`AddrInUse`](io::ErrorKind::AddrInUse) where there is anything at
+    /// the path, which is left as it is.
+    #[cfg(unix)]
+    pub async fn start_unix(self, path: impl AsRef<std::path::Path>) -> io::Result<Running> {
+        Running::start_unix(self, path.as_ref())
     }
 
     /// Serves one stream, say an end of [`tokio::io::duplex`]. There, `-- reset` is a close.

@@ -1,6 +1,7 @@
 //! The server against a client that is a script itself: it says the `C` lines and holds the server
 //! to the `S` lines.
 
+mod ahead;
 mod behaviour;
 mod chunks;
 mod runs;

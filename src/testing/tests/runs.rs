@@ -135,3 +135,68 @@ async fn a_failed_handshake_is_noted() {
     assert!(log.starts_with("# TLS: "), "{log}");
     assert!(log.parse::<Script>().is_ok());
 }
+
+/// A folder of its own, which is gone with it.
+#[cfg(unix)]
+struct Folder(std::path::PathBuf);
+
+#[cfg(unix)]
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ehlo-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn listens_at_a_path_and_leaves_nothing_there() {
+    use tokio::net::UnixStream;
+
+    let folder = Folder::new("listens");
+    let path = folder.0.join("lmtp");
+    let running = Server::new().lmtp().start_unix(&path).await.unwrap();
+    assert_eq!((running.path(), running.port()), (Some(&*path), 0));
+    for _ in 0..2 {
+        let client = UnixStream::connect(&path).await.unwrap();
+        let script = "S: 220 mx.example.test LMTP ready\nC: QUIT\nS: 221 bye\n-- close";
+        talk(client, "", &script.replace("221 bye", "221 2.0.0 bye")).await;
+    }
+    let error = Server::new().start_unix(&path).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    UnixStream::connect(&path).await.unwrap();
+    drop(running);
+    assert!(!path.exists());
+    let script = Server::script("S: 220 mx\n-- close".parse().unwrap());
+    let running = script.start_unix(&path).await.unwrap();
+    talk(UnixStream::connect(&path).await.unwrap(), "", "S: 220 mx\n-- close").await;
+    assert_eq!(running.finish().await, Ok(()));
+    assert!(!path.exists());
+    let (running, _client) = in_memory(Server::new());
+    assert_eq!(running.path(), None);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn leaves_the_file_of_another() {
+    let folder = Folder::new("leaves");
+    let path = folder.0.join("smtp");
+    let running = Server::new().start_unix(&path).await.unwrap();
+    // Both exist at one time, so that they cannot share an inode.
+    let other = folder.0.join("other");
+    std::fs::write(&other, "mine").unwrap();
+    std::fs::rename(&other, &path).unwrap();
+    drop(running);
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+    let error = Server::new().start_unix(&path).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+}

@@ -133,8 +133,7 @@ async fn writes_in_pieces() {
     for (split, pieces) in [(1, 5), (2, 3), (100, 1)] {
         let script = format!("-- split {split}\nS! 12345\n-- stall");
         let (client, stream) = duplex(4096);
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let stream = Recorder { stream, log: Arc::clone(&log) };
+        let (stream, log) = Recorder::new(stream);
         let _running = Server::script(script.parse().unwrap()).serve(stream).unwrap();
         talk(client, "", "S! 12345").await;
         assert_eq!(log.lock().unwrap().len(), pieces, "split {split}");
@@ -164,9 +163,17 @@ async fn floods_until_it_is_enough() {
 }
 
 /// Notes each write.
-struct Recorder {
+pub(super) struct Recorder {
     stream: DuplexStream,
     log: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Recorder {
+    /// And the octets of each write.
+    pub(super) fn new(stream: DuplexStream) -> (Self, Arc<Mutex<Vec<usize>>>) {
+        let log = Arc::default();
+        (Self { stream, log: Arc::clone(&log) }, log)
+    }
 }
 
 mod recorder {
