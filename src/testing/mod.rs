@@ -89,6 +89,9 @@
 // | `auth` | its side of AUTH |
 // | `content` | DATA, and the end of the content |
 // | `chunks` | BDAT |
+// | `lookup` | VRFY and EXPN, and the builder of whom they find |
+// | `relay` | ETRN, XCLIENT, XFORWARD |
+// | `limits` | LIMITS |
 // | `unstuff` | content off the wire |
 // | `received` | a mail as it came |
 // | `script` | the grammar of scripts; without a runtime |
@@ -103,12 +106,15 @@ mod chunks;
 mod connection;
 mod content;
 mod faults;
+mod limits;
 mod listener;
+mod lookup;
 mod offer;
 mod pace;
 mod peer;
 mod play;
 mod received;
+mod relay;
 mod running;
 mod script;
 mod server;

@@ -9,6 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use super::chunks::Chunks;
 use super::connection::{Connection, Heard};
 use super::content::RSET_FIRST;
+use super::limits::Used;
 use super::server::Server;
 use crate::{
     ClientName, Code, Command, CommandError, ForwardPath, Param, Protocol, Raw, Reply, ReversePath,
@@ -23,6 +24,7 @@ pub(super) struct Peer<'a> {
     welcome: bool,
     /// Something stood behind the end of content, or of a chunk, before that was answered.
     pub(super) ran_ahead: bool,
+    pub(super) used: Used,
     pub(super) hello: Option<Hello>,
     pub(super) user: Option<String>,
     pub(super) mail: Option<Mail>,
@@ -67,6 +69,7 @@ impl<'a> Peer<'a> {
             acceptor,
             welcome: true,
             ran_ahead: false,
+            used: Used::default(),
             hello: None,
             user: None,
             mail: None,
@@ -93,7 +96,7 @@ impl<'a> Peer<'a> {
         self.connection.end().await
     }
 
-    fn greet(&mut self) -> Next {
+    pub(super) fn greet(&mut self) -> Next {
         if let Some(greeting) = &self.server.greeting {
             self.welcome = !greeting.is_negative();
             return self.give(greeting);
@@ -125,10 +128,16 @@ impl<'a> Peer<'a> {
         if let Some(fault) = self.misplaced(verb) {
             return Ok(self.say(fault));
         }
+        if let Some(words) = self.beyond_limits(verb) {
+            return Ok(self.say(words));
+        }
         let reply = self.server.replies.iter().find(|(of, _)| *of == verb);
         let reply = reply.map(|(_, reply)| reply);
         if let Some(refusal) = reply.filter(|reply| reply.is_negative()) {
             return Ok(self.give(refusal));
+        }
+        if let Some(next) = self.relayed(text, reply) {
+            return Ok(next);
         }
         match parsed {
             Ok(command) => self.command(command, reply).await,
@@ -201,7 +210,18 @@ impl<'a> Peer<'a> {
                 Ok((250, "2.0.0", "ok"))
             }
             Command::Noop(_) => Ok((250, "2.0.0", "ok")),
-            Command::Vrfy(_) => Ok((252, "2.1.5", "send some mail, and it will be seen")),
+            Command::Vrfy(asked) => {
+                return Ok(match reply {
+                    Some(reply) => self.give(reply),
+                    None => self.verify(asked.as_str()),
+                });
+            }
+            Command::Expn(asked) => {
+                return Ok(match reply {
+                    Some(reply) => self.give(reply),
+                    None => self.expand(asked.as_str()),
+                });
+            }
             Command::Help(_) => Ok((214, "2.0.0", "this is a server for tests")),
             Command::Quit => {
                 self.answer(reply, (221, "2.0.0", "bye"));
@@ -283,6 +303,7 @@ impl<'a> Peer<'a> {
         let server = self.server;
         let refused = server.refused.iter().find(|(path, _)| path == &**recipient);
         let checked = self.check_params(command);
+        let is_beyond = self.mail.is_some() && self.beyond_domains(recipient);
         let Some(mail) = &mut self.mail else {
             return self.say((503, "5.5.1", "MAIL first"));
         };
@@ -292,6 +313,7 @@ impl<'a> Peer<'a> {
             _ if mail.chunks.begun => (503, "5.5.1", "the content has begun"),
             Err(words) => words,
             Ok(()) if !recipient.is_ascii() && !utf8 => (553, "5.6.7", "SMTPUTF8 needed"),
+            Ok(()) if is_beyond => (452, "4.5.3", "too many domains"),
             Ok(()) if mail.recipients.len() >= MOST_RECIPIENTS => {
                 (452, "4.5.3", "too many recipients")
             }
@@ -326,12 +348,17 @@ impl<'a> Peer<'a> {
         }
     }
 
-    /// Both sides forget what was said before it (RFC 3207 §4.2).
-    async fn handshake(&mut self, reply: Option<&Reply>) -> io::Result<Next> {
-        self.answer(reply, (220, "2.0.0", "go ahead"));
+    /// The session begins anew.
+    pub(super) fn forget(&mut self) {
         self.hello = None;
         self.user = None;
         self.mail = None;
+    }
+
+    /// Both sides forget what was said before it (RFC 3207 §4.2).
+    async fn handshake(&mut self, reply: Option<&Reply>) -> io::Result<Next> {
+        self.answer(reply, (220, "2.0.0", "go ahead"));
+        self.forget();
         self.connection.start_tls(self.acceptor).await?;
         Ok(Next::Command)
     }
@@ -360,6 +387,20 @@ impl Peer<'_> {
         self.say_lines(code, [format!("{enhanced} {text}")])
     }
 
+    /// As they are, in ASCII or not.
+    pub(super) fn say_each(
+        &mut self,
+        code: u16,
+        enhanced: &str,
+        lines: impl IntoIterator<Item = String>,
+    ) -> Next {
+        let prefix = match self.offers("ENHANCEDSTATUSCODES") {
+            true => format!("{enhanced} "),
+            false => String::new(),
+        };
+        self.say_lines(code, lines.into_iter().map(|line| format!("{prefix}{line}")))
+    }
+
     fn say_lines(&mut self, code: u16, lines: impl IntoIterator<Item: AsRef<str>>) -> Next {
         let reply = Code::new(code).map(|code| Reply::from_lines(code, lines));
         match reply {
@@ -378,8 +419,12 @@ impl Peer<'_> {
         }
     }
 
-    fn offers(&self, keyword: &str) -> bool {
+    pub(super) fn offers(&self, keyword: &str) -> bool {
         self.server.offers(keyword, self.connection.is_tls())
+    }
+
+    pub(super) const fn has_hello(&self) -> bool {
+        self.hello.is_some()
     }
 
     fn is_extended(&self) -> bool {

@@ -6,6 +6,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::faults::ChunkFault;
+use super::lookup::{Known, List};
 use super::pace::Pace;
 use super::running::Running;
 use super::script::Script;
@@ -59,6 +60,8 @@ pub struct Server {
     pub(super) keeps_refused_mail: bool,
     pub(super) closes_on_run_ahead: bool,
     pub(super) pace: Pace,
+    pub(super) known: Vec<Known>,
+    pub(super) lists: Vec<List>,
     pub(super) script: Option<Script>,
     /// The first of the values given that was not valid.
     pub(super) fault: Option<String>,
@@ -86,6 +89,8 @@ impl Server {
             keeps_refused_mail: false,
             closes_on_run_ahead: false,
             pace: Pace::Prompt,
+            known: Vec::new(),
+            lists: Vec::new(),
             script: None,
             fault: None,
         }
@@ -174,8 +179,23 @@ impl Server {
     }
 
     /// Offers an extension: a line of the EHLO reply, as `DSN` or `SIZE 1000`, in the place of one
-    /// with the same keyword. Its parameters are taken, as are all that the crate does not know;
-    /// nothing else is done for it.
+    /// with the same keyword. Its parameters are taken, as are all that the crate does not know.
+    ///
+    /// | offer | what else is done |
+    /// |---|---|
+    /// | `BINARYMIME` | with CHUNKING; DATA is refused for content that is declared so (RFC 3030 §3) |
+    /// | `LIMITS MAILMAX=10 RCPTMAX=100` | both are kept to, and `RCPTDOMAINMAX`: MAIL is answered with 421, RCPT with 452 (RFC 9422) |
+    /// | `ETRN` | the command is answered with 250 |
+    /// | `XCLIENT NAME ADDR` | the command is answered with the greeting, and a new session begins; with 501 where an attribute was not offered |
+    /// | `XFORWARD NAME ADDR` | the command is answered with 250 or 501 |
+    ///
+    /// For others nothing is done.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    ///
+    /// let server = Server::new().offer("DSN").offer("LIMITS MAILMAX=10 RCPTMAX=100");
+    /// ```
     pub fn offer(mut self, line: &str) -> Self {
         let keyword = keyword(line);
         if keyword.is_empty() || line.contains(char::is_control) {
@@ -295,7 +315,7 @@ impl Server {
         self.valid(reply.parse())
     }
 
-    fn valid<T>(&mut self, value: Result<T, impl fmt::Display>) -> Option<T> {
+    pub(super) fn valid<T>(&mut self, value: Result<T, impl fmt::Display>) -> Option<T> {
         match value {
             Ok(value) => Some(value),
             Err(error) => {

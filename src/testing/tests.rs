@@ -6,6 +6,7 @@ mod behaviour;
 mod chunks;
 mod runs;
 mod scripted;
+mod verbs;
 
 use std::sync::Arc;
 
