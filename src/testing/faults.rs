@@ -55,6 +55,12 @@ impl Server {
     }
 
     /// The same, said before the octets of the chunk are read: as soon as its command has come.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    ///
+    /// let server = Server::new().reply_before_chunk(1, "552 5.3.4 more than I can hold");
+    /// ```
     pub fn reply_before_chunk(mut self, number: u32, reply: &str) -> Self {
         match self.reply(reply) {
             Some(reply) => self.at_chunk(number, ChunkFault::ReplyBefore(reply)),
@@ -64,17 +70,35 @@ impl Server {
 
     /// Reads the octets of the `number`th chunk of a transaction, and closes the connection without
     /// a reply to it.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    ///
+    /// let server = Server::new().close_at_chunk(1); // the first answer is never heard
+    /// ```
     pub fn close_at_chunk(self, number: u32) -> Self {
         self.at_chunk(number, ChunkFault::Close)
     }
 
     /// Reads the octets of the `number`th chunk of a transaction and whatever comes behind them, and
     /// says nothing any more.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    ///
+    /// let server = Server::new().stall_at_chunk(2); // the client has to give up by itself
+    /// ```
     pub fn stall_at_chunk(self, number: u32) -> Self {
         self.at_chunk(number, ChunkFault::Stall)
     }
 
     /// Takes the octets of a refused chunk for commands, as Exim 4.96 did.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    ///
+    /// let server = Server::new().runs_refused_chunks().reply_at_chunk(1, "552 5.3.4 too big");
+    /// ```
     pub fn runs_refused_chunks(mut self) -> Self {
         self.runs_refused_chunks = true;
         self

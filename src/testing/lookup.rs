@@ -76,6 +76,13 @@ impl Server {
 
     /// EXPN finds these members by this name, each a line of the reply; another name is answered
     /// with 550.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    ///
+    /// let staff = ["Joe <joe@example.test>", "<ann@example.test>"];
+    /// let server = Server::new().list("staff", staff);
+    /// ```
     pub fn list<M>(mut self, name: &str, members: M) -> Self
     where
         M: IntoIterator<Item: AsRef<str>>,

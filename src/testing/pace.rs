@@ -22,6 +22,14 @@ pub(super) enum Pace {
 impl Server {
     /// Takes no command before its reply to the one before is written: a client that does not read
     /// is not read from either, as soon as the replies fill what lies between them.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    /// use tokio::io::duplex;
+    ///
+    /// let server = Server::new().replies_one_by_one();
+    /// let (client, stream) = duplex(64); // two replies at most lie between them
+    /// ```
     pub fn replies_one_by_one(mut self) -> Self {
         self.pace = Pace::OneByOne;
         self
@@ -61,6 +69,14 @@ impl Server {
     /// From the first MAIL on says nothing until so many octets have come, that command counted;
     /// then answers them all, and the rest as usual. Fewer octets are never answered, unless the
     /// session ends.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    ///
+    /// let group = "MAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\nDATA\r\n";
+    /// // A client that waits for a reply before all of it is said waits for ever.
+    /// let server = Server::new().replies_after(group.len() as u64);
+    /// ```
     pub fn replies_after(mut self, octets: u64) -> Self {
         self.pace = Pace::After(octets);
         self

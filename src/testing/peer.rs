@@ -314,7 +314,7 @@ impl<'a> Peer<'a> {
             Err(words) => words,
             Ok(()) if !recipient.is_ascii() && !utf8 => (553, "5.6.7", "SMTPUTF8 needed"),
             Ok(()) if is_beyond => (452, "4.5.3", "too many domains"),
-            Ok(()) if mail.recipients.len() >= MOST_RECIPIENTS => {
+            Ok(()) if mail.recipients.len() >= server.max_recipients => {
                 (452, "4.5.3", "too many recipients")
             }
             Ok(()) => {
@@ -457,8 +457,6 @@ const UNKNOWN: Words = (500, "5.5.1", "command unknown");
 pub(super) const HELLO_FIRST: Words = (503, "5.5.1", "say hello first");
 const WAIT: Words = (503, "5.5.0", "commands must wait for replies here");
 pub(super) const TOO_BIG: Words = (552, "5.3.4", "the mail is too big");
-/// RFC 5321 §4.5.3.1.8 has 100 as the least.
-const MOST_RECIPIENTS: usize = 1000;
 /// Octets of a command with its CRLF. RFC 5321 §4.5.3.1.4 has 512, and extensions add to it.
 const LONGEST_COMMAND: usize = 2048;
 /// Octets of a line of AUTH: RFC 4954 §4 has 12,288 of base64.

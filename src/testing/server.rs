@@ -55,6 +55,7 @@ pub struct Server {
     pub(super) offered: Vec<Box<str>>,
     pub(super) withheld: Vec<Box<str>>,
     pub(super) max_size: u64,
+    pub(super) max_recipients: usize,
     pub(super) chunk_faults: Vec<(u32, ChunkFault)>,
     pub(super) runs_refused_chunks: bool,
     pub(super) keeps_refused_mail: bool,
@@ -84,6 +85,7 @@ impl Server {
             offered: Vec::new(),
             withheld: Vec::new(),
             max_size: DEFAULT_MAX_SIZE,
+            max_recipients: DEFAULT_MAX_RECIPIENTS,
             chunk_faults: Vec::new(),
             runs_refused_chunks: false,
             keeps_refused_mail: false,
@@ -224,6 +226,18 @@ impl Server {
         self
     }
 
+    /// How many recipients a mail may have; more are refused with 452. Default: 1000.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    ///
+    /// let server = Server::new().max_recipients(100); // the least that RFC 5321 §4.5.3.1.8 allows
+    /// ```
+    pub fn max_recipients(mut self, recipients: usize) -> Self {
+        self.max_recipients = recipients;
+        self
+    }
+
     /// Listens on a free port of 127.0.0.1 and serves until the [`Running`] is dropped, up to 64
     /// connections at a time. Needs a runtime of tokio with I/O and time.
     ///
@@ -348,3 +362,5 @@ pub(super) fn keyword(line: &str) -> &str {
 
 const DEFAULT_NAME: &str = "mx.example.test";
 const DEFAULT_MAX_SIZE: u64 = 10_485_760;
+/// As Postfix has it.
+const DEFAULT_MAX_RECIPIENTS: usize = 1000;

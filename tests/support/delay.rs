@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The client's end, the server's end, and the count.
-pub(super) fn delayed(delay: Duration) -> (Delayed, Delayed, Flights) {
+pub(crate) fn delayed(delay: Duration) -> (Delayed, Delayed, Flights) {
     let (up, down) = (Pipe::new(delay), Pipe::new(delay));
     let flights = Flights::default();
     let client = Delayed::new(down.clone(), up.clone(), Some(flights.clone()));
@@ -26,7 +26,7 @@ pub(super) fn delayed(delay: Duration) -> (Delayed, Delayed, Flights) {
 /// How often the client began to speak: at first, and each time when it had waited for the server
 /// and had heard it. What it hears without waiting, while it speaks, begins nothing.
 #[derive(Clone, Default)]
-pub(super) struct Flights(Arc<Mutex<State>>);
+pub(crate) struct Flights(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -37,7 +37,7 @@ struct State {
 
 impl Flights {
     /// So many so far.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.state().count
     }
 
@@ -64,7 +64,7 @@ impl Flights {
 }
 
 /// One end.
-pub(super) struct Delayed {
+pub(crate) struct Delayed {
     hears: Pipe,
     says: Pipe,
     alarm: Option<Pin<Box<Sleep>>>,

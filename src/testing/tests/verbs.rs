@@ -155,3 +155,15 @@ async fn keeps_to_the_limits_it_offers() {
     ";
     offering(server, &limits, script).await;
 }
+
+#[tokio::test]
+async fn a_mail_may_have_only_so_many_recipients() {
+    for (server, most) in [(Server::new(), 1000), (Server::new().max_recipients(2), 2)] {
+        let rcpt = "C: RCPT TO:<a@b>\nS: 250 2.1.5 recipient ok\n".repeat(most);
+        let script = format!(
+            "C: MAIL FROM:<>\nS: 250 2.1.0 sender ok\n{rcpt}C: RCPT TO:<a@b>\n\
+             S: 452 4.5.3 too many recipients"
+        );
+        after_hello(server, &script).await;
+    }
+}
