@@ -126,13 +126,14 @@ async fn a_new_session_begins_with_xclient() {
 
 #[tokio::test]
 async fn keeps_to_the_limits_it_offers() {
-    let limits = ["LIMITS RCPTMAX=2 MAILMAX=3 RCPTDOMAINMAX=2 XMAX"];
+    let limits = ["LIMITS RCPTMAX=2 MAILMAX=4 RCPTDOMAINMAX=2 XMAX"];
     let server = Server::new().refuse("no@b", "550 5.1.1 no such user");
     let script = "
         C: MAIL FROM:<> SIZE=x
         C: MAIL FROM:<>
         C: RCPT TO:<no@b>
         C: RCPT TO:<a@b>
+        C: MAIL FROM:<>
         C: RCPT TO:<c@b>
         C: RSET
         C: MAIL FROM:<>
@@ -144,6 +145,7 @@ async fn keeps_to_the_limits_it_offers() {
         S: 250 2.1.0 sender ok
         S: 550 5.1.1 no such user
         S: 250 2.1.5 recipient ok
+        S: 503 5.5.1 a transaction has begun
         S: 452 4.5.3 too many recipients
         S: 250 2.0.0 ok
         S: 250 2.1.0 sender ok
