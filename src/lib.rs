@@ -103,10 +103,11 @@ mod wire;
 pub use auth::{AuthFault, Credentials, Mechanism};
 pub use error::{Error, ErrorKind};
 pub use extension::{
-    Auth, BinaryMime, BodyType, ByTime, Capabilities, Chunking, DeliverBy, Dsn, EightBitMime,
-    EnhancedStatusCodes, EnvelopeId, Extension, FutureRelease, Hold, Keyword, MailParam,
-    MtPriority, Notify, OriginalRecipient, Pipelining, Priority, RcptParam, RequireTls,
-    ReturnContent, Rrvs, ServerLimits, Size, SmtpUtf8, StartTls, ValidSince,
+    Atrn, Auth, BinaryMime, BodyType, Burl, ByTime, Capabilities, Checkpoint, Chunking, Conneg,
+    Conperm, DeliverBy, Dsn, EightBitMime, EnhancedStatusCodes, EnvelopeId, Etrn, Extension,
+    FutureRelease, Hold, Keyword, MailParam, MtPriority, Mtrk, NoSoliciting, Notify,
+    OriginalRecipient, Pipelining, Prdr, Priority, RcptParam, RequireTls, ReturnContent, Rrvs,
+    ServerLimits, Size, SmtpUtf8, StartTls, Submitter, ValidSince, Xclient, Xforward, Xverp,
 };
 #[cfg(feature = "net")]
 pub use net::{
@@ -125,10 +126,11 @@ pub use protocol::{
     Transcript, Unmet, Violation,
 };
 pub use wire::{
-    AddressLiteral, ClientName, Code, Command, CommandError, ContentFault, Domain, EnhancedCode,
-    Escaped, Foreign, ForwardPath, GeneralLiteral, Host, InvalidEnhancedCode, InvalidValue, Limits,
-    LineBuffer, LineEndings, LineTooLong, Lines, LocalPart, Mailbox, MechanismName, Param, Piece,
-    Quirk, Quirks, Raw, Reply, ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef, Retry,
-    ReversePath, Scan, Scanner, Secret, Severity, Status, Strictness, Stuffer, Text, Verb,
-    WireLines, unescape,
+    AbsoluteUri, AddressLiteral, AttributeValue, ClientName, Code, Command, CommandError,
+    ContentFault, Domain, EnhancedCode, Escaped, EtrnNode, Foreign, ForwardPath, GeneralLiteral,
+    Host, InvalidEnhancedCode, InvalidValue, Limits, LineBuffer, LineEndings, LineTooLong, Lines,
+    LocalPart, Mailbox, MechanismName, Param, Piece, QueueName, Quirk, Quirks, Raw, Reply,
+    ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef, Retry, ReversePath, Scan, Scanner,
+    Secret, Severity, Status, Strictness, Stuffer, Text, Verb, WireLines, XclientAttribute,
+    XclientName, XforwardAttribute, XforwardName, unescape,
 };

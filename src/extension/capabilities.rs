@@ -251,6 +251,39 @@ pub(super) mod tests {
         assert_eq!(offered.to_string(), "XFOO one\\x09two, X_Y:Z=1, X-LAST");
     }
 
+    /// Private to Exchange, Exim and sendmail, or given up: known by name, and never used.
+    #[test]
+    fn c_020_what_is_never_used_stays_visible() {
+        let lines = [
+            "X-EXPS GSSAPI NTLM LOGIN",
+            "XEXCH50 2",
+            "X-LINK2STATE",
+            "PIPECONNECT",
+            "X_PIPE_CONNECT",
+            "VERB",
+            "ONEX",
+            "UTF8SMTP 1",
+            "SEND",
+            "TURN",
+        ];
+        let offered = offered(&lines);
+        let all: Vec<_> = offered.keywords().map(|keyword| keyword.to_string()).collect();
+        assert_eq!(all[..lines.len()], lines);
+        let params = |name| offered.keywords().find(|it| it.name() == name).unwrap().params();
+        assert_eq!(params("X-EXPS"), "GSSAPI NTLM LOGIN");
+        assert_eq!(params("UTF8SMTP"), "1");
+        assert!(lines.iter().all(|line| offered.has(line.split(' ').next().unwrap())));
+        assert_eq!((offered.get::<Auth>(), offered.get::<SmtpUtf8>()), (None, None));
+    }
+
+    #[test]
+    fn flags_are_offered_by_their_keywords_alone() {
+        let offered = offered(&["etrn", "ATRN x", "PRDR", "XETRN"]);
+        assert!(offered.get::<Etrn>().is_some() && offered.get::<Atrn>().is_some());
+        assert!(offered.get::<Prdr>().is_some());
+        assert_eq!(super::tests::offered(&["XETRN"]).get::<Etrn>(), None);
+    }
+
     #[test]
     fn dialect_50_c_018_the_first_line_is_never_a_keyword() {
         let reply = b"250-PIPELINING\r\n250 SIZE\r\n";

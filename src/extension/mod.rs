@@ -7,6 +7,11 @@
 //! | `capabilities` | the extensions of an EHLO reply |
 //! | `param` | parameters of MAIL and RCPT, and what each needs |
 //! | the others | an extension each |
+//!
+//! Some keywords are known by name and have no file: they are never used, and stay visible in
+//! `Capabilities::keywords` like those that nobody knows. They are Exchange's `X-EXPS`, `XEXCH50`
+//! and `X-LINK2STATE`, Exim's `PIPECONNECT`, sendmail's `VERB` and `ONEX`, `UTF8SMTP`, which
+//! SMTPUTF8 has replaced, and `SEND`, `SOML`, `SAML` and `TURN`.
 
 /// Declares the file of each extension, and the list in which parameters and line lengths are
 /// looked up.
@@ -36,6 +41,19 @@ extensions! {
     require_tls::RequireTls,
     rrvs::Rrvs,
     server_limits::ServerLimits,
+    no_soliciting::NoSoliciting,
+    mtrk::Mtrk,
+    submitter::Submitter,
+    burl::Burl,
+    checkpoint::Checkpoint,
+    conperm::Conperm,
+    conneg::Conneg,
+    etrn::Etrn,
+    atrn::Atrn,
+    xclient::Xclient,
+    xforward::Xforward,
+    xverp::Xverp,
+    prdr::Prdr,
 }
 
 mod capabilities;
@@ -47,6 +65,7 @@ pub use dsn::{EnvelopeId, Notify, OriginalRecipient, ReturnContent};
 pub use eight_bit_mime::BodyType;
 pub use future_release::Hold;
 pub use mt_priority::Priority;
+pub(crate) use mtrk::lacking;
 use param::read;
 pub use param::{MailParam, RcptParam};
 pub(crate) use param::{needed_by, refused_by};
@@ -61,21 +80,21 @@ use crate::wire::Param;
 /// ```
 /// use ehlo::{Capabilities, Extension, ReplyKind, ReplyRef, Strictness};
 ///
-/// /// XVERP, Postfix's variable envelope return path.
-/// struct Verp;
+/// /// PIPECONNECT, for clients of Exim that know the offer from before.
+/// struct PipeConnect;
 ///
-/// impl Extension for Verp {
-///     const KEYWORD: &'static str = "XVERP";
+/// impl Extension for PipeConnect {
+///     const KEYWORD: &'static str = "PIPECONNECT";
 ///
 ///     fn parse(_params: &str) -> Option<Self> {
 ///         Some(Self)
 ///     }
 /// }
 ///
-/// let reply = b"250-mx.example.org\r\n250 XVERP\r\n";
+/// let reply = b"250-mx.example.org\r\n250 PIPECONNECT\r\n";
 /// let parsed = ReplyRef::parse(reply, ReplyKind::Hello, Strictness::Strict)?;
 /// let (reply, _) = parsed.expect("whole");
-/// assert!(Capabilities::parse(reply).get::<Verp>().is_some());
+/// assert!(Capabilities::parse(reply).get::<PipeConnect>().is_some());
 /// # Ok::<(), ehlo::ReplyError>(())
 /// ```
 pub trait Extension: Sized {

@@ -92,6 +92,7 @@ impl Phase {
             }
         }
         lines.push("    Ready --> Auth: AUTH 334".to_owned());
+        lines.push("    Ready --> Recipients: MAIL TRANSID 355".to_owned());
         lines.push("    Handshake --> Hello: TLS".to_owned());
         lines.push("    Content --> EndOfData: last octet written".to_owned());
         lines.push("    Closed --> [*]".to_owned());
@@ -133,10 +134,14 @@ pub(super) enum Act {
     EndOfData,
     /// `BDAT n LAST`.
     LastChunk,
+    /// `BURL uri LAST`.
+    LastUri,
+    /// MAIL with TRANSID: what the server has of the mail may go on (RFC 1845).
+    Resumable,
 }
 
 impl Act {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 28] = [
         Self::Connect,
         Self::Command(Verb::Ehlo),
         Self::Command(Verb::Helo),
@@ -146,16 +151,23 @@ impl Act {
         Self::Response,
         Self::Cancel,
         Self::Command(Verb::Mail),
+        Self::Resumable,
         Self::Command(Verb::Rcpt),
         Self::Command(Verb::Data),
         Self::EndOfData,
         Self::Command(Verb::Bdat),
         Self::LastChunk,
+        Self::Command(Verb::Burl),
+        Self::LastUri,
         Self::Command(Verb::Rset),
         Self::Command(Verb::Vrfy),
         Self::Command(Verb::Expn),
         Self::Command(Verb::Help),
         Self::Command(Verb::Noop),
+        Self::Command(Verb::Etrn),
+        Self::Command(Verb::Atrn),
+        Self::Command(Verb::Xclient),
+        Self::Command(Verb::Xforward),
         Self::Command(Verb::Quit),
         Self::Command(Verb::Other),
     ];
@@ -170,6 +182,8 @@ impl fmt::Display for Act {
             Self::Cancel => f.write_str("*"),
             Self::EndOfData => f.write_str("end of data"),
             Self::LastChunk => f.write_str("BDAT LAST"),
+            Self::LastUri => f.write_str("BURL LAST"),
+            Self::Resumable => f.write_str("MAIL TRANSID"),
         }
     }
 }
@@ -204,6 +218,8 @@ pub(super) enum Expects {
     Tls,
     /// Any 2yz.
     Completed,
+    /// Any 2yz; 355 goes on with a mail that broke off (RFC 1845).
+    Resumable,
     /// Any 3yz. A 2yz would mean that the content is run as commands.
     GoAhead,
     /// 334 asks for a response, any 2yz ends the dialogue.
@@ -220,7 +236,7 @@ impl Expects {
             Self::Greeting => ("220", "other"),
             Self::Tls => ("220", "4yz/5yz"),
             Self::GoAhead => ("3yz", "4yz/5yz"),
-            Self::Completed | Self::Challenge => ("2yz", "4yz/5yz"),
+            Self::Completed | Self::Challenge | Self::Resumable => ("2yz", "4yz/5yz"),
             Self::Refusal => ("", "4yz/5yz"),
             Self::Anything => ("any", ""),
         }
@@ -288,7 +304,8 @@ const LEAVABLE: Phases =
 const LAST: bool = true;
 const MORE: bool = false;
 
-/// THE TABLE (RFC 5321 §4.1.4, RFC 2920 §3.1, RFC 2033 §4, RFC 3030 §2, RFC 3207 §4, RFC 4954 §4).
+/// THE TABLE (RFC 5321 §4.1.4, RFC 2920 §3.1, RFC 2033 §4, RFC 3030 §2, RFC 3207 §4, RFC 4954 §4,
+/// RFC 4468, RFC 1845, RFC 1985, RFC 2645; XCLIENT and XFORWARD as Postfix has them).
 #[rustfmt::skip]
 pub(super) const fn rule(act: Act) -> Rule {
     use Stage as S;
@@ -302,14 +319,21 @@ pub(super) const fn rule(act: Act) -> Rule {
         Act::Response             => (Phases::of(&[Auth]),               Expects::Challenge, To(Ready),     To(Ready),   LAST, S::Auth,      None,             "after a 334"),
         Act::Cancel               => (Phases::of(&[Auth]),               Expects::Refusal,   To(Ready),     To(Ready),   LAST, S::Auth,      None,             "after a 334"),
         Act::Command(V::Mail)     => (Phases::of(&[Ready]),              Expects::Completed, To(Envelope),  Stay,        MORE, S::Mail,      None,             "after EHLO and outside a transaction"),
+        Act::Resumable            => (Phases::of(&[Ready]),              Expects::Resumable, To(Envelope),  Stay,        LAST, S::Mail,      None,             "after EHLO and outside a transaction"),
         Act::Command(V::Rcpt)     => (Phases::of(&[Envelope, Recipients]), Expects::Completed, To(Recipients), Stay,     MORE, S::Rcpt,      None,             "after MAIL and before the content"),
         Act::Command(V::Data)     => (Phases::of(&[Recipients]),         Expects::GoAhead,   To(Content),   To(Spoiled), LAST, S::Data,      None,             "after RCPT"),
         Act::EndOfData            => (Phases::of(&[EndOfData]),          Expects::Completed, To(Ready),     To(Ready),   MORE, S::EndOfData, None,             "after the content"),
         Act::Command(V::Bdat)     => (Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Chunks),    To(Spoiled), MORE, S::Content,   Some("CHUNKING"), "after RCPT"),
         Act::LastChunk            => (Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Ready),     To(Spoiled), MORE, S::EndOfData, Some("CHUNKING"), "after RCPT"),
+        Act::Command(V::Burl)     => (Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Chunks),    To(Spoiled), LAST, S::Content,   Some("BURL"),     "after RCPT"),
+        Act::LastUri              => (Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Ready),     To(Spoiled), LAST, S::EndOfData, Some("BURL"),     "after RCPT"),
         Act::Command(V::Rset)     => (GREETED,                           Expects::Completed, Clear,         To(Closed),  MORE, S::Rset,      None,             "after the greeting and outside the content"),
         Act::Command(V::Vrfy | V::Expn | V::Help | V::Noop | V::Other)
                                   => (CALM,                              Expects::Completed, Stay,          Stay,        LAST, S::Query,     None,             "after the greeting and outside the content"),
+        Act::Command(V::Etrn)     => (Phases::of(&[Ready]),              Expects::Completed, Stay,          Stay,        LAST, S::Query,     Some("ETRN"),     "after EHLO and outside a transaction"),
+        Act::Command(V::Atrn)     => (Phases::of(&[Ready]),              Expects::Completed, To(Closed),    Stay,        LAST, S::Query,     Some("ATRN"),     "after EHLO and outside a transaction"),
+        Act::Command(V::Xclient)  => (Phases::of(&[Ready]),              Expects::Completed, To(Hello),     Stay,        LAST, S::Query,     Some("XCLIENT"),  "after EHLO and outside a transaction"),
+        Act::Command(V::Xforward) => (Phases::of(&[Ready]),              Expects::Completed, Stay,          Stay,        LAST, S::Query,     Some("XFORWARD"), "after EHLO and outside a transaction"),
         Act::Command(V::Quit)     => (LEAVABLE,                          Expects::Anything,  To(Closed),    To(Closed),  LAST, S::Quit,      None,             "after the greeting and outside the content"),
     };
     Rule { from, expects, success, refusal, last, stage, keyword, when }

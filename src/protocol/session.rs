@@ -8,7 +8,7 @@ use std::io::IoSlice;
 
 use bytes::BytesMut;
 
-use self::check::{Declared, declared, is_secret, masked};
+use self::check::{Declared, act_of, declared, is_secret, masked};
 use super::config::{Protection, Protocol, SessionConfig};
 use super::event::{Step, Ticket};
 use super::fault::{Misuse, Violation};
@@ -183,7 +183,7 @@ impl Session {
             self.flight.push(ticket, Act::Command(verb), &masked(command), end);
         } else {
             let (line, end) = self.output.own(|own| command.encode(own));
-            self.flight.push(ticket, Act::Command(verb), line, end);
+            self.flight.push(ticket, act_of(command), line, end);
         }
         if verb == Verb::Mail {
             self.declared = declared(command);

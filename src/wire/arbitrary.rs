@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
 
 use super::{
-    AddressLiteral, ClientName, Command, Domain, ForwardPath, Host, LocalPart, Mailbox,
-    MechanismName, Param, ReversePath, Secret, Text,
+    AbsoluteUri, AddressLiteral, AttributeValue, ClientName, Command, Domain, EtrnNode,
+    ForwardPath, Host, InvalidValue, LocalPart, Mailbox, MechanismName, Param, ReversePath, Secret,
+    Text, XclientAttribute, XclientName, XforwardAttribute, XforwardName,
 };
 
 pub(crate) fn domain() -> impl Strategy<Value = Domain> {
@@ -101,6 +103,51 @@ pub(crate) fn mechanism() -> impl Strategy<Value = MechanismName> {
     "[A-Za-z0-9_-]{1,20}".prop_map(|name| name.parse().unwrap())
 }
 
+pub(crate) fn etrn_node() -> impl Strategy<Value = EtrnNode> {
+    prop_oneof![
+        domain().prop_map(EtrnNode::Host),
+        domain().prop_map(EtrnNode::Subdomains),
+        "[!-~]{1,20}".prop_map(|name| EtrnNode::Queue(name.parse().unwrap())),
+    ]
+}
+
+pub(crate) fn absolute_uri() -> impl Strategy<Value = AbsoluteUri> {
+    "[A-Za-z][A-Za-z0-9+.-]{0,6}:([!$&-;=?-Z_a-z~\\[\\]]|%[0-9a-fA-F]{2}){1,20}"
+        .prop_map(|uri| uri.parse().unwrap())
+}
+
+pub(crate) fn attribute_value() -> impl Strategy<Value = AttributeValue> {
+    prop_oneof![
+        any::<IpAddr>().prop_map(AttributeValue::from),
+        any::<u16>().prop_map(AttributeValue::from),
+        Just(AttributeValue::unavailable()),
+        Just(AttributeValue::temporarily_unavailable()),
+        "\\PC{1,20}".prop_map(|text| text.parse().unwrap()),
+        select(vec!["ESMTP", "smtp", "LOCAL", "Remote"]).prop_map(|word| word.parse().unwrap()),
+    ]
+}
+
+/// Attributes of one command: at least one, each name once, and a value that its name can have.
+fn attributes<N, A>(
+    names: &'static [N],
+    build: impl Fn(N, AttributeValue) -> Result<A, InvalidValue>,
+) -> impl Strategy<Value = Vec<A>>
+where
+    N: Copy + std::fmt::Debug + 'static,
+    A: std::fmt::Debug,
+{
+    let values = vec(attribute_value(), names.len());
+    (subsequence(names.to_vec(), 1..=names.len()).prop_shuffle(), values).prop_map(
+        move |(names, values)| {
+            let built = names.into_iter().zip(values).map(|(name, value)| {
+                build(name, value)
+                    .unwrap_or_else(|_| build(name, AttributeValue::unavailable()).unwrap())
+            });
+            built.collect()
+        },
+    )
+}
+
 /// Every command but a raw one, which is read back as what it says.
 pub(crate) fn command() -> impl Strategy<Value = Command<'static>> {
     let text = || text().prop_map(Cow::Owned);
@@ -124,5 +171,18 @@ pub(crate) fn command() -> impl Strategy<Value = Command<'static>> {
         Just(Command::StartTls),
         (mechanism(), option::of(secret()))
             .prop_map(|(mechanism, initial)| Command::Auth { mechanism, initial }),
+        extended_command(),
+    ]
+}
+
+fn extended_command() -> impl Strategy<Value = Command<'static>> {
+    prop_oneof![
+        etrn_node().prop_map(|node| Command::etrn(node).unwrap()),
+        vec(domain(), 0..4).prop_map(Command::atrn),
+        (absolute_uri(), any::<bool>()).prop_map(|(uri, last)| Command::burl(uri, last).unwrap()),
+        attributes(XclientName::ALL, XclientAttribute::new::<AttributeValue>)
+            .prop_map(|attributes| Command::xclient(attributes).unwrap()),
+        attributes(XforwardName::ALL, XforwardAttribute::new::<AttributeValue>)
+            .prop_map(|attributes| Command::xforward(attributes).unwrap()),
     ]
 }

@@ -1,9 +1,13 @@
 //! What a client says: every command as a value that is valid once it exists, and its octets.
 //! When one may be said is in the table of the protocol; reading one is in `command/parse`.
 
+mod attribute;
+mod etrn;
+mod extended;
 mod mechanism;
 mod parse;
 mod raw;
+mod uri;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,12 +17,17 @@ use bytes::BytesMut;
 use super::secret::MASK;
 use super::sink::{Counter, Sink};
 use super::{
-    ClientName, Escaped, ForwardPath, InvalidValue, Param, ReversePath, Secret, Text, Verb,
+    ClientName, Domain, Escaped, ForwardPath, InvalidValue, Param, ReversePath, Secret, Text, Verb,
 };
 
+pub use self::attribute::{
+    AttributeValue, XclientAttribute, XclientName, XforwardAttribute, XforwardName,
+};
+pub use self::etrn::{EtrnNode, QueueName};
 pub use self::mechanism::MechanismName;
 pub use self::parse::CommandError;
 pub use self::raw::Raw;
+pub use self::uri::AbsoluteUri;
 
 /// A command, without its line end.
 ///
@@ -90,6 +99,29 @@ pub enum Command<'a> {
         mechanism: MechanismName,
         /// The initial response before base64; an empty one is sent as `=`.
         initial: Option<Secret>,
+    },
+    /// `ETRN mail.example.org`
+    Etrn(Cow<'a, EtrnNode>),
+    /// `ATRN example.org,example.net`, or without domains.
+    Atrn(Cow<'a, [Domain]>),
+    /// `BURL imap://joe@imap.example.org/drafts/;uid=20 LAST`
+    Burl {
+        /// Where the content is.
+        uri: Cow<'a, AbsoluteUri>,
+        /// Whether the content ends with it.
+        last: bool,
+    },
+    /// `XCLIENT ADDR=192.0.2.1 NAME=[UNAVAILABLE]`
+    #[non_exhaustive]
+    Xclient {
+        /// One or more, each name once.
+        attributes: Cow<'a, [XclientAttribute]>,
+    },
+    /// `XFORWARD ADDR=192.0.2.1 IDENT=3F4A1`
+    #[non_exhaustive]
+    Xforward {
+        /// One or more, each name once.
+        attributes: Cow<'a, [XforwardAttribute]>,
     },
     /// Any line, for testers.
     Raw(Raw<'a>),
@@ -283,6 +315,11 @@ impl Command<'_> {
             Self::Quit => Verb::Quit,
             Self::StartTls => Verb::StartTls,
             Self::Auth { .. } => Verb::Auth,
+            Self::Etrn(_) => Verb::Etrn,
+            Self::Atrn(_) => Verb::Atrn,
+            Self::Burl { .. } => Verb::Burl,
+            Self::Xclient { .. } => Verb::Xclient,
+            Self::Xforward { .. } => Verb::Xforward,
             Self::Raw(raw) => raw.verb(),
         }
     }
@@ -356,6 +393,11 @@ impl Command<'_> {
             Self::Quit => Command::Quit,
             Self::StartTls => Command::StartTls,
             Self::Auth { mechanism, initial } => Command::Auth { mechanism, initial },
+            Self::Etrn(node) => Command::Etrn(owned(node)),
+            Self::Atrn(domains) => Command::Atrn(owned(domains)),
+            Self::Burl { uri, last } => Command::Burl { uri: owned(uri), last },
+            Self::Xclient { attributes } => Command::Xclient { attributes: owned(attributes) },
+            Self::Xforward { attributes } => Command::Xforward { attributes: owned(attributes) },
             Self::Raw(raw) => Command::Raw(raw.into_owned()),
         }
     }
@@ -398,6 +440,34 @@ impl Command<'_> {
                         sink.put_base64(octets);
                     }
                 }
+                sink.put(CRLF);
+            }
+            Self::Etrn(node) => {
+                sink.put(b"ETRN ");
+                node.write_to(sink);
+                sink.put(CRLF);
+            }
+            Self::Atrn(domains) => {
+                sink.put(b"ATRN");
+                for (n, domain) in domains.iter().enumerate() {
+                    sink.put(if n == 0 { b" " } else { b"," });
+                    sink.put(domain.as_str().as_bytes());
+                }
+                sink.put(CRLF);
+            }
+            Self::Burl { uri, last } => {
+                sink.put(b"BURL ");
+                sink.put(uri.as_str().as_bytes());
+                sink.put(if *last { b" LAST\r\n" } else { CRLF });
+            }
+            Self::Xclient { attributes } => {
+                sink.put(b"XCLIENT");
+                attributes.iter().for_each(|attribute| attribute.write_to(sink));
+                sink.put(CRLF);
+            }
+            Self::Xforward { attributes } => {
+                sink.put(b"XFORWARD");
+                attributes.iter().for_each(|attribute| attribute.write_to(sink));
                 sink.put(CRLF);
             }
             Self::Raw(raw) => {

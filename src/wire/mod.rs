@@ -47,7 +47,10 @@ mod verb;
 pub(crate) mod xtext;
 
 pub use code::{Code, Retry, Severity};
-pub use command::{Command, CommandError, MechanismName, Raw};
+pub use command::{
+    AbsoluteUri, AttributeValue, Command, CommandError, EtrnNode, MechanismName, QueueName, Raw,
+    XclientAttribute, XclientName, XforwardAttribute, XforwardName,
+};
 pub use content::{ContentFault, LineEndings, Piece, Scan, Scanner, Stuffer};
 pub(crate) use date::Date;
 pub use domain::Domain;

@@ -36,6 +36,16 @@ pub enum Verb {
     StartTls,
     /// `AUTH`, RFC 4954 §4.
     Auth,
+    /// `ETRN`, RFC 1985.
+    Etrn,
+    /// `ATRN`, RFC 2645.
+    Atrn,
+    /// `BURL`, RFC 4468.
+    Burl,
+    /// `XCLIENT`, of Postfix.
+    Xclient,
+    /// `XFORWARD`, of Postfix.
+    Xforward,
     /// Any other word, which only a raw command can begin with.
     Other,
 }
@@ -58,6 +68,11 @@ impl Verb {
         Self::Quit,
         Self::StartTls,
         Self::Auth,
+        Self::Etrn,
+        Self::Atrn,
+        Self::Burl,
+        Self::Xclient,
+        Self::Xforward,
     ];
 
     /// The word in upper case; `?` for another.
@@ -79,6 +94,11 @@ impl Verb {
             Self::Quit => "QUIT",
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
+            Self::Etrn => "ETRN",
+            Self::Atrn => "ATRN",
+            Self::Burl => "BURL",
+            Self::Xclient => "XCLIENT",
+            Self::Xforward => "XFORWARD",
             Self::Other => "?",
         }
     }

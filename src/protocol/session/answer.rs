@@ -50,7 +50,13 @@ impl Session {
             }
             (Expects::Greeting, _) => Verdict::Refusal,
             (_, Severity::Transient | Severity::Permanent) => Verdict::Refusal,
-            (Expects::Completed | Expects::Challenge, Severity::Completed)
+            // Over LMTP nobody knows how many recipients the server has.
+            (Expects::Resumable, Severity::Intermediate)
+                if code == 355 && self.config.protocol == Protocol::Smtp =>
+            {
+                Verdict::Resumed
+            }
+            (Expects::Completed | Expects::Challenge | Expects::Resumable, Severity::Completed)
             | (Expects::GoAhead, Severity::Intermediate) => Verdict::Success,
             (Expects::Challenge, Severity::Intermediate) if code == 334 => Verdict::Challenge,
             _ => {
@@ -76,6 +82,11 @@ impl Session {
                 self.go(Phase::Auth);
                 return Ok(Some(Event::Challenge(awaited.ticket)));
             }
+            Verdict::Resumed => {
+                self.go(Phase::Recipients);
+                // The server has them from before, at least one.
+                self.accepted = 1;
+            }
             Verdict::Refusal => {
                 // Behind a refused MAIL everything is refused, and nothing is open.
                 let spoils =
@@ -89,7 +100,9 @@ impl Session {
             Verdict::Success => {
                 let needs_transaction = matches!(
                     awaited.act,
-                    Act::Command(Verb::Rcpt | Verb::Data | Verb::Bdat) | Act::LastChunk
+                    Act::Command(Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Burl)
+                        | Act::LastChunk
+                        | Act::LastUri
                 );
                 // DATA has an answer to that: the lone dot.
                 let has_answer = open && awaited.act == Act::Command(Verb::Data);
@@ -138,8 +151,13 @@ impl Session {
             Act::Command(Verb::Auth) | Act::Response => self.authenticated = true,
             // Counted from the reply to MAIL on: MAIL may be sent while those of an older
             // transaction are still being answered.
-            Act::Command(Verb::Mail) => self.accepted = 0,
+            Act::Command(Verb::Mail) | Act::Resumable => self.accepted = 0,
             Act::Command(Verb::Rcpt) => self.accepted += 1,
+            // As behind a new greeting: the client is another now.
+            Act::Command(Verb::Xclient) => {
+                self.capabilities = Capabilities::default();
+                self.authenticated = false;
+            }
             Act::Command(Verb::StartTls) => {
                 let reply = self.input.reply().map_or(0, |reply| reply.octets().len());
                 let behind = self.input.pending().get(reply..).unwrap_or_default();
@@ -224,4 +242,6 @@ enum Verdict {
     Success,
     Refusal,
     Challenge,
+    /// The server has a part of the mail and all of its recipients.
+    Resumed,
 }

@@ -1,6 +1,8 @@
 //! Whether a command may be sent now. The order stands in the table; here is the rest: what the
 //! server offers, what protects the channel, what fits.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 
 use super::Session;
@@ -49,7 +51,9 @@ impl Session {
                 Err(Misuse::TlsRequired(verb))
             }
             Verb::Data if self.declared.binary => Err(Misuse::BinaryOverData),
-            Verb::Bdat if !self.may_send_chunk() => Err(Misuse::NoRoom(verb, self.flight.len())),
+            Verb::Bdat | Verb::Burl if !self.may_send_chunk(verb) => {
+                Err(Misuse::NoRoom(verb, self.flight.len()))
+            }
             _ => match rule.keyword {
                 Some(keyword) if !self.capabilities.has(keyword) => Err(Misuse::Unsupported {
                     keyword: keyword.to_owned(),
@@ -63,12 +67,12 @@ impl Session {
 
     /// A refused chunk is run as commands by some servers: none goes out before a recipient is
     /// known to be accepted, unless that was asked for by name.
-    fn may_send_chunk(&self) -> bool {
-        let rule = rule(Act::Command(Verb::Bdat));
+    fn may_send_chunk(&self, verb: Verb) -> bool {
+        let rule = rule(Act::Command(verb));
         let awaits = |verb| self.flight.holds(Act::Command(verb));
         let has_recipient = rule.from.contains(self.here) && !awaits(Verb::Mail);
         match self.config.protocol {
-            Protocol::Smtp => has_recipient || self.config.run_ahead,
+            Protocol::Smtp => has_recipient || (self.config.run_ahead && verb == Verb::Bdat),
             // How many replies the last chunk draws has to be known when it is sent.
             Protocol::Lmtp => has_recipient && !awaits(Verb::Rcpt) && !awaits(Verb::Bdat),
         }
@@ -114,6 +118,11 @@ impl Session {
                 });
             }
             self.check_param(verb, param, command.params())?;
+        }
+        if verb == Verb::Mail
+            && let Some(fault) = extension::lacking(command.params())
+        {
+            return Err(Misuse::Value(fault));
         }
         if let Command::Raw(_) = command {
             if verb == Verb::Bdat {
@@ -165,18 +174,32 @@ pub(super) struct Declared {
     pub(super) binary: bool,
 }
 
+/// The row of the table that a command belongs to. A raw one belongs to that of what it says.
+pub(super) fn act_of(command: &Command<'_>) -> Act {
+    match read(command).as_ref() {
+        Command::Burl { last: true, .. } => Act::LastUri,
+        mail @ Command::Mail { .. } if mail.params().iter().any(|param| param.is("TRANSID")) => {
+            Act::Resumable
+        }
+        _ => Act::Command(command.verb()),
+    }
+}
+
+/// What a raw command says, where that can be read.
+fn read<'a>(command: &'a Command<'a>) -> Cow<'a, Command<'a>> {
+    match command {
+        Command::Raw(raw) => match Command::parse(raw.as_octets()) {
+            Ok(read) => Cow::Owned(read),
+            Err(_) => Cow::Borrowed(command),
+        },
+        command => Cow::Borrowed(command),
+    }
+}
+
 /// What MAIL declares about what follows it. A raw one that cannot be read declares nothing.
 pub(super) fn declared(mail: &Command<'_>) -> Declared {
     let mut declared = Declared::default();
-    let read;
-    let params = match mail {
-        Command::Raw(raw) => {
-            read = Command::parse(raw.as_octets());
-            read.as_ref().map_or(&[][..], Command::params)
-        }
-        mail => mail.params(),
-    };
-    for param in params {
+    for param in read(mail).params() {
         declared.utf8 |= param.is(SmtpUtf8::KEYWORD);
         match BodyType::of(param) {
             Some(BodyType::EightBitMime) => declared.eight_bit = true,

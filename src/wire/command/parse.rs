@@ -2,6 +2,7 @@
 //! them to say.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -124,6 +125,11 @@ fn of(verb: Verb, argument: Option<&str>) -> Parsed {
         Verb::Quit => none(Command::Quit),
         Verb::StartTls => none(Command::StartTls),
         Verb::Auth => auth(needed()?),
+        Verb::Etrn => Ok(Command::etrn(needed()?)?),
+        Verb::Atrn => atrn(argument),
+        Verb::Burl => burl(needed()?),
+        Verb::Xclient => Ok(Command::xclient(attributes(needed()?)?)?),
+        Verb::Xforward => Ok(Command::xforward(attributes(needed()?)?)?),
         // No word gives it.
         Verb::Other => Err(Fault::Syntax("not a verb")),
     }
@@ -218,6 +224,41 @@ fn auth(argument: &str) -> Parsed {
         },
     };
     Command::auth(mechanism, initial).map_err(|error| Fault::Syntax(error.reason()))
+}
+
+/// ```text
+/// atrn = "ATRN" [ SP domain *( "," domain ) ] CRLF
+/// ```
+///
+/// RFC 2645.
+fn atrn(argument: Option<&str>) -> Parsed {
+    let domains = argument.into_iter().flat_map(|domains| domains.split(','));
+    let domains = domains.map(str::parse).collect::<Result<Vec<_>, _>>()?;
+    Ok(Command::atrn(domains))
+}
+
+/// ```text
+/// burl-cmd = "BURL" SP absolute-URI [ SP "LAST" ] CRLF
+/// ```
+///
+/// RFC 4468.
+fn burl(argument: &str) -> Parsed {
+    match argument.split_once(' ') {
+        None => Ok(Command::burl(argument, false)?),
+        Some((uri, last)) if last.eq_ignore_ascii_case("LAST") => Ok(Command::burl(uri, true)?),
+        Some(_) => Err(Fault::Syntax("a URI must follow, and then nothing or `LAST`")),
+    }
+}
+
+/// ```text
+/// xclient = "XCLIENT" 1*( SP attribute ) CRLF
+/// xforward = "XFORWARD" 1*( SP attribute ) CRLF
+/// ```
+fn attributes<A>(argument: &str) -> Result<Vec<A>, Fault>
+where
+    A: FromStr<Err = InvalidValue>,
+{
+    Ok(argument.split(' ').map(str::parse).collect::<Result<_, _>>()?)
 }
 
 fn trim_end(line: &[u8]) -> &[u8] {

@@ -1,6 +1,7 @@
 //! Every command: its octets, its way back, and what cannot be built into it.
 
 mod doors;
+mod extended;
 
 use proptest::prelude::*;
 
@@ -278,7 +279,7 @@ proptest! {
 
     #[test]
     fn any_line_is_read_or_refused(
-        start in "(MAIL FROM:<?|RCPT TO:<?|AUTH |BDAT |NOOP |EHLO )?",
+        start in "(MAIL FROM:<?|RCPT TO:<?|AUTH |BDAT |NOOP |EHLO |ETRN [@#]?|ATRN |BURL a:|XCLIENT NAME=)?",
         rest in prop_oneof![
             "[ -~]{0,30}",
             "[a-c@.\"\\\\<>:= ]{0,20}".prop_map(String::from),
