@@ -3,7 +3,7 @@
 
 use super::delivery::Addressee;
 use super::{Delivery, Envelope, Event, Misuse, Outcome, Phase, Protocol, Session, Ticket};
-use crate::wire::{Command, ForwardPath, Param, Reply, ReversePath, Verb};
+use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath, Verb};
 
 /// A mail on its way over a [`Session`]: it sends the commands of an envelope as there is room,
 /// matches their replies, and says what became of the mail.
@@ -176,13 +176,18 @@ impl Dispatch {
     /// Sends MAIL.
     ///
     /// # Errors
-    /// It cannot be sent; nothing has changed.
+    /// It cannot be sent, or has a TRANSID: where a server goes on with a mail, it must not have
+    /// all of the content once more. Nothing has changed.
     pub fn mail(
         &mut self,
         session: &mut Session,
         sender: &ReversePath,
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
+        if let Some(resumable) = params.iter().find(|param| param.is("TRANSID")) {
+            let reason = "a mail that may go on is sent command by command";
+            return Err(InvalidValue::new("parameter", resumable.to_string(), reason).into());
+        }
         let ticket = session.send(&Command::mail(sender).with_params(params)?)?;
         self.mail = Some(ticket);
         Ok(ticket)

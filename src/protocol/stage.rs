@@ -43,7 +43,8 @@ pub enum Stage {
     EndOfData,
     /// RSET.
     Rset,
-    /// A command that leaves the session as it is: VRFY, EXPN, HELP, NOOP and unknown verbs.
+    /// A command outside the way of a mail: VRFY, EXPN, HELP, NOOP, ETRN, ATRN, XCLIENT, XFORWARD
+    /// and unknown verbs. ATRN may take ten minutes (RFC 2645).
     Query,
     /// QUIT.
     Quit,

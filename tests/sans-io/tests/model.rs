@@ -1,5 +1,5 @@
 //! The session against a model of the order that was written from the documents alone (RFC 5321
-//! §4.1.4, RFC 2920 §3.1, RFC 3207, RFC 4954), by hand and in the plainest way. It shares nothing
+//! §4.1.4, RFC 2920 §3.1, RFC 3207, RFC 4954, Postfix on XCLIENT), by hand and in the plainest way. It shares nothing
 //! with the table that the session obeys.
 
 use std::collections::VecDeque;
@@ -45,6 +45,12 @@ enum Say {
     Help,
     Vrfy,
     Expn,
+    Etrn,
+    Atrn,
+    Xclient,
+    Xforward,
+    Burl,
+    BurlLast,
     Quit,
 }
 
@@ -65,6 +71,12 @@ const COMMANDS: &[(Say, &str)] = &[
     (Say::Help, "HELP"),
     (Say::Vrfy, "VRFY b"),
     (Say::Expn, "EXPN b"),
+    (Say::Etrn, "ETRN example.org"),
+    (Say::Atrn, "ATRN"),
+    (Say::Xclient, "XCLIENT NAME=a"),
+    (Say::Xforward, "XFORWARD NAME=a"),
+    (Say::Burl, "BURL imap:a"),
+    (Say::BurlLast, "BURL imap:a LAST"),
     (Say::Quit, "QUIT"),
 ];
 
@@ -89,8 +101,10 @@ impl Model {
             Say::Mail => "READY",
             Say::Rcpt => "ENV0 ENVN",
             Say::Data => "ENVN",
-            Say::Bdat | Say::BdatLast if !self.esmtp => "",
-            Say::Bdat | Say::BdatLast => "ENVN CHUNK",
+            Say::Etrn | Say::Atrn | Say::Xclient | Say::Xforward if !self.esmtp => "",
+            Say::Etrn | Say::Atrn | Say::Xclient | Say::Xforward => "READY",
+            Say::Bdat | Say::BdatLast | Say::Burl | Say::BurlLast if !self.esmtp => "",
+            Say::Bdat | Say::BdatLast | Say::Burl | Say::BurlLast => "ENVN CHUNK",
             Say::Rset => "UNID READY ENV0 ENVN CHUNK DIRTY",
             Say::Noop | Say::Help | Say::Vrfy | Say::Expn => "UNID READY ENV0 ENVN",
             Say::Quit => "UNID REFUSED READY ENV0 ENVN CHUNK DIRTY",
@@ -111,7 +125,7 @@ impl Model {
             Say::Dot if self.lone_dot => Dirty,
             Say::Response | Say::Cancel | Say::Dot => Ready,
             // RSET goes before the next MAIL, whatever the answer will be (RFC 3030 §2).
-            Say::BdatLast if self.legal(at, Say::BdatLast) => Dirty,
+            Say::BdatLast | Say::BurlLast if self.legal(at, *say) => Dirty,
             // What a refusal before it has made unlawful leads nowhere.
             say if !self.legal(at, *say) => at,
             say => Self::accepted(at, *say),
@@ -127,8 +141,11 @@ impl Model {
             (_, Say::Mail) => Env0,
             (_, Say::Rcpt) => EnvN,
             (_, Say::Data) => Data,
-            (_, Say::Dot | Say::BdatLast) => Ready,
-            (_, Say::Bdat) => Chunk,
+            (_, Say::Dot | Say::BdatLast | Say::BurlLast) => Ready,
+            (_, Say::Bdat | Say::Burl) => Chunk,
+            (_, Say::Xclient) => Unid,
+            (_, Say::Atrn) => Dead,
+            (at, Say::Etrn | Say::Xforward) => at,
             (Unid, Say::Rset) => Unid,
             (_, Say::Rset) => Ready,
             (at, Say::Noop | Say::Help | Say::Vrfy | Say::Expn) => at,
@@ -190,7 +207,11 @@ impl Model {
             (_, 3) => Dead,
             (Say::Rcpt, 2) if !matches!(at, Env0 | EnvN) => Dead,
             // Behind a chunk that was refused the content has a hole.
-            (Say::Bdat | Say::BdatLast, 2) if !matches!(at, EnvN | Chunk) => Dead,
+            (Say::Bdat | Say::BdatLast | Say::Burl | Say::BurlLast, 2)
+                if !matches!(at, EnvN | Chunk) =>
+            {
+                Dead
+            }
             (Say::Dot, _) if std::mem::take(&mut self.lone_dot) => Dirty,
             // The replies of this test offer extensions with 250 alone.
             (Say::Ehlo, 2) => {
@@ -201,10 +222,18 @@ impl Model {
                 self.esmtp = false;
                 Ready
             }
+            (Say::Xclient, 2) => {
+                (self.esmtp, self.authenticated) = (false, false);
+                Unid
+            }
             (say, 2) => Self::accepted(at, say),
             // refused
             (Say::Data, _) if matches!(at, Env0 | EnvN) => Dirty,
-            (Say::Bdat | Say::BdatLast, _) if matches!(at, Env0 | EnvN | Chunk | Dirty) => Dirty,
+            (Say::Bdat | Say::BdatLast | Say::Burl | Say::BurlLast, _)
+                if matches!(at, Env0 | EnvN | Chunk | Dirty) =>
+            {
+                Dirty
+            }
             (Say::Dot, _) => Ready,
             // AUTH says nothing of a transaction that failed before it in the same group.
             (Say::Auth, _) => at,
@@ -292,7 +321,8 @@ fn agree(
     for (say, line) in COMMANDS {
         let lawful = model.at != Conn && open && model.legal(ahead, *say)
             // A chunk cannot wait for a go-ahead: a recipient has to be known.
-            && (run_ahead || !matches!(say, Say::Bdat | Say::BdatLast)
+            && (run_ahead && matches!(say, Say::Bdat | Say::BdatLast)
+                || !matches!(say, Say::Bdat | Say::BdatLast | Say::Burl | Say::BurlLast)
                 || model.legal(model.at, *say) && !model.queue.contains(&Say::Mail));
         let command = Command::parse(line.as_bytes()).unwrap();
         let allowed = session.allows(command.verb());
@@ -378,7 +408,8 @@ fn play(turns: &[Turn], setup: Setup) -> Result<(), TestCaseError> {
                 let offer = if pipelining { "250-PIPELINING\r\n" } else { "" };
                 let reply = match greets {
                     true => format!(
-                        "250-mx\r\n{offer}250-CHUNKING\r\n250-AUTH LOGIN\r\n250 STARTTLS\r\n"
+                        "250-mx\r\n{offer}250-CHUNKING\r\n250-AUTH LOGIN\r\n250-ETRN\r\n250-ATRN\r\n\
+                         250-XCLIENT NAME\r\n250-XFORWARD NAME\r\n250-BURL imap\r\n250 STARTTLS\r\n"
                     ),
                     false => format!("{code} x\r\n"),
                 };

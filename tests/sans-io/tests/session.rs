@@ -221,3 +221,35 @@ fn a_raw_mail_declares_what_it_says() {
     session.finish().unwrap();
     assert_eq!(written(&mut session, &mut &b"\xe9"[..]), b"\xe9\r\n.\r\n");
 }
+
+/// What is left of the content is for the caller to know.
+#[test]
+fn a_dispatch_leaves_mails_that_may_go_on_alone() {
+    let mut session = introduced(SessionConfig::default(), &["CHECKPOINT", "PIPELINING"]);
+    let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
+    let params = ["TRANSID=<1@c.example>".parse().unwrap()];
+    let mut dispatch = Dispatch::new(envelope.recipients());
+    let misuse = dispatch.advance(&mut session, &envelope, &params).unwrap_err();
+    assert_eq!(
+        misuse.to_string(),
+        "parameter \"TRANSID=<1@c.example>\": a mail that may go on is sent command by command"
+    );
+    assert_eq!(session.in_flight(), 0);
+}
+
+/// A tester's line is followed like one that was built.
+#[test]
+fn c_116_raw_lines_of_extensions_lead_where_they_should() {
+    let mut session = introduced(SessionConfig::default(), &["BURL", "CHECKPOINT", "XCLIENT NAME"]);
+    let mut raw = |line: &str, reply: &[u8]| {
+        session.send(&Command::raw(line).unwrap()).unwrap();
+        written(&mut session, &mut &b""[..]);
+        hear(&mut session, reply);
+        session.phase()
+    };
+    assert_eq!(raw("mail from:<a@b> transid=<1@c>", b"355 5\r\n"), Phase::Recipients);
+    assert_eq!(raw("burl imap:x", b"250 ok\r\n"), Phase::Chunks);
+    assert_eq!(raw("burl imap:x last", b"250 ok\r\n"), Phase::Ready);
+    assert_eq!(raw("xclient name=a no such thing", b"220 mx\r\n"), Phase::Hello);
+    assert_eq!(session.capabilities().keywords().count(), 0);
+}
