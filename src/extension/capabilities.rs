@@ -278,10 +278,11 @@ pub(super) mod tests {
 
     #[test]
     fn flags_are_offered_by_their_keywords_alone() {
-        let offered = offered(&["etrn", "ATRN x", "PRDR", "XETRN"]);
-        assert!(offered.get::<Etrn>().is_some() && offered.get::<Atrn>().is_some());
-        assert!(offered.get::<Prdr>().is_some());
-        assert_eq!(super::tests::offered(&["XETRN"]).get::<Etrn>(), None);
+        let others = offered(&["XETRN", "ETRN=1"]);
+        assert_eq!((others.get::<Etrn>(), others.get::<Prdr>()), (None, None));
+        let offered = offered(&["etrn", "ATRN x", "PRDR"]);
+        assert_eq!((offered.get::<Etrn>(), offered.get::<Atrn>()), (Some(Etrn), Some(Atrn)));
+        assert_eq!(offered.get::<Prdr>(), Some(Prdr));
     }
 
     #[test]
