@@ -5,7 +5,7 @@ use super::Extension;
 
 /// The server takes ETRN. The mail comes over a connection of the server's own.
 ///
-/// No parameters; on port 587 it must not be offered (RFC 6409 §7).
+/// No parameters; on port 587 it must not be offered (RFC 6409).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Etrn;
