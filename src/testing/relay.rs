@@ -1,5 +1,5 @@
 //! What relays and gateways say to each other, where it is offered: ETRN (RFC 1985), and Postfix's
-//! XCLIENT and XFORWARD. The crate's own commands know none of them, so they are read here.
+//! XCLIENT and XFORWARD. They are read here and not as commands, so that each fault has its words.
 
 use super::peer::{HELLO_FIRST, Next, Peer, Words};
 use super::server::keyword;

@@ -89,8 +89,12 @@ impl Session {
             }
             Verdict::Refusal => {
                 // Behind a refused MAIL everything is refused, and nothing is open.
-                let spoils =
-                    matches!(awaited.act, Act::Command(Verb::Data | Verb::Bdat) | Act::LastChunk);
+                let spoils = matches!(
+                    awaited.act,
+                    Act::Command(Verb::Data | Verb::Bdat | Verb::Burl)
+                        | Act::LastChunk
+                        | Act::LastUri
+                );
                 if lawful || (open && spoils) {
                     self.go(rule.refusal.from(self.here));
                 } else {

@@ -90,14 +90,14 @@ async fn runs_its_queue_where_etrn_is_offered() {
         C: ETRN
         S: 501 5.5.4 its argument is missing
         C: XCLIENT NAME=x
-        S: 500 5.5.1 command unknown
+        S: 502 5.5.1 command not implemented
         C: MAIL FROM:<>
         S: 250 2.1.0 sender ok
         C: ETRN example.test
         S: 503 5.5.1 not inside a transaction
     ";
     offering(Server::new(), &["ETRN"], script).await;
-    after_hello(Server::new(), "C: ETRN example.test\nS: 500 5.5.1 command unknown").await;
+    after_hello(Server::new(), "C: ETRN example.test\nS: 502 5.5.1 command not implemented").await;
     let script = "S: 220 mx.example.test ESMTP ready\nC: ETRN x\nS: 503 5.5.1 say hello first";
     converse(Server::new().offer("ETRN"), script).await;
 }
@@ -121,7 +121,7 @@ async fn a_new_session_begins_with_xclient() {
     ";
     offering(Server::new(), &offers, script).await;
     let script = "C: XCLIENT NAME=x\nS: 550 5.7.1 not you";
-    offering(Server::new().reply_to(Verb::Other, "550 5.7.1 not you"), &offers, script).await;
+    offering(Server::new().reply_to(Verb::Xclient, "550 5.7.1 not you"), &offers, script).await;
 }
 
 #[tokio::test]
