@@ -252,9 +252,10 @@ impl Deliveries<'_> {
     /// something is in doubt.
     fn conclude(&mut self, error: &mut Option<Error>) {
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        let is_decided = outbox.is_oldest_decided();
+        let is_over = driver.session.phase() == Phase::Closed;
+        let in_doubt = is_over && !outbox.is_oldest_decided();
         let delivery = outbox.conclude_oldest(&driver.session).unwrap_or_default();
-        let error = (!is_decided).then(|| error.take().unwrap_or_else(|| driver.closed()));
+        let error = in_doubt.then(|| error.take().unwrap_or_else(|| driver.closed()));
         let place = self.row.iter_mut().find(|place| matches!(place, Place::OnItsWay));
         if let Some(place) = place {
             *place = Place::Known(Sent { delivery, error });

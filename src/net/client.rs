@@ -113,10 +113,12 @@ impl Client {
     ///
     /// MAIL, every RCPT and DATA go out together where the server offers PIPELINING. SIZE, BODY
     /// and SMTPUTF8 are chosen from the content and the addresses, unless the envelope gives them.
+    /// Recipients beyond what the server takes in one mail by its LIMITS (RFC 9422) are *not sent*:
+    /// send to them again, or [split](Envelope::split) the envelope before.
     ///
     /// # Errors
-    /// Nothing was sent, because the server does not offer what the mail needs or the content
-    /// cannot be sent; or the session ended before all was known. What is known then is kept for
+    /// Nothing was sent, because the server does not offer what the mail needs, takes no more mails
+    /// over this connection, or the content cannot be sent; or the session ended before all was known. What is known then is kept for
     /// [`take_delivery`](Self::take_delivery). Refusals are no errors.
     pub async fn send(
         &mut self,
@@ -325,9 +327,10 @@ impl Client {
                 outbox.note(&driver.session, event);
             }
         }
-        match outbox.is_oldest_decided() {
-            true => Ok(()),
-            false => Err(driver.closed()),
+        match driver.session.phase() {
+            Phase::Closed if !outbox.is_oldest_decided() => Err(driver.closed()),
+            // Recipients beyond the server's limits were not asked for.
+            _ => Ok(()),
         }
     }
 

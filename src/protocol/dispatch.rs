@@ -74,6 +74,8 @@ pub struct Dispatch {
     end: Option<Ticket>,
     go_ahead: bool,
     accepted: usize,
+    /// The server takes no more recipients: those behind are not asked for.
+    is_full: bool,
     way: Way,
 }
 
@@ -126,6 +128,8 @@ impl Dispatch {
     }
 
     /// Sends as many commands of the envelope as there is room for, MAIL with these parameters.
+    /// Recipients beyond what the server takes by its LIMITS (RFC 9422) are not asked for: they are
+    /// *not sent*.
     ///
     /// # Errors
     /// A command cannot be sent. Those before it have been.
@@ -148,13 +152,17 @@ impl Dispatch {
         if session.phase() == Phase::Closed {
             return Ok(Due::Nothing);
         }
-        while !self.is_mail_refused() && self.rcpts.len() < envelope.recipients().len() {
+        let all = envelope.recipients().len();
+        while !self.is_mail_refused() && !self.is_full && self.rcpts.len() < all {
             if !session.has_room() {
                 return Ok(Due::Reply);
             }
             let n = self.rcpts.len();
             if let Some(recipient) = envelope.recipients().get(n) {
-                self.rcpt(session, recipient, envelope.recipient_params(n))?;
+                match self.rcpt(session, recipient, envelope.recipient_params(n)) {
+                    Err(Misuse::LimitReached { .. }) => self.is_full = true,
+                    sent => drop(sent?),
+                }
             }
         }
         if self.way == Way::Data && self.data.is_none() && !self.is_mail_refused() {

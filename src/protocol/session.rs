@@ -3,12 +3,14 @@
 
 mod answer;
 mod check;
+mod limits;
 
 use std::io::IoSlice;
 
 use bytes::BytesMut;
 
 use self::check::{Declared, act_of, declared, is_secret, masked};
+use self::limits::Quota;
 use super::config::{Protection, Protocol, SessionConfig};
 use super::event::{Step, Ticket};
 use super::fault::{Misuse, Violation};
@@ -68,6 +70,8 @@ pub struct Session {
     capabilities: Capabilities,
     protection: Protection,
     authenticated: bool,
+    /// What the server takes of mails and recipients.
+    quota: Quota,
     /// What the last MAIL that was sent declares.
     declared: Declared,
     /// Recipients of the open transaction.
@@ -95,6 +99,7 @@ impl Session {
             capabilities: Capabilities::default(),
             protection: Protection::None,
             authenticated: false,
+            quota: Quota::default(),
             declared: Declared::default(),
             accepted: 0,
             last_chunk_refused: false,
@@ -188,6 +193,7 @@ impl Session {
         if verb == Verb::Mail {
             self.declared = declared(command);
         }
+        self.quota.sent(command);
         Ok(ticket)
     }
 
@@ -372,6 +378,7 @@ impl Session {
             self.input = ReplyBuffer::new(self.config.limits, self.config.strictness);
             self.lent = false;
             self.capabilities = Capabilities::default();
+            self.quota = Quota::default();
             self.authenticated = false;
             self.go(Phase::Hello);
         }

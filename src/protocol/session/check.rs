@@ -42,6 +42,7 @@ impl Session {
         if !self.flight.has_room(self.is_pipelining()) {
             return Err(Misuse::NoRoom(verb, self.flight.len()));
         }
+        self.quota.allows(verb)?;
         match verb {
             Verb::StartTls if self.protection != Protection::None => Err(Misuse::Again(verb)),
             Verb::Auth if self.authenticated => Err(Misuse::Again(verb)),
@@ -89,18 +90,24 @@ impl Session {
 
     /// What is wrong with a command beside its place in the order.
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
+        self.quota.check(command)?;
         self.check_within(self.declared, command)
     }
 
-    /// The same for every command of a mail, before the first of them is sent.
+    /// The same for every command of a mail, before the first of them is sent. Of its recipients the
+    /// first has to be within what the server takes.
     #[cfg(feature = "net")]
     pub(crate) fn check_mail(&self, envelope: &Envelope, params: &[Param]) -> Result<(), Misuse> {
         let mail = Command::mail(envelope.sender()).with_params(params)?;
         let declared = declared(&mail);
+        self.quota.allows(Verb::Mail)?;
         self.check_within(declared, &mail)?;
         for (n, recipient) in envelope.recipients().iter().enumerate() {
             let params = envelope.recipient_params(n);
             let rcpt = Command::rcpt(recipient).with_params(params)?;
+            if n == 0 {
+                self.quota.check(&rcpt)?;
+            }
             self.check_within(declared, &rcpt)?;
         }
         Ok(())
