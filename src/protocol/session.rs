@@ -189,6 +189,10 @@ impl Session {
         } else {
             let (line, end) = self.output.own(|own| command.encode(own));
             self.flight.push(ticket, act_of(command), line, end);
+            if verb == Verb::Burl {
+                // What the server fetches is not seen here: octets behind it are looked at anew.
+                self.output.begin_chunks(self.declared.text());
+            }
         }
         if verb == Verb::Mail {
             self.declared = declared(command);
@@ -210,8 +214,7 @@ impl Session {
         let chunk = Chunk { act, line, octets };
         self.flight.push_chunk(&chunk, (0..replies).map(|n| ticket.plus(n)), end);
         let octets = usize::try_from(octets).unwrap_or(usize::MAX);
-        let Declared { eight_bit, binary, .. } = self.declared;
-        self.output.begin_chunk(octets, last, is_first, (!binary).then_some(eight_bit));
+        self.output.begin_chunk(octets, last, is_first, self.declared.text());
         self.last_chunk_refused = false;
         ticket
     }

@@ -181,6 +181,13 @@ pub(super) struct Declared {
     pub(super) binary: bool,
 }
 
+impl Declared {
+    /// Whether the content has to be text, and then, whether it may be 8-bit.
+    pub(super) fn text(self) -> Option<bool> {
+        (!self.binary).then_some(self.eight_bit)
+    }
+}
+
 /// The row of the table that a command belongs to. A raw one belongs to that of what it says.
 pub(super) fn act_of(command: &Command<'_>) -> Act {
     match read(command).as_ref() {
