@@ -126,11 +126,6 @@ impl Session {
             }
             self.check_param(verb, param, command.params())?;
         }
-        if verb == Verb::Mail
-            && let Some(fault) = extension::lacking(command.params())
-        {
-            return Err(Misuse::Value(fault));
-        }
         if let Command::Raw(_) = command {
             if verb == Verb::Bdat {
                 return Err(self.not_awaited("a raw BDAT", "never: its octets are not counted"));
