@@ -498,6 +498,12 @@ impl Session {
         self.output.is_pending()
     }
 
+    /// Whether chunks have to be text, and then whether it may be 8-bit.
+    #[cfg(feature = "net")]
+    pub(crate) fn text_of_chunks(&self) -> Option<bool> {
+        self.declared.text()
+    }
+
     /// What the chunk that was just sent holds was looked at before.
     #[cfg(feature = "net")]
     pub(crate) const fn chunk_scanned(&mut self) {
