@@ -35,9 +35,9 @@ class Handler:
         name = str(next(count))
         with open(f"{MAIL}/.{name}", "wb") as file:
             # The octets as they came, dots taken off; the envelope on top.
-            file.write(f"X-From: {envelope.mail_from}\n".encode())
+            file.write(f"X-Sender: {envelope.mail_from}\n".encode())
             for recipient in envelope.rcpt_tos:
-                file.write(f"X-To: {recipient}\n".encode())
+                file.write(f"X-Recipient: {recipient}\n".encode())
             file.write(envelope.original_content)
         os.rename(f"{MAIL}/.{name}", f"{MAIL}/{name}")
         return f"250 2.0.0 Ok: kept as {name}"
