@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use ehlo::{Envelope, ErrorKind, Retry, Stage, Timeouts};
+use ehlo::{Command, Envelope, ErrorKind, Retry, Stage, Timeouts};
 
 use crate::every::{self, Server, to_bob};
-use crate::support::{checked, clear, kept, kept_as, mail, outcomes, quit, var};
+use crate::support::{
+    PASSWORD, USER, checked, clear, kept, kept_as, mail, outcomes, quit, shows_no_secret, starttls,
+    var,
+};
 use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = &tests!["aiosmtpd":
     "STARTTLS, verified; AUTH PLAIN; relaying" => every::starttls_and_auth::<Aiosmtpd>,
     "TLS from the start; AUTH" => every::implicit_tls::<Aiosmtpd>,
     "AUTH with a wrong password" => every::wrong_password::<Aiosmtpd>,
+    "AUTH LOGIN by hand: its prompts end in NUL" => login_by_hand,
     "refused: unknown, refused, relaying" => every::refused_recipients::<Aiosmtpd>,
     "content as it is: dots, LF, CR, 8 bits, none" => every::contents::<Aiosmtpd>,
     "content larger than SIZE" => every::too_large::<Aiosmtpd>,
@@ -30,6 +34,17 @@ impl Server for Aiosmtpd {
     const WRONG_PASSWORD: &str = "535 5.7.8 Authentication credentials invalid";
     const SIZE: Option<&str> = Some("552 Error: message size exceeds fixed maximum message size");
     const TOO_LARGE: &str = "552 Error: Too much mail data";
+}
+
+async fn login_by_hand() {
+    let mut smtp = starttls(Aiosmtpd::PREFIX, "PORT").connect().await.unwrap().into_conversation();
+    let login = Command::auth("LOGIN", None).unwrap();
+    assert_eq!(smtp.say(&login).await.unwrap().text(), "VXNlciBOYW1lAA==");
+    assert_eq!(smtp.respond(USER.as_bytes()).await.unwrap().text(), "UGFzc3dvcmQA");
+    let reply = smtp.respond(PASSWORD.as_bytes()).await.unwrap();
+    assert_eq!(reply.to_string(), "235 2.7.0 Authentication successful");
+    shows_no_secret(&smtp.transcript().unwrap().to_string());
+    smtp.quit().await.unwrap();
 }
 
 async fn smtputf8() {

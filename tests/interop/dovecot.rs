@@ -18,7 +18,9 @@ pub(crate) const TESTS: &[Test] = &tests!["Dovecot":
     "submission: STARTTLS; AUTH; passed on" => submission,
     "submission: TLS from the start" => submission_implicit,
     "submission: AUTH with a wrong password" => wrong_password,
+    "submission: AUTH XOAUTH2 by hand, right and wrong" => xoauth2,
     "submission: MAIL before AUTH" => mail_before_auth,
+    "submission: too large: closed without a reply" => too_large,
     "submission: a bare AUTH in EHLO after AUTH" => ehlo_after_auth,
     "submission: 235, then 421: its relay is down" => stranded,
 ];
@@ -162,6 +164,50 @@ async fn wrong_password() {
         checked(error).to_string(),
         "127.0.0.1 said: 535 5.7.8 Authentication failed. (in reply to AUTH PLAIN <secret>)"
     );
+}
+
+async fn xoauth2() {
+    let token = var("EHLO_DOVECOT_TOKEN");
+    let mut smtp =
+        implicit("EHLO_DOVECOT", "TLS_PORT").connect().await.unwrap().into_conversation();
+    let initial = |token: &str| format!("user=alice\x01auth=Bearer {token}\x01\x01");
+    // What is wrong stands in a challenge, which wants an empty response.
+    let wrong = initial(&token[..token.len() - 1]);
+    let auth = Command::auth("XOAUTH2", Some(wrong.as_bytes().into())).unwrap();
+    assert_eq!(smtp.say(&auth).await.unwrap().code().number(), 334);
+    let reply = smtp.respond(b"").await.unwrap();
+    assert_eq!(reply.to_string(), "535 5.7.8 Authentication failed.");
+    let right = initial(&token);
+    let auth = Command::auth("XOAUTH2", Some(right.as_bytes().into())).unwrap();
+    assert_eq!(smtp.say(&auth).await.unwrap().to_string(), "235 2.7.0 Logged in.");
+    let transcript = smtp.transcript().unwrap().to_string();
+    assert_eq!(transcript.matches("C: AUTH XOAUTH2 <secret>\n").count(), 2, "{transcript}");
+    smtp.quit().await.unwrap();
+}
+
+async fn too_large() {
+    let mut client = as_alice(implicit("EHLO_DOVECOT", "TLS_PORT")).connect().await.unwrap();
+    let mut transaction = client.mail("alice@example.test").await.unwrap();
+    transaction.rcpt("bob@example.test").await.unwrap();
+    let mut data = transaction.data().await.unwrap();
+    let content = mail(&("x".repeat(78) + "\r\n").repeat(11 * 1024 * 1024 / 80));
+    let mut blocks = content.as_bytes().chunks(1 << 16);
+    let error = loop {
+        let Some(block) = blocks.next() else { break data.finish().await.unwrap_err() };
+        if let Err(error) = data.write(block).await {
+            break error;
+        }
+    };
+    assert!(matches!(error.kind(), ErrorKind::Closed(None)), "{error:?}");
+    // How far the content gets before it hangs up is chance. Once all of it is away, nobody can
+    // tell that it was not taken.
+    let (stage, outcome) = match error.stage() {
+        Stage::EndOfData => ("end of data", "unknown: no answer came after the mail was sent"),
+        _ => ("content", "not sent"),
+    };
+    assert_eq!(checked(error).to_string(), format!("127.0.0.1 closed the connection at {stage}"));
+    let delivery = client.take_delivery().await.expect("what is known");
+    assert_eq!(outcomes(&delivery), [outcome]);
 }
 
 async fn mail_before_auth() {
