@@ -113,6 +113,20 @@ fn between<'a>(line: &'a str, before: &str, behind: &str) -> Option<&'a str> {
     rest.split_once(behind).map(|(found, _)| found)
 }
 
+/// Waits until the log of a server has each of these in some line, and gives the log.
+pub(crate) async fn logged(server: &str, words: &[&str]) -> String {
+    let path = var(&format!("{server}_LOG"));
+    for _ in 0..200 {
+        let log = std::fs::read(&path).expect("the log");
+        let log = String::from_utf8_lossy(&log).into_owned();
+        if words.iter().all(|words| log.contains(words)) {
+            return log;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{path} does not show each of {words:?}");
+}
+
 /// The file, in a folder where a server keeps its mails, of the mail with the subject of this one.
 pub(crate) async fn kept(folder: &str, content: &str) -> Vec<u8> {
     let subject = content.lines().find(|line| line.starts_with("Subject: ")).expect("a subject");
