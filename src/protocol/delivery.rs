@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn c_099_552_behind_accepted_recipients_may_mean_452() {
+    fn c_099_dialect_62_552_behind_accepted_recipients_may_mean_452() {
         let later = |text: &str, follows_accepted| {
             let mut mail = delivery();
             mail.recipients = vec![Addressee { follows_accepted, ..addressee(text) }];
@@ -300,6 +300,8 @@ mod tests {
         assert_eq!(later("552 5.2.2 full", true), Retry::Never);
         assert_eq!(later("552 too many", false), Retry::Never);
         assert_eq!(later("550 5.5.3 too many", true), Retry::Never);
+        assert_eq!(later("450 4.7.1 greylisted, try again in 300 seconds", false), Retry::Later);
+        assert_eq!(later("452 4.5.3 too many recipients", true), Retry::Later);
     }
 
     #[test]
