@@ -53,6 +53,23 @@
 //! # }
 //! ```
 //!
+//! # Many mails
+//!
+//! [`Client::send_each`] takes a stream of mails and gives the delivery of each, over one connection;
+//! a [`Source`] is content that is read while it is sent.
+//!
+//! ```no_run
+//! # async fn example(
+//! #     mut client: ehlo::Client,
+//! #     mails: impl futures_core::Stream<Item = ehlo::Mail> + Send,
+//! # ) {
+//! let mut deliveries = client.send_each(mails).then_quit();
+//! while let Some(sent) = deliveries.next().await {
+//!     println!("{} have it; {:?}", sent.delivery.accepted(), sent.error);
+//! }
+//! # }
+//! ```
+//!
 //! # Every reply in your hands
 //!
 //! What one would type into telnet: a [`Conversation`].

@@ -20,7 +20,7 @@ use crate::protocol::{Delivery, Envelope, Phase, Stage};
 
 /// Mails on their way at most, where the client runs ahead: enough to fill a round trip, and few
 /// enough that little is in doubt when the connection breaks.
-const MOST: usize = 8;
+const MOST: usize = 16;
 
 /// A mail to be sent: who is to have it, and its content.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Client {
     /// *not sent*, each with the reason.
     ///
     /// Where [running ahead](super::Connector::run_ahead) was chosen and the server offers
-    /// PIPELINING, the next mail goes out before the one before is answered, with at most 8 on their
+    /// PIPELINING, the next mail goes out before the one before is answered, with at most 16 on their
     /// way.
     ///
     /// ```
@@ -304,6 +304,7 @@ impl Deliveries<'_> {
 
     async fn send(&mut self, mail: Mail) {
         let Mail { envelope, content } = mail;
+        self.client.conversation.driver.begin(Stage::Mail);
         let octets;
         let given = match content {
             Content::Octets(all) => {
