@@ -205,3 +205,26 @@ async fn running_ahead_content_waits_for_nothing_up_to_its_limit() {
     assert_eq!(unanswered("short\r\n").await, format!("{group}BDAT 7 LAST\r\nshort\r\n"));
     assert_eq!(unanswered(&"0123456789abcde\r\n".repeat(4_000)).await, group);
 }
+
+#[tokio::test]
+async fn c_075_long_lines_are_sent_and_told_or_refused() {
+    let long = format!("Subject: x\r\n\r\n{}\r\nend\r\n", "x".repeat(999));
+    for transfer in [Transfer::Data, Transfer::Bdat] {
+        let connector = connector().transfer(transfer);
+        let (mut client, _server) = client(connector.clone(), Server::new()).await;
+        assert_eq!(client.send(&envelope(), &long).await.unwrap().long_lines(), 1);
+        assert_eq!(client.send(&envelope(), "short\r\n").await.unwrap().long_lines(), 0);
+
+        let (mut client, server) = self::client(connector.refuse_long_lines(), Server::new()).await;
+        let words =
+            "the content cannot be sent: content has a line of more than 998 octets at offset 14";
+        let error = client.send(&envelope(), &long).await.unwrap_err();
+        assert_eq!(error.to_string(), words);
+        let source = Source::new(long.as_bytes());
+        let error = client.send_from(&envelope(), source).await.unwrap_err();
+        assert_eq!(error.to_string(), words);
+        let delivery = client.take_delivery().await.unwrap();
+        assert_eq!(delivery.recipients().next().unwrap().outcome(), ehlo::Outcome::NotSent);
+        assert!(server.mails().is_empty());
+    }
+}

@@ -16,6 +16,8 @@ pub(super) struct Job<'a> {
     pub(super) params: Cow<'a, [Param]>,
     pub(super) content: Content<'a>,
     pub(super) way: Way,
+    /// Lines of the content that a server need not take.
+    pub(super) long_lines: u64,
 }
 
 /// How the content goes.
@@ -38,7 +40,7 @@ pub(super) enum Content<'a> {
 impl Job<'_> {
     /// The mail, of which nothing has been sent.
     pub(super) fn dispatch(&self) -> Dispatch {
-        let dispatch = Dispatch::new(self.envelope.recipients());
+        let dispatch = Dispatch::new(self.envelope.recipients()).with_long_lines(self.long_lines);
         match self.way {
             Way::Data => dispatch,
             Way::Bdat => dispatch.over_bdat(),

@@ -35,6 +35,7 @@ pub struct Delivery {
     pub(super) recipients: Vec<Addressee>,
     /// The last octet of the terminator was handed to the stream.
     pub(super) written: bool,
+    pub(super) long_lines: u64,
 }
 
 /// A recipient, and the replies that are its own.
@@ -98,6 +99,13 @@ impl Delivery {
     #[must_use]
     pub const fn end(&self) -> Option<&Reply> {
         self.end.as_ref()
+    }
+
+    /// How many lines of the content have more than 998 octets, which a server need not take and may
+    /// have cut (RFC 5321 §4.5.3.1.6); 0 where the content was read from a source.
+    #[must_use]
+    pub const fn long_lines(&self) -> u64 {
+        self.long_lines
     }
 }
 
@@ -245,6 +253,7 @@ mod tests {
             end: reply("250 2.0.0 queued"),
             recipients: vec![addressee("250 ok")],
             written: true,
+            long_lines: 0,
         }
     }
 

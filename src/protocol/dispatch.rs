@@ -111,6 +111,14 @@ impl Dispatch {
         dispatch
     }
 
+    /// Notes how many lines of the content a server need not take (see
+    /// [`Needs::long_lines`](super::Needs::long_lines)): the delivery tells it.
+    #[must_use]
+    pub const fn with_long_lines(mut self, lines: u64) -> Self {
+        self.delivery.long_lines = lines;
+        self
+    }
+
     /// The same with BDAT in place of DATA: the content is cut into [chunks](Self::chunk), the first
     /// of which waits until every recipient is answered.
     #[must_use]
