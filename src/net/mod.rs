@@ -4,8 +4,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `security` | how a connection is to be protected: the choice |
-//! | `connect` | from a host's name to a TCP connection |
-//! | `stream` | what carries the octets: TCP, Unix, given, TLS over each |
+//! | `connect` | from a host's name to a TCP connection, from a path to a Unix socket |
+//! | `stream` | what carries the octets: TCP, any other stream, TLS over each |
 //! | `tls/` | trust, crypto provider, handshake, and why one failed |
 //! | `connector` | how to reach a server and speak with it: the settings |
 //! | `reach` | the steps from there to a client |
