@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use ehlo::{
-    Connector, Delivery, Envelope, Error, ForwardPath, Outcome, Recipient, Reply, ReversePath,
-    Stage, Transcript,
+    Connector, Delivery, Envelope, Error, ForwardPath, Outcome, Progress, Recipient, Reply,
+    ReversePath, Stage, Transcript,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -126,8 +126,12 @@ async fn send(
         }
     };
     let bar = progress_bar(content.len());
-    let progress = |octets| bar.set_position(octets);
-    let sent = client.send_with_progress(envelope, content, progress).await;
+    let watch = |progress: Progress<'_>| {
+        if let Progress::Octets(octets) = progress {
+            bar.set_position(octets);
+        }
+    };
+    let sent = client.send_watched(envelope, content, watch).await;
     bar.finish_and_clear();
     let known = match sent {
         Ok(delivery) => (delivery, None),

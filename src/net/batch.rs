@@ -15,6 +15,7 @@ use super::conversation::Conversation;
 use super::driver::{Arrival, Beside};
 use super::policy::Given;
 use super::source::Source;
+use super::watch::Watch;
 use crate::error::Error;
 use crate::protocol::{Delivery, Envelope, Phase, Stage};
 
@@ -325,7 +326,7 @@ impl Deliveries<'_> {
         self.row.push_back(Place::OnItsWay);
         self.state = State::Sending;
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        let sent = job.transmit(driver, outbox, &mut |_| ()).await;
+        let sent = job.transmit(driver, outbox, &mut Watch::nobody()).await;
         self.state = State::Calm;
         let Err(error) = sent else { return };
         if driver.session.phase() == Phase::Closed {

@@ -20,6 +20,7 @@
 //! | `transmit` | one mail, up to the last octet of its content |
 //! | `outbox` | mails on their way, and outcomes that nobody has taken yet |
 //! | `transaction` | a mail stage by stage |
+//! | `watch` | what is told of a mail while it is on its way |
 //! | `timeouts` | how long each stage may take |
 
 mod batch;
@@ -42,6 +43,7 @@ mod timeouts;
 mod tls;
 mod transaction;
 mod transmit;
+mod watch;
 
 pub use batch::{Deliveries, Mail, Sent};
 pub use client::Client;
@@ -60,3 +62,4 @@ pub use tls::{
     TlsVersion, Trust,
 };
 pub use transaction::{Body, Transaction};
+pub use watch::Progress;

@@ -69,6 +69,11 @@ impl Delivery {
         self.recipients.iter().map(|addressee| Recipient { delivery: self, addressee })
     }
 
+    /// The recipient at this place of the envelope.
+    pub(crate) fn recipient(&self, n: usize) -> Option<Recipient<'_>> {
+        self.recipients.get(n).map(|addressee| Recipient { delivery: self, addressee })
+    }
+
     /// How many recipients have the mail.
     #[must_use]
     pub fn accepted(&self) -> usize {

@@ -367,6 +367,11 @@ impl Dispatch {
         self.chunks.is_some_and(|(first, last)| (first..=last).contains(&ticket))
     }
 
+    /// What is known so far; who is not decided yet reads as *not sent*.
+    pub(crate) const fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
     /// Whether the server has decided for every recipient.
     #[must_use]
     pub fn is_decided(&self) -> bool {
