@@ -143,11 +143,12 @@ pub use protocol::{
     Transcript, Unmet, Violation,
 };
 pub use wire::{
-    AbsoluteUri, AddressLiteral, AttributeValue, ClientName, Code, Command, CommandError,
-    ContentFault, Domain, EnhancedCode, Escaped, EtrnNode, Foreign, ForwardPath, GeneralLiteral,
-    Host, InvalidEnhancedCode, InvalidValue, Limits, LineBuffer, LineEndings, LineTooLong, Lines,
-    LocalPart, Mailbox, MechanismName, Param, Piece, QueueName, Quirk, Quirks, Raw, Reply,
-    ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef, Retry, ReversePath, Scan, Scanner,
-    Secret, Severity, Status, Strictness, Stuffer, Text, Verb, WireLines, XclientAttribute,
-    XclientName, XforwardAttribute, XforwardName, unescape,
+    AbsoluteUri, AddressLiteral, Answer, AttributeValue, ClientName, Code, Command, CommandError,
+    ContentFault, Domain, EnhancedCode, Escaped, EtrnNode, Expansion, Foreign, ForwardPath,
+    GeneralLiteral, Host, InvalidEnhancedCode, InvalidValue, Limits, LineBuffer, LineEndings,
+    LineTooLong, Lines, Listed, LocalPart, Mailbox, MechanismName, Param, Piece, QueueName,
+    QueueRun, Quirk, Quirks, Raw, Reply, ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef,
+    Retry, ReversePath, Scan, Scanner, Secret, Severity, Status, Strictness, Stuffer, Text, Verb,
+    Verification, WireLines, XclientAttribute, XclientName, XforwardAttribute, XforwardName,
+    unescape,
 };

@@ -322,7 +322,8 @@ impl Client {
         settled.map_err(|error| match error.retry() {
             Retry::Unknown => driver.error(stage, ErrorKind::Closed(None)),
             _ => error,
-        })
+        })?;
+        self.reintroduce(stage).await
     }
 
     /// Sends a mail, and waits for what becomes of it.

@@ -13,6 +13,7 @@
 //! | `clock` | the deadline that runs |
 //! | `secure` | the step from clear to TLS |
 //! | `conversation` | any lawful command, every reply |
+//! | `query` | what may be asked beside mails, and on whose behalf one speaks |
 //! | `client` | whole mails, and what became of them |
 //! | `batch` | mails in a row |
 //! | `policy` | what was chosen for all mails of a client, and what that makes of one |
@@ -32,6 +33,7 @@ mod conversation;
 mod driver;
 mod outbox;
 mod policy;
+mod query;
 mod reach;
 #[cfg(feature = "tls")]
 mod secure;

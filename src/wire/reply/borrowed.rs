@@ -117,7 +117,7 @@ impl<'a> ReplyRef<'a> {
     /// U+FFFD; controls stay, so show the reply itself rather than this.
     #[must_use]
     pub fn text(&self) -> Cow<'a, str> {
-        let mut lines = self.lines().map(|line| self.without_enhanced(line));
+        let mut lines = self.texts();
         let first = String::from_utf8_lossy(lines.next().unwrap_or_default());
         if self.lines == 1 {
             return first;
@@ -185,6 +185,12 @@ impl<'a> ReplyRef<'a> {
     /// The same reply with its octets at another place.
     pub(super) const fn with_octets<'b>(&self, octets: &'b [u8]) -> ReplyRef<'b> {
         ReplyRef::framed(octets, self.code, self.kind, self.quirks, self.lines)
+    }
+
+    /// The text of each line, without enhanced codes.
+    pub(in crate::wire) fn texts(&self) -> impl Iterator<Item = &'a [u8]> {
+        let reply = *self;
+        self.lines().map(move |line| reply.without_enhanced(line))
     }
 
     fn may_be_enhanced(&self) -> bool {
