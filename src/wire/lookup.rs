@@ -279,8 +279,10 @@ mod tests {
 
     /// A name and a mailbox, `-` where there is none.
     fn shown(listed: &[Listed]) -> Vec<(&str, &str)> {
-        let mailbox = |one: &'_ Listed| one.mailbox().map_or("-", Mailbox::as_str).to_owned();
-        listed.iter().map(|one| (one.name().unwrap_or("-"), &*mailbox(one).leak())).collect()
+        listed
+            .iter()
+            .map(|one| (one.name().unwrap_or("-"), one.mailbox().map_or("-", Mailbox::as_str)))
+            .collect()
     }
 
     #[test]
@@ -314,7 +316,7 @@ mod tests {
     #[test]
     fn octets_that_are_no_utf8_make_no_address() {
         let listed = Listed::read(b"J\xfcrgen <joe@example.org>");
-        assert_eq!(shown(&[listed.clone()]), [("J\u{fffd}rgen", "joe@example.org")]);
+        assert_eq!(shown(std::slice::from_ref(&listed)), [("J\u{fffd}rgen", "joe@example.org")]);
         assert_eq!(listed.to_string(), r"J\xfcrgen <joe@example.org>");
         for line in [&b"<j\xfcrgen@example.org>"[..], b"j\xfcrgen@example.org"] {
             assert_eq!(shown(&[Listed::read(line)]), [("-", "-")]);
