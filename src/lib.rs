@@ -35,6 +35,9 @@
 //! # }
 //! ```
 //!
+//! LMTP goes the same way, over TCP or a Unix socket (`Connector::unix`);
+//! [`send_watched`](Client::send_watched) tells each recipient's outcome as it comes.
+//!
 //! # The same, stage by stage
 //!
 //! RCPT before MAIL, or anything behind the end of the content, does not compile: see [`Client`].
