@@ -131,7 +131,7 @@ pub use extension::{
 };
 #[cfg(feature = "net")]
 pub use net::{
-    Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Conversation,
+    Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Content, Conversation,
     Deliveries, HeloPolicy, InClear, InvalidSecurity, Mail, Progress, ResolveFault, Security, Sent,
     Source, Timeouts, Transaction, Transfer,
 };

@@ -104,7 +104,7 @@ async fn what_one_mail_fails_by_does_not_touch_the_next() {
             Mail::new(envelope(1), "bare\n"),
             Mail::new(binary, "x"),
             mail(3),
-            Mail::from_source(envelope(4), Source::new(&b"from a source\r\n"[..])),
+            Mail::new(envelope(4), Source::new(&b"from a source\r\n"[..])),
         ];
         let heard = all(client.send_all(mails)).await;
         assert_eq!(

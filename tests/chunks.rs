@@ -57,7 +57,7 @@ async fn c_058_c_102_binary_content_goes_over_bdat_by_itself() {
     let (mut client, server) = client(connector.clone(), server).await;
     let binary = with_body(BodyType::BinaryMime);
     assert!(client.send(&binary, content).await.unwrap().is_complete());
-    assert!(client.send_from(&binary, Source::new(&content[..])).await.unwrap().is_complete());
+    assert!(client.send(&binary, Source::new(&content[..])).await.unwrap().is_complete());
     for mail in server.mails() {
         assert_eq!(mail.content(), content);
         assert_eq!(mail.chunks(), Some(&[content.len() as u64][..]));
@@ -88,7 +88,7 @@ async fn a_source_is_sent_in_chunks() {
     let (mut client, server) = client(connector(), Server::new()).await;
     let content = "line\n".repeat(60_000);
     let source = Source::new(content.as_bytes()).size(300_000);
-    assert!(client.send_from(&envelope(), source).await.unwrap().is_complete());
+    assert!(client.send(&envelope(), source).await.unwrap().is_complete());
     let mails = server.mails();
     let mail = mails.last().unwrap();
     assert_eq!(mail.content().len(), 360_000);
@@ -221,7 +221,7 @@ async fn c_075_long_lines_are_sent_and_told_or_refused() {
         let error = client.send(&envelope(), &long).await.unwrap_err();
         assert_eq!(error.to_string(), words);
         let source = Source::new(long.as_bytes());
-        let error = client.send_from(&envelope(), source).await.unwrap_err();
+        let error = client.send(&envelope(), source).await.unwrap_err();
         assert_eq!(error.to_string(), words);
         let delivery = client.take_delivery().await.unwrap();
         assert_eq!(delivery.recipients().next().unwrap().outcome(), ehlo::Outcome::NotSent);

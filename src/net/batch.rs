@@ -7,14 +7,12 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures_core::Stream;
 
 use super::client::Client;
+use super::content::Content;
 use super::conversation::Conversation;
 use super::driver::{Arrival, Beside};
-use super::policy::Given;
-use super::source::Source;
 use super::watch::Watch;
 use crate::error::Error;
 use crate::protocol::{Delivery, Envelope, Phase, Stage};
@@ -27,26 +25,14 @@ const MOST: usize = 16;
 #[derive(Debug)]
 pub struct Mail {
     envelope: Envelope,
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    Octets(Bytes),
-    Source(Source<'static>),
+    content: Content<'static>,
 }
 
 impl Mail {
-    /// A mail whose content is in memory.
+    /// A mail with content in memory, or from a [`Source`](super::Source).
     #[must_use]
-    pub fn new(envelope: Envelope, content: impl Into<Bytes>) -> Self {
-        Self { envelope, content: Content::Octets(content.into()) }
-    }
-
-    /// A mail whose content is read while it is sent.
-    #[must_use]
-    pub const fn from_source(envelope: Envelope, source: Source<'static>) -> Self {
-        Self { envelope, content: Content::Source(source) }
+    pub fn new(envelope: Envelope, content: impl Into<Content<'static>>) -> Self {
+        Self { envelope, content: content.into() }
     }
 
     /// Who is to have it.
@@ -306,15 +292,7 @@ impl Deliveries<'_> {
     async fn send(&mut self, mail: Mail) {
         let Mail { envelope, content } = mail;
         self.client.conversation.driver.begin(Stage::Mail);
-        let octets;
-        let given = match content {
-            Content::Octets(all) => {
-                octets = all;
-                Given::Octets(&octets)
-            }
-            Content::Source(source) => Given::Source(source),
-        };
-        let started = self.client.prepare(&envelope, given);
+        let started = self.client.prepare(&envelope, content);
         let started = started.and_then(|job| self.client.start(&job).map(|()| job));
         let mut job = match started {
             Ok(job) => job,

@@ -3,11 +3,11 @@
 
 use std::fmt;
 
+use super::content::Content;
 use super::conversation::Conversation;
 use super::driver::Arrival;
 use super::outbox::Outbox;
 use super::policy::Policy;
-use super::source::Source;
 use super::transaction::Transaction;
 use super::transmit::Job;
 use super::watch::{Progress, Watch};
@@ -119,15 +119,16 @@ impl Client {
     ///
     /// # Errors
     /// Nothing was sent, because the server does not offer what the mail needs, takes no more mails
-    /// over this connection, or the content cannot be sent; or the session ended before all was known. What is known then is kept for
+    /// over this connection, or the content cannot be sent; or the session ended before all was known,
+    /// or the [`Source`](super::Source) failed. What is known then is kept for
     /// [`take_delivery`](Self::take_delivery). Refusals are no errors.
-    pub async fn send(
+    pub async fn send<'c>(
         &mut self,
         envelope: &Envelope,
-        content: impl AsRef<[u8]> + Send,
+        content: impl Into<Content<'c>> + Send,
     ) -> Result<Delivery, Error> {
         self.settle(Stage::Mail).await?;
-        let job = self.prepare(envelope, content.as_ref().into())?;
+        let job = self.prepare(envelope, content.into())?;
         self.carry_out(job, Watch::nobody()).await
     }
 
@@ -167,29 +168,15 @@ impl Client {
     ///
     /// # Errors
     /// As for [`send`](Self::send).
-    pub async fn send_watched(
+    pub async fn send_watched<'c>(
         &mut self,
         envelope: &Envelope,
-        content: impl AsRef<[u8]> + Send,
+        content: impl Into<Content<'c>> + Send,
         mut watch: impl FnMut(Progress<'_>) + Send,
     ) -> Result<Delivery, Error> {
         self.settle(Stage::Mail).await?;
-        let job = self.prepare(envelope, content.as_ref().into())?;
+        let job = self.prepare(envelope, content.into())?;
         self.carry_out(job, Watch::new(Some(&mut watch))).await
-    }
-
-    /// Sends a mail whose content is read while it is sent.
-    ///
-    /// # Errors
-    /// As for [`send`](Self::send), and where the source fails: the mail was not delivered then.
-    pub async fn send_from(
-        &mut self,
-        envelope: &Envelope,
-        source: Source<'_>,
-    ) -> Result<Delivery, Error> {
-        self.settle(Stage::Mail).await?;
-        let job = self.prepare(envelope, source.into())?;
-        self.carry_out(job, Watch::nobody()).await
     }
 
     /// Sends the last mail, and says QUIT behind it: where the server offers PIPELINING, without
@@ -197,13 +184,13 @@ impl Client {
     ///
     /// # Errors
     /// As for [`send`](Self::send). What becomes of QUIT is no error.
-    pub async fn send_last(
+    pub async fn send_last<'c>(
         &mut self,
         envelope: &Envelope,
-        content: impl AsRef<[u8]> + Send,
+        content: impl Into<Content<'c>> + Send,
     ) -> Result<Delivery, Error> {
         self.settle(Stage::Mail).await?;
-        let mut job = self.prepare(envelope, content.as_ref().into())?;
+        let mut job = self.prepare(envelope, content.into())?;
         self.start(&job)?;
         let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
         let mut watch = Watch::nobody();

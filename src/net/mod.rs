@@ -17,7 +17,7 @@
 //! | `client` | whole mails, and what became of them |
 //! | `batch` | mails in a row |
 //! | `policy` | what was chosen for all mails of a client, and what that makes of one |
-//! | `source` | content that is read while it is sent |
+//! | `content` | the content of a mail: in memory, or read while it is sent |
 //! | `transmit` | one mail, up to the last octet of its content |
 //! | `outbox` | mails on their way, and outcomes that nobody has taken yet |
 //! | `transaction` | a mail stage by stage |
@@ -29,6 +29,7 @@ mod client;
 mod clock;
 mod connect;
 mod connector;
+mod content;
 mod conversation;
 mod driver;
 mod outbox;
@@ -38,7 +39,6 @@ mod reach;
 #[cfg(feature = "tls")]
 mod secure;
 mod security;
-mod source;
 mod stream;
 mod timeouts;
 #[cfg(feature = "tls")]
@@ -53,10 +53,10 @@ pub use connect::{ConnectAttempt, ConnectFailure, ConnectFault, ResolveFault};
 #[cfg(feature = "tls")]
 pub use connector::DangerousConnector;
 pub use connector::{Connector, HeloPolicy, InClear};
+pub use content::{Content, Source};
 pub use conversation::Conversation;
 pub use policy::Transfer;
 pub use security::{InvalidSecurity, Security};
-pub use source::Source;
 pub use timeouts::Timeouts;
 #[cfg(feature = "tls")]
 pub use tls::{

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::client::Client;
-use super::source::{Pieces, Source};
-use super::transmit::{Content, Job, Way};
+use super::content::{Content, Kind, Pieces, Reader};
+use super::transmit::{Job, Load, Way};
 use crate::error::{Error, ErrorKind};
 use crate::extension::BodyType;
 use crate::protocol::{Envelope, Misuse, Needs, Stage};
@@ -37,45 +37,28 @@ pub(super) struct Policy {
     pub(super) refuse_long_lines: bool,
 }
 
-/// The content of a mail, in memory or not.
-pub(super) enum Given<'a> {
-    Octets(&'a [u8]),
-    Source(Source<'a>),
-}
-
-impl<'a> From<&'a [u8]> for Given<'a> {
-    fn from(octets: &'a [u8]) -> Self {
-        Self::Octets(octets)
-    }
-}
-
-impl<'a> From<Source<'a>> for Given<'a> {
-    fn from(source: Source<'a>) -> Self {
-        Self::Source(source)
-    }
-}
-
 impl Client {
     /// Decides how a mail is sent, and that it can be: behind this the server alone can refuse it.
     pub(super) fn prepare<'a>(
         &self,
         envelope: &'a Envelope,
-        content: Given<'a>,
+        content: Content<'a>,
     ) -> Result<Job<'a>, Error> {
         let driver = &self.conversation.driver;
         let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
         let policy = self.policy;
+        let Content(content) = content;
         let scan = match &content {
-            Given::Octets(octets) => Some(Scan::of(octets)),
-            Given::Source(_) => None,
+            Kind::Octets(octets) => Some(Scan::of(octets.as_slice())),
+            Kind::Source(_) => None,
         };
         let needs = match &content {
-            Given::Octets(octets) => {
+            Kind::Octets(octets) => {
                 let scan = scan.unwrap_or_default();
-                Needs::of(envelope, octets, &scan, policy.line_endings)
+                Needs::of(envelope, octets.as_slice(), &scan, policy.line_endings)
                     .map_err(|fault| fail(fault.into()))?
             }
-            Given::Source(source) => {
+            Kind::Source(source) => {
                 let changes =
                     matches!(policy.line_endings, LineEndings::Normalize | LineEndings::Replace);
                 let size = source.size.filter(|_| source.size_is_final || !changes);
@@ -92,31 +75,29 @@ impl Client {
         checked.map_err(|misuse| driver.error(Stage::Mail, misuse))?;
         let way = self.way(&needs).map_err(fail)?;
         let line_endings = needs.line_endings();
-        let content = match (content, scan) {
-            (Given::Octets(octets), Some(scan)) if way == Way::Data => {
-                Content::Octets(octets, scan)
-            }
+        let load = match (content, scan) {
+            (Kind::Octets(octets), Some(scan)) if way == Way::Data => Load::Octets(octets, scan),
             // As it is, where that is what would be made of it.
-            (Given::Octets(octets), Some(scan))
+            (Kind::Octets(octets), Some(scan))
                 if scan.normalized_len(line_endings) == scan.octets()
                     && is_fit(&scan, line_endings) =>
             {
-                Content::Octets(octets, scan)
+                Load::Octets(octets, scan)
             }
-            (Given::Octets(octets), _) => {
-                Content::Pieces(pieces(Box::pin(octets), way, line_endings, &params))
+            (Kind::Octets(octets), _) => {
+                Load::Pieces(pieces(octets.reader(), way, line_endings, &params))
             }
-            (Given::Source(source), _) => {
+            (Kind::Source(source), _) => {
                 let pieces = pieces(source.reader, way, line_endings, &params);
                 let is_text = needs.body() != Some(BodyType::BinaryMime);
-                Content::Pieces(match policy.refuse_long_lines && is_text {
+                Load::Pieces(match policy.refuse_long_lines && is_text {
                     true => pieces.refusing_long_lines(),
                     false => pieces,
                 })
             }
         };
         let long_lines = needs.long_lines();
-        Ok(Job { envelope, params: Cow::Owned(params), content, way, long_lines })
+        Ok(Job { envelope, params: Cow::Owned(params), load, way, long_lines })
     }
 
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {
@@ -151,7 +132,7 @@ const fn is_fit(scan: &Scan, line_endings: LineEndings) -> bool {
 }
 
 fn pieces<'a>(
-    reader: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send + 'a>>,
+    reader: Reader<'a>,
     way: Way,
     line_endings: LineEndings,
     params: &[Param],

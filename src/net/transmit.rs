@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::content::{Octets, PIECE, Pieces, SourceFault};
 use super::driver::{Arrival, Beside, Driver};
 use super::outbox::Outbox;
-use super::source::{PIECE, Pieces, SourceFault};
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Dispatch, Due, Envelope, Phase, Stage};
@@ -15,7 +15,7 @@ use crate::wire::{Param, Scan};
 pub(super) struct Job<'a> {
     pub(super) envelope: &'a Envelope,
     pub(super) params: Cow<'a, [Param]>,
-    pub(super) content: Content<'a>,
+    pub(super) load: Load<'a>,
     pub(super) way: Way,
     /// Lines of the content that a server need not take.
     pub(super) long_lines: u64,
@@ -31,9 +31,9 @@ pub(super) enum Way {
 }
 
 /// What is left of the content.
-pub(super) enum Content<'a> {
+pub(super) enum Load<'a> {
     /// In memory, as it is, and what a scan has found in it.
-    Octets(&'a [u8], Scan),
+    Octets(Octets<'a>, Scan),
     /// From a reader.
     Pieces(Pieces<'a>),
 }
@@ -69,7 +69,7 @@ impl Job<'_> {
                 Due::Nothing => return Ok(()),
                 Due::Content => self.offer(driver, outbox, watch).await?,
                 Due::Reply if driver.session.is_writing() => {
-                    let lent = self.content.lent();
+                    let lent = self.load.lent();
                     let mut rest = lent;
                     let before = watch.octets();
                     let mut told = |left: usize| {
@@ -77,7 +77,7 @@ impl Job<'_> {
                     };
                     let arrival = driver.write(&mut rest, &mut told).await;
                     let used = lent.len() - rest.len();
-                    self.content.sent(used);
+                    self.load.sent(used);
                     if let Arrival::Event(event) = arrival? {
                         driver.check_reset()?;
                         watch.note(outbox, &driver.session, event);
@@ -103,7 +103,7 @@ impl Job<'_> {
     ) -> Result<(), Error> {
         driver.enter(Stage::Content);
         let is_data = self.way == Way::Data;
-        if let Content::Pieces(pieces) = &mut self.content {
+        if let Load::Pieces(pieces) = &mut self.load {
             loop {
                 match driver.beside(|cx| pieces.poll_piece(cx, is_data)).await? {
                     Beside::Other(Ok(())) => break,
@@ -125,13 +125,16 @@ impl Job<'_> {
             return Ok(());
         };
         let session = &mut driver.session;
-        let (octets, is_last) = match &self.content {
-            Content::Octets(left, scan) if is_data => {
+        let (octets, is_last) = match &self.load {
+            Load::Octets(left, scan) if is_data => {
                 session.scanned(scan);
-                (left.len(), true)
+                (left.as_slice().len(), true)
             }
-            Content::Octets(left, _) => (left.len().min(PIECE), left.len() <= PIECE),
-            Content::Pieces(pieces) => (pieces.ready().len(), pieces.is_at_end()),
+            Load::Octets(left, _) => {
+                let left = left.as_slice().len();
+                (left.min(PIECE), left <= PIECE)
+            }
+            Load::Pieces(pieces) => (pieces.ready().len(), pieces.is_at_end()),
         };
         let offered = if is_data {
             session
@@ -155,17 +158,17 @@ fn spoiled(driver: &mut Driver, fault: SourceFault) -> Error {
     }
 }
 
-impl Content<'_> {
+impl Load<'_> {
     fn lent(&self) -> &[u8] {
         match self {
-            Self::Octets(left, _) => left,
+            Self::Octets(left, _) => left.as_slice(),
             Self::Pieces(pieces) => pieces.ready(),
         }
     }
 
     fn sent(&mut self, octets: usize) {
         match self {
-            Self::Octets(left, _) => *left = left.get(octets..).unwrap_or_default(),
+            Self::Octets(left, _) => left.advance(octets),
             Self::Pieces(pieces) => pieces.sent(octets),
         }
     }

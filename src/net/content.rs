@@ -1,17 +1,103 @@
-//! Content that is not in memory: read from a stream as it is sent, a piece at a time.
+//! The content of a mail: in memory, or read from a stream while it is sent, a piece at a time.
 
 use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::wire::{ContentFault, LineEndings, Scanner, Stuffer};
 
 /// Octets that are read before they are sent: one chunk of BDAT, or one piece behind DATA.
 pub(super) const PIECE: usize = 128 * 1024;
+
+/// The content of a mail: octets in memory, lent or handed over, or a [`Source`].
+///
+/// ```
+/// use ehlo::{Content, Source};
+///
+/// let lent = Content::from("Subject: hello\r\n\r\n"); // or any `&T` where `T: AsRef<[u8]>`
+/// let owned = Content::from(vec![b'x'; 100]);
+/// let read = Content::from(Source::new(tokio::io::empty()));
+/// # let _ = (lent, owned, read);
+/// ```
+#[derive(Debug)]
+pub struct Content<'a>(pub(super) Kind<'a>);
+
+#[derive(Debug)]
+pub(super) enum Kind<'a> {
+    Octets(Octets<'a>),
+    Source(Source<'a>),
+}
+
+/// Octets in memory.
+#[derive(Debug)]
+pub(super) enum Octets<'a> {
+    Lent(&'a [u8]),
+    Owned(Bytes),
+}
+
+impl Octets<'_> {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Lent(octets) => octets,
+            Self::Owned(octets) => octets,
+        }
+    }
+
+    /// Drops the first so many.
+    pub(super) fn advance(&mut self, octets: usize) {
+        match self {
+            Self::Lent(left) => *left = left.get(octets..).unwrap_or_default(),
+            Self::Owned(left) => left.advance(octets.min(left.len())),
+        }
+    }
+}
+
+impl<'a> Octets<'a> {
+    /// The same, as a reader.
+    pub(super) fn reader(self) -> Reader<'a> {
+        match self {
+            Self::Lent(octets) => Box::pin(octets),
+            Self::Owned(octets) => Box::pin(io::Cursor::new(octets)),
+        }
+    }
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Content<'a> {
+    fn from(octets: &'a T) -> Self {
+        Self(Kind::Octets(Octets::Lent(octets.as_ref())))
+    }
+}
+
+impl From<Bytes> for Content<'_> {
+    fn from(octets: Bytes) -> Self {
+        Self(Kind::Octets(Octets::Owned(octets)))
+    }
+}
+
+impl From<Vec<u8>> for Content<'_> {
+    fn from(octets: Vec<u8>) -> Self {
+        Bytes::from(octets).into()
+    }
+}
+
+impl From<String> for Content<'_> {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl<'a> From<Source<'a>> for Content<'a> {
+    fn from(source: Source<'a>) -> Self {
+        Self(Kind::Source(source))
+    }
+}
+
+/// What content is read from.
+pub(super) type Reader<'a> = Pin<Box<dyn AsyncRead + Send + 'a>>;
 
 /// Content that is read while it is sent: a file, a pipe, the body of a request. However long it
 /// is, less than 1 MiB of it is in memory.
@@ -32,7 +118,7 @@ pub(super) const PIECE: usize = 128 * 1024;
 ///
 /// let message = &b"Subject: hello\r\n\r\nhello\r\n"[..]; // or a `tokio::fs::File`
 /// let envelope = Envelope::new("alice@example.org", ["bob@example.net"])?;
-/// let delivery = client.send_from(&envelope, Source::new(message)).await?;
+/// let delivery = client.send(&envelope, Source::new(message)).await?;
 /// assert!(delivery.is_complete());
 /// # Ok(())
 /// # }
@@ -40,7 +126,7 @@ pub(super) const PIECE: usize = 128 * 1024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Source<'a> {
-    pub(super) reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
+    pub(super) reader: Reader<'a>,
     pub(super) size: Option<u64>,
     pub(super) size_is_final: bool,
 }
@@ -82,7 +168,7 @@ impl fmt::Debug for Source<'_> {
 
 /// A reader, and what was read of it and is not sent yet.
 pub(super) struct Pieces<'a> {
-    reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
+    reader: Reader<'a>,
     /// As it was read, where it has to be made fit for BDAT.
     raw: BytesMut,
     /// As it is to be sent.
@@ -104,17 +190,13 @@ pub(super) enum SourceFault {
 
 impl<'a> Pieces<'a> {
     /// Pieces for DATA, or of binary content: as they are read.
-    pub(super) fn as_read(reader: Pin<Box<dyn AsyncRead + Send + 'a>>) -> Self {
+    pub(super) fn as_read(reader: Reader<'a>) -> Self {
         let (raw, ready) = (BytesMut::new(), BytesMut::with_capacity(PIECE));
         Self { reader, raw, ready, stuffer: None, scanner: None, is_at_end: false }
     }
 
     /// Pieces for BDAT: text with its line ends made right.
-    pub(super) fn as_text(
-        reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
-        line_endings: LineEndings,
-        eight_bit: bool,
-    ) -> Self {
+    pub(super) fn as_text(reader: Reader<'a>, line_endings: LineEndings, eight_bit: bool) -> Self {
         let stuffer = Stuffer::new(line_endings, eight_bit).without_dots();
         Self { stuffer: Some(stuffer), ..Self::as_read(reader) }
     }
