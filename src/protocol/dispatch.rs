@@ -9,8 +9,6 @@ use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath,
 /// matches their replies, and says what became of the mail.
 ///
 /// ```
-/// use std::io::{IoSlice, Write};
-///
 /// use ehlo::{Command, Dispatch, Due, Envelope, Session, SessionConfig, Step};
 ///
 /// # let mut session = Session::new(SessionConfig::default());
@@ -18,8 +16,7 @@ use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath,
 /// # session.poll()?;
 /// # session.send(&Command::ehlo("client.example.org")?)?;
 /// # session.poll()?;
-/// # session.gather(b"", &mut [IoSlice::new(b"")])?;
-/// # session.wrote(25);
+/// # session.write_to(&mut Vec::new(), &mut &b""[..])?;
 /// # session.receive(b"250-mx.example.net\r\n250 PIPELINING\r\n");
 /// # session.poll()?;
 /// // a stream: what was written to it, and what can be read from it
@@ -37,18 +34,12 @@ use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath,
 ///     match dispatch.advance(&mut session, &envelope, &[])? {
 ///         Due::Nothing => break dispatch.into_delivery(&session),
 ///         Due::Content => {
-///             session.content(content.len())?;
-///             dispatch.finish(&mut session)?;
+///             dispatch.content(&mut session, content.len())?;
 ///         }
 ///         Due::Reply => match session.poll()? {
 ///             Step::Event(event) => dispatch.note(&session, event),
-///             Step::Write(_) => {
-///                 let mut slices = [IoSlice::new(b""); 16];
-///                 let used = session.gather(content, &mut slices)?;
-///                 let octets = written.write_vectored(&slices[..used])?;
-///                 content = &content[session.wrote(octets)..];
-///             }
-///             Step::Read(_) => session.receive(replies.next().unwrap_or_default()),
+///             Step::Write(_) => session.write_to(&mut written, &mut content)?,
+///             Step::Read(_) => session.read_from(&mut replies.next().unwrap_or_default())?,
 ///             _ => session.end_of_input(),
 ///         },
 ///     }
@@ -250,6 +241,21 @@ impl Dispatch {
             self.chunks = Some((first, ticket));
         }
         Ok(ticket)
+    }
+
+    /// Sends all of the content, over DATA or BDAT: so many octets, which are to be lent to
+    /// [`Session::gather`], and its end.
+    ///
+    /// # Errors
+    /// The content is not awaited; nothing has changed.
+    pub fn content(&mut self, session: &mut Session, octets: usize) -> Result<Ticket, Misuse> {
+        match self.way {
+            Way::Data => {
+                session.content(octets)?;
+                self.finish(session)
+            }
+            Way::Bdat { .. } => self.chunk(session, octets as u64, true),
+        }
     }
 
     /// Ends the content behind what was promised.

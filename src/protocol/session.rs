@@ -3,6 +3,7 @@
 
 mod answer;
 mod check;
+mod stream;
 
 use std::io::IoSlice;
 
