@@ -23,7 +23,7 @@ struct Link {
     client: Client,
     flights: Flights,
     before: usize,
-    _server: Running,
+    server: Running,
 }
 
 impl Link {
@@ -31,7 +31,7 @@ impl Link {
         let (stream, far, flights) = delayed(DELAY);
         let server = server.serve(far).unwrap();
         let client = connector.connect_over(stream).await.unwrap();
-        Self { client, before: flights.count(), flights, _server: server }
+        Self { client, before: flights.count(), flights, server }
     }
 
     fn flights(&self) -> usize {
@@ -135,6 +135,20 @@ async fn running_ahead_a_source_is_no_flight_of_its_own_where_its_size_is_final(
     let sized = || source().final_size(CONTENT.len() as u64);
     let link = Link::new(Server::new(), &connector).await;
     assert_eq!(link.row((0..8).map(|_| Mail::from_source(envelope(), sized()))).await, 1);
+}
+
+/// Pieces of content wait for nothing.
+#[tokio::test(start_paused = true)]
+async fn a_source_of_many_pieces_is_two_flights() {
+    let long = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n".repeat(8192);
+    for transfer in [Transfer::Data, Transfer::Bdat] {
+        let mut link = Link::new(Server::new(), &connector().transfer(transfer)).await;
+        let source = Source::new(long.as_bytes());
+        let delivery = link.client.send_from(&envelope(), source).await.unwrap();
+        assert!(delivery.is_complete(), "{transfer:?}");
+        assert_eq!(link.flights(), 2, "{transfer:?}");
+        assert!(link.server.mails()[0].content() == long.as_bytes(), "{transfer:?}");
+    }
 }
 
 /// `MAIL`, `RCPT`, `RCPT`, then `DATA` and the content, or the chunk: nothing is gained by running

@@ -83,7 +83,8 @@ enum Way {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a fourth would have to break every caller")]
 pub enum Due {
-    /// A reply, or room for the next command.
+    /// A reply, room for the next command, or that what was promised is written: the session says
+    /// which.
     Reply,
     /// The content.
     Content,
@@ -159,7 +160,8 @@ impl Dispatch {
         }
         Ok(match session.in_flight() {
             _ if self.is_content_due(session) => Due::Content,
-            0 => Due::Nothing,
+            // What was promised has to be written first: more of it may follow.
+            0 if session.promised() == 0 => Due::Nothing,
             _ => Due::Reply,
         })
     }

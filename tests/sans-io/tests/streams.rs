@@ -122,6 +122,35 @@ proptest! {
 }
 
 #[test]
+fn content_that_is_promised_in_parts_is_written_before_more_of_it_is_due() {
+    let mut session = introduced(SessionConfig::default(), "PIPELINING");
+    let mut dispatch = Dispatch::new(envelope().recipients());
+    let mut parts = [&b"one\r\n"[..], b".two\r\n"].into_iter();
+    let (mut written, mut part) = (Vec::new(), &b""[..]);
+    let mut replies = ["250 ok\r\n250 ok\r\n354 go\r\n", "250 queued\r\n"].into_iter();
+    loop {
+        match dispatch.advance(&mut session, &envelope(), &[]).unwrap() {
+            Due::Nothing => break,
+            Due::Content => match parts.next() {
+                Some(next) => {
+                    assert_eq!(part, b"");
+                    part = next;
+                    session.content(part.len()).unwrap();
+                }
+                None => drop(dispatch.finish(&mut session).unwrap()),
+            },
+            Due::Reply => match session.poll().unwrap() {
+                Step::Event(event) => dispatch.note(&session, event),
+                Step::Write(_) => session.write_to(&mut written, &mut part).unwrap(),
+                _ => session.receive(replies.next().unwrap().as_bytes()),
+            },
+        }
+    }
+    assert!(dispatch.into_delivery(&session).is_complete());
+    assert_eq!(written, format!("{MAIL}DATA\r\none\r\n..two\r\n.\r\n").as_bytes());
+}
+
+#[test]
 fn a_stream_that_takes_nothing_is_broken() {
     let mut session = introduced(SessionConfig::default(), "HELP");
     session.send(&Command::noop()).unwrap();
