@@ -126,7 +126,7 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::from(3)
+            ExitCode::from(if matches!(error.kind(), ErrorKind::Misuse(_)) { 64 } else { 3 })
         }
     }
 }

@@ -25,7 +25,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
 use common::{Access, USAGE, arguments, fail, failed};
-use report::{Row, STATUS, bar, count, status};
+use report::{Row, STATUS, bar, status, totals};
 
 /// Send every message of a directory, to whom its header names.
 #[derive(Parser)]
@@ -165,10 +165,13 @@ impl Message {
         let mut head = Vec::new();
         (&mut file).take(SHORT).read_to_end(&mut head).await?;
         let envelope = envelope(from, &head)?;
-        Ok(match (head.len() as u64) < SHORT {
-            true => Mail::new(envelope, head),
-            false => Mail::from_source(envelope, Source::new(io::Cursor::new(head).chain(file))),
-        })
+        if (head.len() as u64) < SHORT {
+            return Ok(Mail::new(envelope, head));
+        }
+        if !head.windows(3).any(|end| end.starts_with(b"\n\n") || end == b"\n\r\n") {
+            return Err(io::Error::other("the header section is too long"));
+        }
+        Ok(Mail::from_source(envelope, Source::new(io::Cursor::new(head).chain(file))))
     }
 }
 
@@ -236,15 +239,7 @@ impl Summary {
     }
 
     fn print(&self) {
-        let of = |outcome| count(&self.recipients, outcome);
-        println!(
-            "{} mails to {} recipients: {} accepted, {} refused, {} not sent, {} unknown",
-            self.mails,
-            self.recipients.len(),
-            of("accepted"),
-            of("refused"),
-            of("not_sent"),
-            of("unknown")
-        );
+        let to = self.recipients.len();
+        println!("{} mails to {to} recipients: {}", self.mails, totals(&self.recipients));
     }
 }

@@ -22,7 +22,7 @@ use ehlo::{
 use serde::Serialize;
 
 use common::{Access, FAILED, USAGE, arguments, fail, failed};
-use report::{Failure, Row, STATUS, count, status};
+use report::{Failure, Row, STATUS, status, totals};
 
 /// Send one mail to many recipients, as many at a time as the server takes.
 #[derive(Parser)]
@@ -228,15 +228,7 @@ impl Report {
             let line = format!("{:width$}  {:8}  {again:5}  {why}", row.mailbox, row.outcome);
             println!("{}", line.trim_end());
         }
-        let of = |outcome| count(&self.recipients, outcome);
-        println!(
-            "{} accepted, {} refused, {} not sent, {} unknown, in {} transactions",
-            of("accepted"),
-            of("refused"),
-            of("not_sent"),
-            of("unknown"),
-            self.transactions
-        );
+        println!("{}, in {} transactions", totals(&self.recipients), self.transactions);
         if let Some(error) = &self.error {
             eprintln!("error: {}", error.message);
         }

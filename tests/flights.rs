@@ -172,13 +172,13 @@ async fn quit_rides_on_the_last_mail() {
     for (offers, of_quit) in [("HELP", 0), ("PIPELINING", 1)] {
         let server = || Server::new().withhold(offers);
         let mut link = Link::new(server(), &connector()).await;
-        link.client.send(&envelope(), CONTENT).await.unwrap();
+        assert!(link.client.send(&envelope(), CONTENT).await.unwrap().is_complete());
         let mail = link.flights();
         link.client.quit().await.unwrap();
         assert_eq!(link.flights(), mail + 1);
 
         let mut link = Link::new(server(), &connector()).await;
-        link.client.send_last(&envelope(), CONTENT).await.unwrap();
+        assert!(link.client.send_last(&envelope(), CONTENT).await.unwrap().is_complete());
         assert_eq!(link.flights(), mail + of_quit);
 
         for connector in [connector(), connector().run_ahead()] {

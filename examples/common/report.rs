@@ -86,8 +86,15 @@ impl From<&Error> for Failure {
 }
 
 /// How many recipients came to this.
-pub(crate) fn count(rows: &[Row], outcome: &str) -> usize {
+fn count(rows: &[Row], outcome: &str) -> usize {
     rows.iter().filter(|row| row.outcome == outcome).count()
+}
+
+/// How many came to what, in words.
+pub(crate) fn totals(rows: &[Row]) -> String {
+    let outcomes = ["accepted", "refused", "not_sent", "unknown"];
+    let of = |outcome: &str| format!("{} {}", count(rows, outcome), outcome.replace('_', " "));
+    outcomes.map(of).join(", ")
 }
 
 /// What `STATUS` says.
