@@ -15,8 +15,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use ehlo::{Connector, Delivery, Envelope, Error, ForwardPath, ReversePath, Transcript};
-
+use ehlo::{Connector, Delivery, Envelope, Error, ForwardPath, Progress, ReversePath, Transcript};
 use serde::Serialize;
 
 use common::{Access, FAILED, USAGE, arguments, fail};
@@ -125,8 +124,12 @@ async fn send(
     };
     let template = "{wide_bar} {bytes} of {total_bytes}, {eta} left";
     let bar = bar(content.len() as u64, LARGE, template);
-    let progress = |octets| bar.set_position(octets);
-    let sent = client.send_with_progress(envelope, content, progress).await;
+    let watch = |progress: Progress<'_>| {
+        if let Progress::Octets(octets) = progress {
+            bar.set_position(octets);
+        }
+    };
+    let sent = client.send_watched(envelope, content, watch).await;
     bar.finish_and_clear();
     let known = match sent {
         Ok(delivery) => (delivery, None),

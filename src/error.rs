@@ -69,6 +69,14 @@ pub enum ErrorKind {
         /// Octets that the server takes.
         limit: u64,
     },
+    /// The server takes no more over this connection, or in one mail, as it said in EHLO (RFC 9422).
+    /// Nothing was sent; another connection may do.
+    LimitReached {
+        /// The limit: MAILMAX, RCPTMAX or RCPTDOMAINMAX.
+        limit: &'static str,
+        /// What it offered.
+        most: u32,
+    },
     /// The reader that the content comes from failed. The mail was not delivered.
     Source(io::Error),
     /// The server's name has no address.
@@ -111,6 +119,7 @@ impl ErrorKind {
             Self::Auth(_) => "auth",
             Self::Timeout(_) => "timeout",
             Self::Io(_) => "io",
+            Self::LimitReached { .. } => "limit_reached",
             Self::Source(_) => "source",
             Self::Closed(_) => "closed",
         }
@@ -247,6 +256,7 @@ impl Error {
             | ErrorKind::Content(_)
             | ErrorKind::TooLarge { .. }
             | ErrorKind::Auth(_) => Retry::Never,
+            ErrorKind::LimitReached { .. } => Retry::Later,
             #[cfg(feature = "net")]
             ErrorKind::Resolve(_) => Retry::Later,
             _ if stage == Stage::EndOfData => Retry::Unknown,
@@ -300,6 +310,9 @@ impl fmt::Display for Error {
             }
             ErrorKind::Io(fault) => {
                 write!(f, "the connection to {peer} failed at {stage}: {fault}")?
+            }
+            ErrorKind::LimitReached { limit, most } => {
+                write!(f, "{peer} takes no more: it offered {limit}={most}")?;
             }
             ErrorKind::Source(fault) => write!(f, "the content could not be read: {fault}")?,
             ErrorKind::Misuse(fault) => fault.fmt(f)?,
@@ -388,6 +401,7 @@ impl std::error::Error for Error {
             ErrorKind::Refused(_)
             | ErrorKind::Unsupported { .. }
             | ErrorKind::TooLarge { .. }
+            | ErrorKind::LimitReached { .. }
             | ErrorKind::Timeout(_)
             | ErrorKind::Closed(_) => None,
         }
@@ -398,6 +412,7 @@ impl From<Misuse> for ErrorKind {
     fn from(fault: Misuse) -> Self {
         match fault {
             Misuse::Unsupported { keyword, needs } => Self::Unsupported { keyword, needs },
+            Misuse::LimitReached { limit, most } => Self::LimitReached { limit, most },
             Misuse::Closed => Self::Closed(None),
             fault => Self::Misuse(fault),
         }

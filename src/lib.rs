@@ -35,6 +35,9 @@
 //! # }
 //! ```
 //!
+//! LMTP goes the same way, over TCP or a Unix socket (`Connector::unix`);
+//! [`send_watched`](Client::send_watched) tells each recipient's outcome as it comes.
+//!
 //! # The same, stage by stage
 //!
 //! RCPT before MAIL, or anything behind the end of the content, does not compile: see [`Client`].
@@ -50,6 +53,23 @@
 //! body.write(b"Subject: hello\r\n\r\n").await?;
 //! let delivery = body.finish_with(b"Hello!\r\n").await?;
 //! # Ok(())
+//! # }
+//! ```
+//!
+//! # Many mails
+//!
+//! [`Client::send_each`] takes a stream of mails and gives the delivery of each, over one connection;
+//! a [`Source`] is content that is read while it is sent.
+//!
+//! ```no_run
+//! # async fn example(
+//! #     mut client: ehlo::Client,
+//! #     mails: impl futures_core::Stream<Item = ehlo::Mail> + Send,
+//! # ) {
+//! let mut deliveries = client.send_each(mails).then_quit();
+//! while let Some(sent) = deliveries.next().await {
+//!     println!("{} have it; {:?}", sent.delivery.accepted(), sent.error);
+//! }
 //! # }
 //! ```
 //!
@@ -113,8 +133,8 @@ pub use extension::{
 #[cfg(feature = "net")]
 pub use net::{
     Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Conversation,
-    Deliveries, HeloPolicy, InClear, InvalidSecurity, Mail, ResolveFault, Security, Sent, Source,
-    Timeouts, Transaction, Transfer,
+    Deliveries, HeloPolicy, InClear, InvalidSecurity, Mail, Progress, ResolveFault, Security, Sent,
+    Source, Timeouts, Transaction, Transfer,
 };
 #[cfg(feature = "tls")]
 pub use net::{
@@ -127,11 +147,12 @@ pub use protocol::{
     Transcript, Unmet, Violation,
 };
 pub use wire::{
-    AbsoluteUri, AddressLiteral, AttributeValue, ClientName, Code, Command, CommandError,
-    ContentFault, Domain, EnhancedCode, Escaped, EtrnNode, Foreign, ForwardPath, GeneralLiteral,
-    Host, InvalidEnhancedCode, InvalidValue, Limits, LineBuffer, LineEndings, LineTooLong, Lines,
-    LocalPart, Mailbox, MechanismName, Param, Piece, QueueName, Quirk, Quirks, Raw, Reply,
-    ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef, Retry, ReversePath, Scan, Scanner,
-    Secret, Severity, Status, Strictness, Stuffer, Text, Verb, WireLines, XclientAttribute,
-    XclientName, XforwardAttribute, XforwardName, unescape,
+    AbsoluteUri, AddressLiteral, Answer, AttributeValue, ClientName, Code, Command, CommandError,
+    ContentFault, Domain, EnhancedCode, Escaped, EtrnNode, Expansion, Foreign, ForwardPath,
+    GeneralLiteral, Host, InvalidEnhancedCode, InvalidValue, Limits, LineBuffer, LineEndings,
+    LineTooLong, Lines, Listed, LocalPart, Mailbox, MechanismName, Param, Piece, QueueName,
+    QueueRun, Quirk, Quirks, Raw, Reply, ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef,
+    Retry, ReversePath, Scan, Scanner, Secret, Severity, Status, Strictness, Stuffer, Text, Verb,
+    Verification, WireLines, XclientAttribute, XclientName, XforwardAttribute, XforwardName,
+    unescape,
 };

@@ -367,6 +367,75 @@ mod send {
     }
 }
 
+mod lmtp {
+    use super::*;
+
+    const REFUSED: &str = "<nobody-here@example.test>: refused: 550 5.1.1 nobody here has that name (in reply to RCPT TO)\n";
+    const ACCEPTED: &str = "<bob@example.test>: accepted: 250 2.0.0 mail accepted\n";
+    const FULL: &str =
+        "<carol@example.test>: refused: 452 4.2.2 the mailbox is full (in reply to end of data)\n";
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn each_outcome_is_printed_as_it_comes() {
+        let ran = run("lmtp", "", "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (1, ""));
+        assert_eq!(ran.out, format!("{REFUSED}{ACCEPTED}{FULL}"));
+
+        let ran = run("lmtp", "--to bob@example.test --transcript", "").await;
+        assert_eq!((ran.status, ran.out.as_str()), (0, ACCEPTED));
+        assert!(ran.err.contains("\nC: LHLO [127.0.0.1]\n"), "{}", ran.err);
+        assert_eq!(run("lmtp", "--to carol@example.test", "").await.status, 2);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn it_reaches_another_unix_socket() {
+        let path = std::env::temp_dir().join(format!("ehlo-lmtp-test-{}", std::process::id()));
+        let path = path.to_str().unwrap();
+        let ran = run("lmtp", &format!("--unix {path}"), "").await;
+        assert_eq!((ran.status, ran.out.as_str()), (3, ""));
+        let words = format!("error: no connection: {path}: No such file or directory");
+        assert!(ran.err.starts_with(&words), "{}", ran.err);
+
+        let server = Server::new().lmtp().start_unix(path).await.unwrap();
+        let ran = run("lmtp", &format!("--unix {path} --to bob@example.test"), "").await;
+        assert_eq!((ran.status, ran.out.as_str()), (0, ACCEPTED));
+        assert_eq!(server.mails().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn over_tcp_an_early_close_leaves_the_outcomes_that_came() {
+        let server = scripted(
+            "S: 220 mx\nC: LHLO [127.0.0.1]\nS: 250-mx\nS: 250 PIPELINING\n\
+             C: MAIL FROM:<alice@example.test>\nC: RCPT TO:<bob@example.test>\n\
+             C: RCPT TO:<carol@example.test>\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\n\
+             S: 354 go\nC: <content 98>\nC: .\nS: 250 2.0.0 mail accepted\n-- close\n",
+        )
+        .await;
+        let to = "--to bob@example.test --to carol@example.test";
+        let ran = run("lmtp", &format!("--tcp {} {to}", server.addr()), "").await;
+        let unknown = "<carol@example.test>: unknown: no answer came after the mail was sent\n";
+        assert_eq!((ran.status, ran.out), (3, format!("{ACCEPTED}{unknown}")));
+        server.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_are_said() {
+        for arguments in [
+            "--tcp localhost",
+            "--tcp localhost:25",
+            "--unix /a --tcp b:24",
+            "--to bob",
+            "--tls none",
+            "/nonexistent/message.eml",
+        ] {
+            assert_eq!(run("lmtp", arguments, "").await.status, 64, "{arguments}");
+        }
+        assert_eq!(run("lmtp", "--help", "").await.status, 0);
+    }
+}
+
 mod conversation {
     use super::*;
 

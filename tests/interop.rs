@@ -4,14 +4,28 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
+#[path = "interop/aiosmtpd.rs"]
+mod aiosmtpd;
+#[path = "interop/dovecot.rs"]
+mod dovecot;
+#[path = "interop/every.rs"]
+mod every;
+#[path = "interop/exim.rs"]
+mod exim;
 #[path = "interop/mails.rs"]
 mod mails;
+#[path = "interop/opensmtpd.rs"]
+mod opensmtpd;
+#[path = "interop/parameters.rs"]
+mod parameters;
 #[path = "support/programs.rs"]
 mod programs;
 #[path = "interop/security.rs"]
 mod security;
 #[path = "interop/sink.rs"]
 mod sink;
+#[path = "interop/sizes.rs"]
+mod sizes;
 #[path = "interop/support.rs"]
 mod support;
 #[path = "interop/usage.rs"]
@@ -29,14 +43,22 @@ struct Test {
     run: fn() -> Pin<Box<dyn Future<Output = ()>>>,
 }
 
-/// A table of tests: what is tried, and the function that tries it.
+impl Test {
+    /// Whether the server was started: its variables are set.
+    fn is_up(&self) -> bool {
+        let server = self.server.to_uppercase().replace('-', "_");
+        std::env::var_os(format!("EHLO_{server}_HOST")).is_some()
+    }
+}
+
+/// A table of tests: what is tried, and the function that tries it; a `;` between servers.
 macro_rules! tests {
-    ($server:literal: $($capability:literal => $test:path,)+) => {
-        [$(crate::Test {
+    ($($server:literal: $($capability:literal => $test:path,)+);+) => {
+        [$($(crate::Test {
             server: $server,
             capability: $capability,
             run: || Box::pin($test()),
-        }),+]
+        }),+),+]
     };
 }
 pub(crate) use tests;
@@ -51,11 +73,27 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let filter = words.iter().find(|word| !word.starts_with('-'));
-    let tests = security::TESTS.iter().chain(mails::TESTS).chain(sink::TESTS).chain(usage::TESTS);
-    let (mut passed, mut failed) = (0, 0);
-    for test in tests {
+    let tests = [
+        security::TESTS,
+        mails::TESTS,
+        parameters::TESTS,
+        usage::TESTS,
+        sink::TESTS,
+        exim::TESTS,
+        opensmtpd::TESTS,
+        dovecot::TESTS,
+        aiosmtpd::TESTS,
+        sizes::TESTS,
+    ];
+    let (mut passed, mut failed, mut missing) = (0, 0, 0);
+    for test in tests.into_iter().flatten() {
         let name = format!("{:<10} {}", test.server, test.capability);
         if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
+            continue;
+        }
+        if !test.is_up() {
+            missing += 1;
+            println!("{name:<70} missing");
             continue;
         }
         let began = Instant::now();
@@ -63,9 +101,9 @@ fn main() -> ExitCode {
         passed += usize::from(is_ok);
         failed += usize::from(!is_ok);
         let result = if is_ok { "ok" } else { "FAILED" };
-        println!("{name:<70} {result:>6} {:>6} ms", began.elapsed().as_millis());
+        println!("{name:<70} {result:>7} {:>6} ms", began.elapsed().as_millis());
     }
-    println!("interop: {passed} passed, {failed} failed");
+    println!("interop: {passed} passed, {failed} failed, {missing} missing");
     if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

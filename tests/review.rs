@@ -425,7 +425,7 @@ fn every_future_can_be_sent(client: &'static mut Client, smtp: &'static mut Conv
     is_send(smtp.authenticate(&ehlo::Credentials::new("", "")));
     let mail = envelope(&[BOB]);
     is_send(client.send(&mail, ""));
-    is_send(client.send_with_progress(&mail, "", |_| ()));
+    is_send(client.send_watched(&mail, "", |_| ()));
     is_send(client.take_delivery());
     is_send(async {
         let mut mail = client.mail(BOB).await?;

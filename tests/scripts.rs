@@ -479,6 +479,9 @@ impl<'a> Player<'a> {
             Err(ErrorKind::Unsupported { keyword, needs }) => {
                 format!("the server does not offer {keyword}, which {needs} needs")
             }
+            Err(ErrorKind::LimitReached { limit, most }) => {
+                format!("the server takes no more: it offered {limit}={most}")
+            }
             Err(ErrorKind::Closed(_)) => "the session is over".to_owned(),
             _ => format!("{outcome:?}"),
         };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::{Extension, KNOWN, Pipelining};
-use crate::wire::{Escaped, Quirk, Quirks, ReplyRef, Verb};
+use crate::wire::{Escaped, Lines, Quirk, Quirks, ReplyRef, Verb};
 
 /// What a server offers, by its reply to EHLO or LHLO.
 ///
@@ -27,7 +27,7 @@ use crate::wire::{Escaped, Quirk, Quirks, ReplyRef, Verb};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Capabilities {
-    /// All lines of the reply without their codes, one behind the other.
+    /// The reply as it came, in UTF-8.
     text: Box<str>,
     greeting: Range<usize>,
     lines: Vec<Line>,
@@ -84,22 +84,22 @@ impl Capabilities {
     /// keyword (RFC 5321 §4.1.1.1). Nothing makes it fail: what is not a keyword stays visible.
     #[must_use]
     pub fn parse(reply: ReplyRef<'_>) -> Self {
-        let mut text = String::with_capacity(reply.octets().len());
+        // Nearly every reply is UTF-8, which is seen much faster than repaired.
+        let text = match str::from_utf8(reply.octets()) {
+            Ok(text) => text.to_owned(),
+            Err(_) => String::from_utf8_lossy(reply.octets()).into_owned(),
+        };
         let mut offered = Self { quirks: reply.quirks(), ..Self::default() };
-        for (n, line) in reply.lines().enumerate() {
-            let start = text.len();
-            text.push_str(&String::from_utf8_lossy(line));
-            let line = text.get(start..).unwrap_or_default().trim_matches([' ', '\t']);
-            if n == 0 {
-                offered.greeting = start..text.len();
-            } else if line.is_empty() {
+        offered.lines.reserve_exact(reply.line_count().saturating_sub(1));
+        // Where a line stands is the same in octets that are not UTF-8 and in what becomes of them.
+        let mut lines = Lines::of(text.as_bytes());
+        offered.greeting = trimmed(text.as_bytes(), lines.next_range().unwrap_or_default());
+        while let Some(line) = lines.next_range() {
+            let line = trimmed(text.as_bytes(), line);
+            if line.is_empty() {
                 offered.quirks.insert(Quirk::EmptyKeyword);
             } else {
-                let start = start + leading_blanks(text.get(start..).unwrap_or_default());
-                let keyword = start..start + line.find([' ', '\t']).unwrap_or(line.len());
-                let params = text.get(keyword.end..start + line.len()).unwrap_or_default();
-                let params = keyword.end + leading_blanks(params)..start + line.len();
-                offered.lines.push(Line { keyword, params });
+                offered.lines.push(Line::new(text.as_bytes(), line));
             }
         }
         offered.text = text.into_boxed_str();
@@ -189,12 +189,18 @@ impl Capabilities {
                 || also.is_some_and(|also| name.eq_ignore_ascii_case(also))
         };
         self.lines.iter().filter_map(move |line| {
+            if line.keyword.len() != keyword.len() && !is_auth {
+                return None;
+            }
             let name = self.text.get(line.keyword.clone())?;
             if is(name) {
                 return self.text.get(line.params.clone());
             }
+            if !is_auth {
+                return None;
+            }
             // `AUTH=LOGIN PLAIN`: the keyword ends at the first `=`.
-            let (name, _) = name.split_once('=').filter(|(name, _)| is_auth && is(name))?;
+            let (name, _) = name.split_once('=').filter(|(name, _)| is(name))?;
             let mechanisms = line.keyword.start + name.len() + 1;
             self.text.get(mechanisms..line.params.end.max(line.keyword.end))
         })
@@ -213,8 +219,29 @@ impl fmt::Display for Capabilities {
     }
 }
 
-fn leading_blanks(text: &str) -> usize {
-    text.len() - text.trim_start_matches([' ', '\t']).len()
+impl Line {
+    /// The line that stands there, which is not empty and has no blank at an end.
+    fn new(text: &[u8], line: Range<usize>) -> Self {
+        let octets = text.get(line.clone()).unwrap_or_default();
+        let length = octets.iter().position(is_blank).unwrap_or(octets.len());
+        let keyword = line.start..line.start + length;
+        let params = trimmed(text, keyword.end..line.end);
+        Self { keyword, params }
+    }
+}
+
+/// The same range without the blanks at its ends.
+fn trimmed(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let octets = text.get(range.clone()).unwrap_or_default();
+    let Some(first) = octets.iter().position(|octet| !is_blank(octet)) else {
+        return range.end..range.end;
+    };
+    let last = octets.iter().rposition(|octet| !is_blank(octet)).unwrap_or(first);
+    range.start + first..range.start + last + 1
+}
+
+const fn is_blank(octet: &u8) -> bool {
+    matches!(octet, b' ' | b'\t')
 }
 
 #[cfg(test)]

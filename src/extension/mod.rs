@@ -65,7 +65,6 @@ pub use dsn::{EnvelopeId, Notify, OriginalRecipient, ReturnContent};
 pub use eight_bit_mime::BodyType;
 pub use future_release::Hold;
 pub use mt_priority::Priority;
-pub(crate) use mtrk::lacking;
 use param::read;
 pub use param::{MailParam, RcptParam};
 pub(crate) use param::{needed_by, refused_by};

@@ -27,6 +27,12 @@ impl Extension for Mtrk {
     fn parse(_params: &str) -> Option<Self> {
         Some(Self)
     }
+
+    /// A mail without an ENVID cannot be asked about.
+    fn refuses(&self, _param: &Param, all: &[Param]) -> Option<String> {
+        let has_id = all.iter().any(|param| param.is("ENVID"));
+        (!has_id).then(|| "it needs an ENVID beside it".to_owned())
+    }
 }
 
 impl MailParam {
@@ -59,15 +65,6 @@ impl MailParam {
         // 27 characters never read as a number of 64 bits.
         Param::with_value("MTRK", &value).map(Self)
     }
-}
-
-/// What is wrong with the parameters of a MAIL together: a mail without an ENVID cannot be asked
-/// about.
-pub(crate) fn lacking(params: &[Param]) -> Option<InvalidValue> {
-    let mtrk = params.iter().find(|param| param.is(Mtrk::KEYWORD))?;
-    let has_id = params.iter().any(|param| param.is("ENVID"));
-    let reason = "it needs an ENVID beside it";
-    (!has_id).then(|| InvalidValue::new("parameter", mtrk.to_string(), reason))
 }
 
 /// Nine digits: about 31 years.
@@ -106,11 +103,10 @@ mod tests {
     fn needs_an_envid_beside_it() {
         let mtrk = || Param::from(MailParam::mtrk([0; 20], None).unwrap());
         let envid = || Param::with_value("envid", "1@example.org").unwrap();
-        assert_eq!(lacking(&[mtrk(), envid()]), None);
-        assert_eq!(lacking(&[envid()]), None);
+        assert_eq!(Mtrk.refuses(&mtrk(), &[mtrk(), envid()]), None);
         assert_eq!(
-            lacking(&[mtrk()]).unwrap().to_string(),
-            format!("parameter \"MTRK={}\": it needs an ENVID beside it", "A".repeat(27))
+            Mtrk.refuses(&mtrk(), &[mtrk()]),
+            Some("it needs an ENVID beside it".to_owned())
         );
     }
 

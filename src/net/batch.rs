@@ -15,12 +15,13 @@ use super::conversation::Conversation;
 use super::driver::{Arrival, Beside};
 use super::policy::Given;
 use super::source::Source;
+use super::watch::Watch;
 use crate::error::Error;
 use crate::protocol::{Delivery, Envelope, Phase, Stage};
 
 /// Mails on their way at most, where the client runs ahead: enough to fill a round trip, and few
 /// enough that little is in doubt when the connection breaks.
-const MOST: usize = 8;
+const MOST: usize = 16;
 
 /// A mail to be sent: who is to have it, and its content.
 #[derive(Debug)]
@@ -111,7 +112,7 @@ impl Client {
     /// *not sent*, each with the reason.
     ///
     /// Where [running ahead](super::Connector::run_ahead) was chosen and the server offers
-    /// PIPELINING, the next mail goes out before the one before is answered, with at most 8 on their
+    /// PIPELINING, the next mail goes out before the one before is answered, with at most 16 on their
     /// way.
     ///
     /// ```
@@ -252,9 +253,10 @@ impl Deliveries<'_> {
     /// something is in doubt.
     fn conclude(&mut self, error: &mut Option<Error>) {
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        let is_decided = outbox.is_oldest_decided();
+        let is_over = driver.session.phase() == Phase::Closed;
+        let in_doubt = is_over && !outbox.is_oldest_decided();
         let delivery = outbox.conclude_oldest(&driver.session).unwrap_or_default();
-        let error = (!is_decided).then(|| error.take().unwrap_or_else(|| driver.closed()));
+        let error = in_doubt.then(|| error.take().unwrap_or_else(|| driver.closed()));
         let place = self.row.iter_mut().find(|place| matches!(place, Place::OnItsWay));
         if let Some(place) = place {
             *place = Place::Known(Sent { delivery, error });
@@ -303,6 +305,7 @@ impl Deliveries<'_> {
 
     async fn send(&mut self, mail: Mail) {
         let Mail { envelope, content } = mail;
+        self.client.conversation.driver.begin(Stage::Mail);
         let octets;
         let given = match content {
             Content::Octets(all) => {
@@ -323,7 +326,7 @@ impl Deliveries<'_> {
         self.row.push_back(Place::OnItsWay);
         self.state = State::Sending;
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        let sent = job.transmit(driver, outbox, &mut |_| ()).await;
+        let sent = job.transmit(driver, outbox, &mut Watch::nobody()).await;
         self.state = State::Calm;
         let Err(error) = sent else { return };
         if driver.session.phase() == Phase::Closed {

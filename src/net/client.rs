@@ -10,6 +10,7 @@ use super::policy::Policy;
 use super::source::Source;
 use super::transaction::Transaction;
 use super::transmit::Job;
+use super::watch::{Progress, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{BodyType, EightBitMime, Extension, MailParam, SmtpUtf8};
 use crate::protocol::{Delivery, Envelope, Phase, Stage};
@@ -113,33 +114,68 @@ impl Client {
     ///
     /// MAIL, every RCPT and DATA go out together where the server offers PIPELINING. SIZE, BODY
     /// and SMTPUTF8 are chosen from the content and the addresses, unless the envelope gives them.
+    /// Recipients beyond what the server takes in one mail by its LIMITS (RFC 9422) are *not sent*:
+    /// send to them again, or [split](Envelope::split) the envelope before.
     ///
     /// # Errors
-    /// Nothing was sent, because the server does not offer what the mail needs or the content
-    /// cannot be sent; or the session ended before all was known. What is known then is kept for
+    /// Nothing was sent, because the server does not offer what the mail needs, takes no more mails
+    /// over this connection, or the content cannot be sent; or the session ended before all was known. What is known then is kept for
     /// [`take_delivery`](Self::take_delivery). Refusals are no errors.
     pub async fn send(
         &mut self,
         envelope: &Envelope,
         content: impl AsRef<[u8]> + Send,
     ) -> Result<Delivery, Error> {
-        self.send_with_progress(envelope, content, |_| ()).await
+        self.settle(Stage::Mail).await?;
+        let job = self.prepare(envelope, content.as_ref().into())?;
+        self.carry_out(job, Watch::nobody()).await
     }
 
-    /// Sends a mail as [`send`](Self::send) does, and tells how many octets of the content the stream
-    /// has taken so far, whenever it takes no more for a while and at the end.
+    /// Sends a mail as [`send`](Self::send) does, and tells meanwhile what becomes known of it: each
+    /// recipient's replies as they come, which matters most over LMTP (RFC 2033 §4.2), and how
+    /// many octets of the content the stream has taken, whenever it takes no more for a while and at the
+    /// end.
+    ///
+    /// ```
+    /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (stream, server) = tokio::io::duplex(4096);
+    /// # let server = ehlo::testing::Server::new()
+    /// #     .lmtp()
+    /// #     .refuse_at_end("eve@example.net", "452 4.2.2 mailbox full")
+    /// #     .serve(server)?;
+    /// # let connector = ehlo::Connector::new("mx").security(ehlo::Security::None).lmtp();
+    /// # let mut client = connector.connect_over(stream).await?;
+    /// use ehlo::{Envelope, Progress};
+    ///
+    /// let envelope = Envelope::new("alice@example.org", ["bob@example.net", "eve@example.net"])?;
+    /// let mut decided = Vec::new();
+    /// let watch = |progress: Progress<'_>| {
+    ///     if let Progress::Decided(n, recipient) = progress {
+    ///         decided.push((n, recipient.outcome().to_string()));
+    ///     }
+    /// };
+    /// client.send_watched(&envelope, "Subject: hello\r\n\r\n", watch).await?;
+    /// assert_eq!(decided, [
+    ///     (0, "accepted: 250 2.0.0 mail accepted".to_owned()),
+    ///     (1, "refused: 452 4.2.2 mailbox full (in reply to end of data)".to_owned()),
+    /// ]);
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`send`](Self::send).
-    pub async fn send_with_progress(
+    pub async fn send_watched(
         &mut self,
         envelope: &Envelope,
         content: impl AsRef<[u8]> + Send,
-        mut progress: impl FnMut(u64) + Send,
+        mut watch: impl FnMut(Progress<'_>) + Send,
     ) -> Result<Delivery, Error> {
         self.settle(Stage::Mail).await?;
         let job = self.prepare(envelope, content.as_ref().into())?;
-        self.carry_out(job, &mut progress).await
+        self.carry_out(job, Watch::new(Some(&mut watch))).await
     }
 
     /// Sends a mail whose content is read while it is sent.
@@ -153,7 +189,7 @@ impl Client {
     ) -> Result<Delivery, Error> {
         self.settle(Stage::Mail).await?;
         let job = self.prepare(envelope, source.into())?;
-        self.carry_out(job, &mut |_| ()).await
+        self.carry_out(job, Watch::nobody()).await
     }
 
     /// Sends the last mail, and says QUIT behind it: where the server offers PIPELINING, without
@@ -170,11 +206,12 @@ impl Client {
         let mut job = self.prepare(envelope, content.as_ref().into())?;
         self.start(&job)?;
         let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
-        let sent = job.transmit(driver, outbox, &mut |_| ()).await;
+        let mut watch = Watch::nobody();
+        let sent = job.transmit(driver, outbox, &mut watch).await;
         if sent.is_ok() {
             self.quit_ahead();
         }
-        let delivery = self.end(sent).await?;
+        let delivery = self.end(sent, watch).await?;
         // What became of the mail does not depend on how the session ends.
         let _ = self.leave().await;
         Ok(delivery)
@@ -285,19 +322,20 @@ impl Client {
         settled.map_err(|error| match error.retry() {
             Retry::Unknown => driver.error(stage, ErrorKind::Closed(None)),
             _ => error,
-        })
+        })?;
+        self.reintroduce(stage).await
     }
 
     /// Sends a mail, and waits for what becomes of it.
     async fn carry_out(
         &mut self,
         mut job: Job<'_>,
-        progress: &mut (impl FnMut(u64) + Send),
+        mut watch: Watch<'_>,
     ) -> Result<Delivery, Error> {
         self.start(&job)?;
         let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
-        let sent = job.transmit(driver, outbox, progress).await;
-        self.end(sent).await
+        let sent = job.transmit(driver, outbox, &mut watch).await;
+        self.end(sent, watch).await
     }
 
     /// A mail goes on its way; nothing of it has been sent.
@@ -308,26 +346,27 @@ impl Client {
     }
 
     /// Waits for what becomes of the one mail on its way.
-    async fn end(&mut self, sent: Result<(), Error>) -> Result<Delivery, Error> {
+    async fn end(&mut self, sent: Result<(), Error>, watch: Watch<'_>) -> Result<Delivery, Error> {
         let ended = match sent {
-            Ok(()) => self.hear_oldest().await,
+            Ok(()) => self.hear_oldest(watch).await,
             Err(error) => Err(error),
         };
         self.concluded(ended)
     }
 
     /// Hears what is said until the oldest mail has every reply that it awaits.
-    pub(super) async fn hear_oldest(&mut self) -> Result<(), Error> {
+    async fn hear_oldest(&mut self, mut watch: Watch<'_>) -> Result<(), Error> {
         let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
         while !outbox.is_oldest_answered(&driver.session) {
             if let Arrival::Event(event) = driver.next().await? {
                 driver.check_reset()?;
-                outbox.note(&driver.session, event);
+                watch.note(outbox, &driver.session, event);
             }
         }
-        match outbox.is_oldest_decided() {
-            true => Ok(()),
-            false => Err(driver.closed()),
+        match driver.session.phase() {
+            Phase::Closed if !outbox.is_oldest_decided() => Err(driver.closed()),
+            // Recipients beyond the server's limits were not asked for.
+            _ => Ok(()),
         }
     }
 
@@ -438,8 +477,12 @@ mod tests {
             let connector = Connector::new("mx").security(Security::None);
             let mut client = connector.connect_over(stream).await?;
             let envelope = Envelope::new("alice@example.org", ["bob@example.org"])?;
-            let progress = |octets| told.push(octets);
-            client.send_with_progress(&envelope, &content, progress).await
+            let watch = |progress: Progress<'_>| {
+                if let Progress::Octets(octets) = progress {
+                    told.push(octets);
+                }
+            };
+            client.send_watched(&envelope, &content, watch).await
         };
         let (delivery, ()) = tokio::join!(sent, served);
         assert!(delivery.unwrap().is_complete());

@@ -1,11 +1,15 @@
-//! From a host's name to a TCP connection: every address is tried, and why each failed is kept.
-//! What is spoken over the connection is no concern of this file.
+//! From a host's name to a TCP connection: every address is tried, and why each failed is kept; and
+//! to a Unix socket. What is spoken over the connection is no concern of this file.
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -66,9 +70,38 @@ pub(crate) async fn connect(
             Ok(Err(failure)) => failure,
             Err(_) => ConnectFailure::TimedOut(limit),
         };
-        attempts.push(ConnectAttempt { address, failure });
+        attempts.push(ConnectAttempt { place: Place::Tcp(address), failure });
     }
     Err(ConnectFault { attempts })
+}
+
+/// A connection to the Unix socket at `path`, within `limit`.
+///
+/// # Errors
+///
+/// When it could not be connected: the one attempt.
+#[cfg(unix)]
+pub(crate) async fn connect_unix(path: &Path, limit: Duration) -> Result<UnixStream, ConnectFault> {
+    let failure = match timeout(limit, attempt_unix(path)).await {
+        Ok(Ok(stream)) => return Ok(stream),
+        Ok(Err(error)) => ConnectFailure::Io(error),
+        Err(_) => ConnectFailure::TimedOut(limit),
+    };
+    let place = Place::Unix(path.to_owned());
+    Err(ConnectFault { attempts: vec![ConnectAttempt { place, failure }] })
+}
+
+/// Linux says at once where the listener's queue is full, which TCP waits for.
+#[cfg(unix)]
+async fn attempt_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            connected => return connected,
+        }
+    }
 }
 
 async fn attempt(address: SocketAddr, sources: &[IpAddr]) -> Result<TcpStream, ConnectFailure> {
@@ -167,18 +200,32 @@ impl std::error::Error for ConnectFault {
     }
 }
 
-/// One address, and why it could not be connected.
+/// One address or path, and why it could not be connected.
 #[derive(Debug)]
 pub struct ConnectAttempt {
-    address: SocketAddr,
+    place: Place,
     failure: ConnectFailure,
 }
 
 impl ConnectAttempt {
-    /// The address that was tried.
+    /// The address that was tried; none for a Unix socket.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub const fn address(&self) -> Option<SocketAddr> {
+        match self.place {
+            Place::Tcp(address) => Some(address),
+            #[cfg(unix)]
+            Place::Unix(_) => None,
+        }
+    }
+
+    /// The path of the Unix socket that was tried; none for an address.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Tcp(_) => None,
+            Place::Unix(path) => Some(path),
+        }
     }
 
     /// Why there was no connection.
@@ -190,8 +237,22 @@ impl ConnectAttempt {
 
 impl fmt::Display for ConnectAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.address, self.failure)
+        match &self.place {
+            Place::Tcp(address) => write!(f, "{address}: {}", self.failure),
+            #[cfg(unix)]
+            Place::Unix(path) => {
+                let path = Escaped::new(path.as_os_str().as_encoded_bytes());
+                write!(f, "{path}: {}", self.failure)
+            }
+        }
     }
+}
+
+#[derive(Debug)]
+enum Place {
+    Tcp(SocketAddr),
+    #[cfg(unix)]
+    Unix(PathBuf),
 }
 
 /// Why an address could not be connected.
@@ -211,6 +272,10 @@ pub enum ConnectFailure {
     #[error("cannot connect from {0}: {1}")]
     Source(IpAddr, #[source] io::Error),
 }
+
+/// Between two attempts at a listener whose queue is full.
+#[cfg(unix)]
+const AGAIN: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
@@ -282,7 +347,7 @@ mod tests {
         let refused = io::Error::from_raw_os_error(REFUSED);
         assert_eq!(fault.to_string(), format!("no connection: {one}: {refused}; {two}: {refused}"));
         assert_eq!(fault.attempts().len(), 2);
-        assert_eq!(fault.attempts()[1].address(), two);
+        assert_eq!(fault.attempts()[1].address(), Some(two));
         assert_eq!(fault.source().unwrap().to_string(), refused.to_string());
         assert!(!fault.timed_out());
     }
@@ -342,6 +407,79 @@ mod tests {
         let fault = connect(&[deaf.0], &[], limit).await.unwrap_err();
         assert_eq!(fault.to_string(), format!("no connection: {}: no answer within 100ms", deaf.0));
         assert!(fault.timed_out());
+    }
+
+    /// A path of the test's own, which is gone with it.
+    #[cfg(unix)]
+    struct Socket(PathBuf);
+
+    #[cfg(unix)]
+    impl Socket {
+        fn at(name: &str) -> Self {
+            let folder = std::env::temp_dir();
+            Self(folder.join(format!("ehlo-connect-{}-{name}", std::process::id())))
+        }
+    }
+
+    #[cfg(unix)]
+    impl Drop for Socket {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_unix_socket_fails_in_the_systems_words() {
+        let gone = Socket::at("gone");
+        let closed = Socket::at("closed");
+        drop(tokio::net::UnixListener::bind(&closed.0).unwrap());
+        let control = Path::new("/nonexistent/\u{1b}[2J");
+        for (path, kind) in [
+            (&*gone.0, io::ErrorKind::NotFound),
+            (&*closed.0, io::ErrorKind::ConnectionRefused),
+            (control, io::ErrorKind::NotFound),
+        ] {
+            let fault = connect_unix(path, LONG).await.unwrap_err();
+            let error = io::Error::from_raw_os_error(match kind {
+                io::ErrorKind::NotFound => 2,
+                _ => REFUSED,
+            });
+            assert_eq!(error.kind(), kind);
+            let shown = Escaped::new(path.as_os_str().as_encoded_bytes());
+            assert_eq!(fault.to_string(), format!("no connection: {shown}: {error}"));
+            let attempt = &fault.attempts()[0];
+            assert_eq!((attempt.address(), attempt.path()), (None, Some(path)));
+            assert_eq!(fault.source().unwrap().to_string(), error.to_string());
+        }
+        let long = "x".repeat(300);
+        let fault = connect_unix(Path::new(&long), LONG).await.unwrap_err();
+        assert!(fault.to_string().starts_with(&format!("no connection: {long}: ")), "{fault}");
+    }
+
+    /// Where TCP would be silent, Linux says at once that the queue is full.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_busy_unix_socket_is_waited_for() {
+        let socket = Socket::at("busy");
+        let listener = tokio::net::UnixSocket::new_stream().unwrap();
+        listener.bind(&socket.0).unwrap();
+        let listener = listener.listen(0).unwrap();
+        let limit = Duration::from_millis(100);
+        let mut queued = Vec::new();
+        let fault = loop {
+            match connect_unix(&socket.0, limit).await {
+                Ok(stream) => queued.push(stream),
+                Err(fault) => break fault,
+            }
+            assert!(queued.len() < 100, "the queue has no end");
+        };
+        let path = socket.0.display();
+        assert_eq!(fault.to_string(), format!("no connection: {path}: no answer within 100ms"));
+        assert!(fault.timed_out());
+
+        let (connected, accepted) = tokio::join!(connect_unix(&socket.0, LONG), listener.accept());
+        assert!(connected.is_ok() && accepted.is_ok());
     }
 
     const REFUSED: i32 = if cfg!(target_os = "linux") {

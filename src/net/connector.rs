@@ -2,6 +2,8 @@
 //! `reach`.
 
 use std::net::IpAddr;
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 #[cfg(feature = "tls")]
 use std::sync::{Arc, OnceLock};
 
@@ -35,7 +37,10 @@ use crate::wire::{ClientName, InvalidValue, Limits, LineEndings, Reply, Secret, 
 /// ```
 #[derive(Debug, Clone)]
 pub struct Connector {
+    /// The server's name or address; of a Unix socket, its path to be shown.
     pub(super) host: String,
+    #[cfg(unix)]
+    pub(super) socket: Option<PathBuf>,
     pub(super) port: Option<u16>,
     pub(super) protocol: Protocol,
     pub(super) security: Security,
@@ -94,6 +99,8 @@ impl Connector {
         };
         Self {
             host,
+            #[cfg(unix)]
+            socket: None,
             port,
             protocol: Protocol::Smtp,
             security: Security::default(),
@@ -114,15 +121,48 @@ impl Connector {
         }
     }
 
+    /// For a server that listens on a Unix socket at this path, as servers of LMTP do. No name is
+    /// looked up, and errors name the server by the path.
+    ///
+    /// The connection is in clear, since nobody is on the way; TLS that is chosen with
+    /// [`security`](Self::security) needs a [`tls_name`](Self::tls_name). Who listens there is not
+    /// known for that, and so AUTH sends a secret only with
+    /// [`allow_cleartext`](Self::allow_cleartext), as over any other connection in clear.
+    ///
+    /// ```
+    /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ehlo::{Connector, Envelope};
+    ///
+    /// # let path = std::env::temp_dir().join(format!("ehlo-doc-{}", std::process::id()));
+    /// # let server = ehlo::testing::Server::new().lmtp().start_unix(&path).await?;
+    /// let mut client = Connector::unix(&path).lmtp().connect().await?;
+    /// let envelope = Envelope::new("alice@example.org", ["bob@example.net"])?;
+    /// assert!(client.send(&envelope, "Subject: hello\r\n\r\n").await?.is_complete());
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn unix(path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        Self {
+            host: path.to_string_lossy().into_owned(),
+            socket: Some(path.to_owned()),
+            ..Self::new("").security(Security::None)
+        }
+    }
+
     /// The port. By default 465 for [`Security::Implicit`], 587 for [`Security::StartTls`], 25 for
-    /// the others; LMTP has none.
+    /// the others. LMTP has none, and is never spoken on port 25 (RFC 2033 §5).
     #[must_use]
     pub const fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
-    /// How the connection is protected; [`Security::StartTls`] by default.
+    /// How the connection is protected; [`Security::StartTls`] by default, over a Unix socket
+    /// [`Security::None`].
     #[must_use]
     pub fn security(mut self, security: Security) -> Self {
         self.security = security;
@@ -298,7 +338,8 @@ impl Connector {
     }
 
     /// The name to send in the handshake and to check the certificate for, where it is another
-    /// than the host's. A stream that is given needs it unless the connector has a host.
+    /// than the host's. A stream that is given needs it unless the connector has a host, and so does
+    /// a Unix socket.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls_name(mut self, name: impl Into<String>) -> Self {

@@ -316,6 +316,12 @@ impl Conversation {
         self.driver.peer()
     }
 
+    /// Says a command where nothing is in flight, and hears its reply.
+    pub(super) async fn hear_of(&mut self, command: &Command<'_>) -> Result<Reply, Error> {
+        self.driver.ask(|session| session.send(command)).await?;
+        self.reply()
+    }
+
     async fn say_each<'c>(
         &mut self,
         commands: impl Iterator<Item = Command<'c>> + Send,
@@ -389,7 +395,7 @@ impl Conversation {
 
     /// A call begins: what belongs to one that was dropped is read off. An AUTH dialogue and
     /// content belong to the caller who speaks command by command, and are left to him.
-    async fn settle(&mut self, stage: Stage) -> Result<(), Error> {
+    pub(super) async fn settle(&mut self, stage: Stage) -> Result<(), Error> {
         match self.driver.session.phase() {
             Phase::Auth | Phase::Content if self.driver.session.in_flight() == 0 => {
                 self.driver.begin(stage);

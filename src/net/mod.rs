@@ -4,8 +4,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `security` | how a connection is to be protected: the choice |
-//! | `connect` | from a host's name to a TCP connection |
-//! | `stream` | what carries the octets: TCP, Unix, given, TLS over each |
+//! | `connect` | from a host's name to a TCP connection, from a path to a Unix socket |
+//! | `stream` | what carries the octets: TCP, any other stream, TLS over each |
 //! | `tls/` | trust, crypto provider, handshake, and why one failed |
 //! | `connector` | how to reach a server and speak with it: the settings |
 //! | `reach` | the steps from there to a client |
@@ -13,6 +13,7 @@
 //! | `clock` | the deadline that runs |
 //! | `secure` | the step from clear to TLS |
 //! | `conversation` | any lawful command, every reply |
+//! | `query` | what may be asked beside mails, and on whose behalf one speaks |
 //! | `client` | whole mails, and what became of them |
 //! | `batch` | mails in a row |
 //! | `policy` | what was chosen for all mails of a client, and what that makes of one |
@@ -20,6 +21,7 @@
 //! | `transmit` | one mail, up to the last octet of its content |
 //! | `outbox` | mails on their way, and outcomes that nobody has taken yet |
 //! | `transaction` | a mail stage by stage |
+//! | `watch` | what is told of a mail while it is on its way |
 //! | `timeouts` | how long each stage may take |
 
 mod batch;
@@ -31,6 +33,7 @@ mod conversation;
 mod driver;
 mod outbox;
 mod policy;
+mod query;
 mod reach;
 #[cfg(feature = "tls")]
 mod secure;
@@ -42,6 +45,7 @@ mod timeouts;
 mod tls;
 mod transaction;
 mod transmit;
+mod watch;
 
 pub use batch::{Deliveries, Mail, Sent};
 pub use client::Client;
@@ -60,3 +64,4 @@ pub use tls::{
     TlsVersion, Trust,
 };
 pub use transaction::{Body, Transaction};
+pub use watch::Progress;

@@ -107,10 +107,16 @@ impl Client {
                 Content::Pieces(pieces(Box::pin(octets), way, line_endings, &params))
             }
             (Given::Source(source), _) => {
-                Content::Pieces(pieces(source.reader, way, line_endings, &params))
+                let pieces = pieces(source.reader, way, line_endings, &params);
+                let is_text = needs.body() != Some(BodyType::BinaryMime);
+                Content::Pieces(match policy.refuse_long_lines && is_text {
+                    true => pieces.refusing_long_lines(),
+                    false => pieces,
+                })
             }
         };
-        Ok(Job { envelope, params: Cow::Owned(params), content, way })
+        let long_lines = needs.long_lines();
+        Ok(Job { envelope, params: Cow::Owned(params), content, way, long_lines })
     }
 
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {

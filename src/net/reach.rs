@@ -1,13 +1,15 @@
 //! The steps from a name to a conversation or a client: connect, TLS, greeting, EHLO, STARTTLS,
 //! AUTH. How octets are carried is the driver's; what is lawful, the session's.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
-use super::connect::{connect, resolve};
+#[cfg(unix)]
+use super::connect::connect_unix;
+use super::connect::{ConnectFault, connect, resolve};
 use super::connector::{Connector, HeloPolicy, InClear};
 use super::driver::{Arrival, Driver};
 #[cfg(feature = "tls")]
@@ -89,25 +91,51 @@ impl Connector {
         if let Some(misuse) = self.invalid.clone() {
             return Err(failed(Stage::Connect, misuse.into()));
         }
-        let default = self.security.default_port();
-        let port = match (self.port, self.protocol) {
-            (Some(port), _) => port,
-            (None, Protocol::Smtp) => default,
-            (None, Protocol::Lmtp) => {
-                let misuse = Misuse::Setting("LMTP has no port of its own: give one".to_owned());
-                return Err(failed(Stage::Connect, misuse.into()));
-            }
-        };
+        let port = self.tcp_port().map_err(|misuse| failed(Stage::Connect, misuse.into()))?;
         let whole = self.timeouts.whole().unwrap_or(Duration::MAX);
-        let addresses = resolve(&self.host, port, self.timeouts.resolve().min(whole))
-            .await
-            .map_err(|fault| failed(Stage::Resolve, ErrorKind::Resolve(fault)))?;
-        let connected = connect(&addresses, &self.sources, self.timeouts.connect());
+        let addresses = match port {
+            None => Vec::new(),
+            Some(port) => resolve(&self.host, port, self.timeouts.resolve().min(whole))
+                .await
+                .map_err(|fault| failed(Stage::Resolve, ErrorKind::Resolve(fault)))?,
+        };
+        let connected = self.connect_to(&addresses);
         let stream = timeout(whole.saturating_sub(began.elapsed()), connected)
             .await
             .map_err(|_| failed(Stage::Connect, ErrorKind::Timeout(whole)))?
             .map_err(|fault| failed(Stage::Connect, ErrorKind::Connect(fault)))?;
-        self.greet(Stream::Plain(Plain::Tcp(stream)), began).await
+        self.greet(stream, began).await
+    }
+
+    /// The port to connect to; a Unix socket has none.
+    fn tcp_port(&self) -> Result<Option<u16>, Misuse> {
+        let misuse = |words: &str| Err(Misuse::Setting(words.to_owned()));
+        #[cfg(unix)]
+        if self.socket.is_some() {
+            return match self.port.is_some() || !self.sources.is_empty() {
+                true => misuse("a Unix socket has neither a port nor a source address"),
+                false => Ok(None),
+            };
+        }
+        match (self.port, self.protocol) {
+            (None, Protocol::Lmtp) => misuse("LMTP has no port of its own: give one"),
+            (Some(25), Protocol::Lmtp) => {
+                misuse("LMTP is never spoken on port 25 (RFC 2033 §5): give another")
+            }
+            (Some(port), _) => Ok(Some(port)),
+            (None, Protocol::Smtp) => Ok(Some(self.security.default_port())),
+        }
+    }
+
+    async fn connect_to(&self, addresses: &[SocketAddr]) -> Result<Stream, ConnectFault> {
+        let limit = self.timeouts.connect();
+        #[cfg(unix)]
+        if let Some(path) = &self.socket {
+            return connect_unix(path, limit).await.map(Stream::given);
+        }
+        connect(addresses, &self.sources, limit)
+            .await
+            .map(|stream| Stream::Plain(Plain::Tcp(stream)))
     }
 
     /// Does all that [`open`](Self::open) does over a stream that is given: any `AsyncRead +
@@ -251,9 +279,13 @@ impl Connector {
 
     #[cfg(feature = "tls")]
     fn set_up_tls(&self, driver: &mut Driver) -> Result<(), Error> {
-        let name = self.tls_name.as_deref().unwrap_or(&self.host);
-        if self.security == Security::None && name.is_empty() {
-            return Ok(());
+        let name = self.tls_name.as_deref().unwrap_or_else(|| self.host_name());
+        if name.is_empty() {
+            if self.security == Security::None {
+                return Ok(());
+            }
+            let words = "TLS needs the name that the certificate is for: give it with tls_name";
+            return Err(driver.error(Stage::Handshake, Misuse::Setting(words.to_owned())));
         }
         let check = match self.security {
             Security::Opportunistic => Check::Recorded,
@@ -277,6 +309,16 @@ impl Connector {
             }
         }
         Ok(())
+    }
+
+    /// The host's name or address; empty where there is none.
+    #[cfg(feature = "tls")]
+    fn host_name(&self) -> &str {
+        #[cfg(unix)]
+        if self.socket.is_some() {
+            return "";
+        }
+        &self.host
     }
 
     #[cfg(not(feature = "tls"))]

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::wire::{ContentFault, LineEndings, Stuffer};
+use crate::wire::{ContentFault, LineEndings, Scanner, Stuffer};
 
 /// Octets that are read before they are sent: one chunk of BDAT, or one piece behind DATA.
 pub(super) const PIECE: usize = 128 * 1024;
@@ -89,6 +89,8 @@ pub(super) struct Pieces<'a> {
     ready: BytesMut,
     /// Makes line ends right for BDAT; the session does it for DATA.
     stuffer: Option<Stuffer>,
+    /// Looks for lines that are too long, where those are refused.
+    scanner: Option<Scanner>,
     is_at_end: bool,
 }
 
@@ -104,7 +106,7 @@ impl<'a> Pieces<'a> {
     /// Pieces for DATA, or of binary content: as they are read.
     pub(super) fn as_read(reader: Pin<Box<dyn AsyncRead + Send + 'a>>) -> Self {
         let (raw, ready) = (BytesMut::new(), BytesMut::with_capacity(PIECE));
-        Self { reader, raw, ready, stuffer: None, is_at_end: false }
+        Self { reader, raw, ready, stuffer: None, scanner: None, is_at_end: false }
     }
 
     /// Pieces for BDAT: text with its line ends made right.
@@ -115,6 +117,12 @@ impl<'a> Pieces<'a> {
     ) -> Self {
         let stuffer = Stuffer::new(line_endings, eight_bit).without_dots();
         Self { stuffer: Some(stuffer), ..Self::as_read(reader) }
+    }
+
+    /// The same, and lines of more than 998 octets are refused.
+    pub(super) fn refusing_long_lines(mut self) -> Self {
+        self.scanner = Some(Scanner::new());
+        self
     }
 
     /// What is read and not sent yet.
@@ -142,17 +150,31 @@ impl<'a> Pieces<'a> {
         while self.ready.len() < PIECE && !self.is_at_end {
             let into = if self.stuffer.is_some() { &mut self.raw } else { &mut self.ready };
             into.reserve(PIECE.saturating_sub(into.len()).max(1));
+            let before = into.len();
             let read = pin!(self.reader.read_buf(into)).poll(cx);
             match read {
-                Poll::Ready(Ok(0)) => self.is_at_end = true,
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(octets)) => {
+                    self.is_at_end = octets == 0;
+                    if let Some(scanner) = &mut self.scanner {
+                        scanner.update(into.get(before..).unwrap_or_default());
+                    }
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(SourceFault::Read(error))),
                 Poll::Pending if eager && !self.ready.is_empty() => break,
                 Poll::Pending => return Poll::Pending,
             }
+            self.check_lines().map_err(SourceFault::Content)?;
             self.make_text().map_err(SourceFault::Content)?;
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn check_lines(&self) -> Result<(), ContentFault> {
+        let Some(scanner) = &self.scanner else {
+            return Ok(());
+        };
+        let scan = if self.is_at_end { scanner.clone().finish() } else { scanner.so_far() };
+        scan.long_line().map_or(Ok(()), |offset| Err(ContentFault::LongLine { offset }))
     }
 
     fn make_text(&mut self) -> Result<(), ContentFault> {

@@ -3,13 +3,19 @@
 
 use std::fmt;
 
+use bytes::BytesMut;
+
 use super::client::Client;
 use super::conversation::Conversation;
 use super::driver::{Arrival, Driver};
+use super::outbox::Outbox;
 use crate::error::{Error, ErrorKind};
 use crate::extension::RcptParam;
 use crate::protocol::{Delivery, Dispatch, Event, Misuse, Phase, Session, Stage, Ticket};
-use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath};
+use crate::wire::{
+    Command, ContentFault, ForwardPath, InvalidValue, LineEndings, Param, Reply, ReversePath,
+    Stuffer, Verb,
+};
 
 /// A mail whose sender the server has accepted.
 ///
@@ -106,13 +112,37 @@ impl<'a> Transaction<'a> {
         self.driver().begin(Stage::Data);
         let event = self.ask(Dispatch::data).await?;
         match event {
-            Event::GoAhead(_) => Ok(Body { client: self.client, busy: false }),
+            Event::GoAhead(_) => Ok(Body { client: self.client, way: Way::Data, busy: false }),
             _ => {
                 let refused = self.driver().refused(Stage::Data);
                 self.client.keep();
                 Err(refused)
             }
         }
+    }
+
+    /// Sends the content with BDAT (RFC 3030): each write is a chunk, and waits for no reply where the
+    /// server offers PIPELINING. Nothing is said by this call.
+    ///
+    /// Text is made right as for DATA, but for dots; after `BODY=BINARYMIME` the content goes as it is.
+    ///
+    /// # Errors
+    /// The server does not offer CHUNKING, or no recipient was accepted.
+    pub fn bdat(mut self) -> Result<Body<'a>, Error> {
+        let busy = self.busy;
+        let driver = self.driver();
+        driver.begin(Stage::Content);
+        if busy {
+            return Err(driver.misuse(interrupted()));
+        }
+        driver.session.allows(Verb::Bdat).map_err(|misuse| driver.misuse(misuse))?;
+        let text = driver.session.text_of_chunks();
+        let line_endings = match self.client.policy.line_endings {
+            LineEndings::Raw => LineEndings::Reject,
+            text => text,
+        };
+        let stuffer = text.map(|eight_bit| Stuffer::new(line_endings, eight_bit).without_dots());
+        Ok(Body { client: self.client, way: Way::Bdat(stuffer), busy: false })
     }
 
     /// Ends the transaction without a mail: RSET.
@@ -166,10 +196,11 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// The content of a mail, for which the server has said go ahead.
+/// The content of a mail, behind DATA or in chunks of BDAT.
 ///
-/// There is no way back: dropped before [`finish`](Self::finish), the session is ended by
-/// the next call, and the mail is not delivered.
+/// There is no way back from DATA: dropped before [`finish`](Self::finish), the session is ended by
+/// the next call. Between chunks of BDAT there is: the next mail says RSET first. In neither case is
+/// the mail delivered.
 ///
 /// ```
 /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
@@ -194,12 +225,20 @@ impl<'a> Transaction<'a> {
 #[must_use = "dropped before `finish`, the mail is not delivered"]
 pub struct Body<'a> {
     client: &'a mut Client,
+    way: Way,
     busy: bool,
 }
 
+/// How the content goes.
+enum Way {
+    Data,
+    /// What makes text of it, unless it is binary.
+    Bdat(Option<Stuffer>),
+}
+
 impl Body<'_> {
-    /// Writes a chunk of the content, whole. Line ends are made right and dots stuffed, however
-    /// the content is cut.
+    /// Writes a chunk of the content, whole. Line ends are made right and dots stuffed where they
+    /// have to be, however the content is cut.
     ///
     /// # Errors
     /// The chunk has octets that cannot be sent, the server refused early, or the session is over.
@@ -216,15 +255,22 @@ impl Body<'_> {
     }
 
     async fn take(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        let mut text = BytesMut::new();
+        let chunk = self.way.made_right(chunk, false, &mut text);
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        driver
-            .session
-            .content(chunk.len())
-            .map_err(|misuse| driver.error(Stage::Content, misuse))?;
+        let chunk = chunk.map_err(|fault| driver.error(Stage::Content, fault))?;
+        if let Way::Data = self.way {
+            let promised = driver.session.content(chunk.len());
+            promised.map_err(|misuse| driver.error(Stage::Content, misuse))?;
+        } else if !chunk.is_empty() {
+            offer(driver, outbox, chunk.len(), false).await?;
+        }
         let mut rest = chunk;
-        if let Arrival::Event(event) = driver.carry(&mut rest).await? {
-            outbox.note(&driver.session, event);
-            return Err(driver.refused(Stage::Content));
+        while !rest.is_empty() {
+            if let Arrival::Event(event) = driver.write(&mut rest, &mut |_| ()).await? {
+                outbox.note(&driver.session, event);
+                refused_meanwhile(driver)?;
+            }
         }
         Ok(())
     }
@@ -251,15 +297,22 @@ impl Body<'_> {
     }
 
     async fn end(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        let mut text = BytesMut::new();
+        let chunk = self.way.made_right(chunk, true, &mut text);
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        let Some(dispatch) = outbox.newest() else {
-            return Err(driver.misuse(interrupted()));
-        };
-        driver
-            .session
-            .content(chunk.len())
-            .and_then(|()| dispatch.finish(&mut driver.session))
-            .map_err(|misuse| driver.error(Stage::Content, misuse))?;
+        let chunk = chunk.map_err(|fault| driver.error(Stage::Content, fault))?;
+        if let Way::Data = self.way {
+            let Some(dispatch) = outbox.newest() else {
+                return Err(driver.misuse(interrupted()));
+            };
+            driver
+                .session
+                .content(chunk.len())
+                .and_then(|()| dispatch.finish(&mut driver.session))
+                .map_err(|misuse| driver.error(Stage::Content, misuse))?;
+        } else {
+            offer(driver, outbox, chunk.len(), true).await?;
+        }
         let mut rest = chunk;
         while driver.session.in_flight() > 0 {
             if let Arrival::Event(event) = driver.carry(&mut rest).await? {
@@ -278,6 +331,53 @@ impl Body<'_> {
         }
         driver.begin(Stage::Content);
         Ok(())
+    }
+}
+
+impl Way {
+    /// The chunk as it goes out: as it is behind DATA, where the session makes it right.
+    fn made_right<'a>(
+        &mut self,
+        chunk: &'a [u8],
+        last: bool,
+        text: &'a mut BytesMut,
+    ) -> Result<&'a [u8], ContentFault> {
+        let Self::Bdat(Some(stuffer)) = self else {
+            return Ok(chunk);
+        };
+        stuffer.stuff_into(chunk, text)?;
+        if last {
+            text.extend_from_slice(stuffer.finish()?);
+        }
+        Ok(text)
+    }
+}
+
+/// Says BDAT as soon as there is room for it.
+async fn offer(
+    driver: &mut Driver,
+    outbox: &mut Outbox,
+    octets: usize,
+    last: bool,
+) -> Result<(), Error> {
+    while driver.session.in_flight() > 0 && !driver.session.has_room() {
+        if let Arrival::Event(event) = driver.next().await? {
+            outbox.note(&driver.session, event);
+            refused_meanwhile(driver)?;
+        }
+    }
+    let Some(dispatch) = outbox.newest() else {
+        return Err(driver.misuse(interrupted()));
+    };
+    let sent = dispatch.chunk(&mut driver.session, octets as u64, last);
+    sent.map(|_| ()).map_err(|misuse| driver.error(Stage::Content, misuse))
+}
+
+/// The reply that was just heard refuses the content, or ends the session.
+fn refused_meanwhile(driver: &Driver) -> Result<(), Error> {
+    match driver.session.reply() {
+        Some(reply) if reply.severity().is_negative() => Err(driver.refused(Stage::Content)),
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::driver::{Arrival, Beside, Driver};
 use super::outbox::Outbox;
 use super::source::{PIECE, Pieces, SourceFault};
+use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Dispatch, Due, Envelope, Phase, Stage};
 use crate::wire::{Param, Scan};
@@ -16,6 +17,8 @@ pub(super) struct Job<'a> {
     pub(super) params: Cow<'a, [Param]>,
     pub(super) content: Content<'a>,
     pub(super) way: Way,
+    /// Lines of the content that a server need not take.
+    pub(super) long_lines: u64,
 }
 
 /// How the content goes.
@@ -38,7 +41,7 @@ pub(super) enum Content<'a> {
 impl Job<'_> {
     /// The mail, of which nothing has been sent.
     pub(super) fn dispatch(&self) -> Dispatch {
-        let dispatch = Dispatch::new(self.envelope.recipients());
+        let dispatch = Dispatch::new(self.envelope.recipients()).with_long_lines(self.long_lines);
         match self.way {
             Way::Data => dispatch,
             Way::Bdat => dispatch.over_bdat(),
@@ -47,14 +50,13 @@ impl Job<'_> {
     }
 
     /// Carries the newest mail of the outbox until all of its content is written, or nothing more of
-    /// it will be. `tell` hears how many octets of the content the stream has taken.
+    /// it will be.
     pub(super) async fn transmit(
         &mut self,
         driver: &mut Driver,
         outbox: &mut Outbox,
-        tell: &mut (impl FnMut(u64) + Send),
+        watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let mut taken = 0;
         loop {
             let Some(dispatch) = outbox.newest() else {
                 return Ok(());
@@ -65,31 +67,27 @@ impl Job<'_> {
             let is_ended = dispatch.is_ended();
             match due {
                 Due::Nothing => return Ok(()),
-                Due::Content => self.offer(driver, outbox).await?,
+                Due::Content => self.offer(driver, outbox, watch).await?,
                 Due::Reply if driver.session.is_writing() => {
                     let lent = self.content.lent();
                     let mut rest = lent;
-                    let before = taken;
+                    let before = watch.octets();
                     let mut told = |left: usize| {
-                        let now = before + lent.len().saturating_sub(left) as u64;
-                        if now != taken {
-                            taken = now;
-                            tell(now);
-                        }
+                        watch.taken(before + lent.len().saturating_sub(left) as u64);
                     };
                     let arrival = driver.write(&mut rest, &mut told).await;
                     let used = lent.len() - rest.len();
                     self.content.sent(used);
                     if let Arrival::Event(event) = arrival? {
                         driver.check_reset()?;
-                        outbox.note(&driver.session, event);
+                        watch.note(outbox, &driver.session, event);
                     }
                 }
                 Due::Reply if is_ended => return Ok(()),
                 Due::Reply => {
                     if let Arrival::Event(event) = driver.next().await? {
                         driver.check_reset()?;
-                        outbox.note(&driver.session, event);
+                        watch.note(outbox, &driver.session, event);
                     }
                 }
             }
@@ -97,7 +95,12 @@ impl Job<'_> {
     }
 
     /// Promises the next of the content to the session, and ends it behind the last.
-    async fn offer(&mut self, driver: &mut Driver, outbox: &mut Outbox) -> Result<(), Error> {
+    async fn offer(
+        &mut self,
+        driver: &mut Driver,
+        outbox: &mut Outbox,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
         driver.enter(Stage::Content);
         let is_data = self.way == Way::Data;
         if let Content::Pieces(pieces) = &mut self.content {
@@ -106,7 +109,7 @@ impl Job<'_> {
                     Beside::Other(Ok(())) => break,
                     Beside::Other(Err(fault)) => return Err(spoiled(driver, fault)),
                     Beside::Event(event) => {
-                        outbox.note(&driver.session, event);
+                        watch.note(outbox, &driver.session, event);
                         // What would come is wanted no more: the mail was refused.
                         let goes_on = |phase| {
                             matches!(phase, Phase::Content | Phase::Recipients | Phase::Chunks)

@@ -35,6 +35,7 @@ pub struct Delivery {
     pub(super) recipients: Vec<Addressee>,
     /// The last octet of the terminator was handed to the stream.
     pub(super) written: bool,
+    pub(super) long_lines: u64,
 }
 
 /// A recipient, and the replies that are its own.
@@ -68,6 +69,11 @@ impl Delivery {
         self.recipients.iter().map(|addressee| Recipient { delivery: self, addressee })
     }
 
+    /// The recipient at this place of the envelope.
+    pub(crate) fn recipient(&self, n: usize) -> Option<Recipient<'_>> {
+        self.recipients.get(n).map(|addressee| Recipient { delivery: self, addressee })
+    }
+
     /// How many recipients have the mail.
     #[must_use]
     pub fn accepted(&self) -> usize {
@@ -98,6 +104,13 @@ impl Delivery {
     #[must_use]
     pub const fn end(&self) -> Option<&Reply> {
         self.end.as_ref()
+    }
+
+    /// How many lines of the content have more than 998 octets, which a server need not take and may
+    /// have cut (RFC 5321 §4.5.3.1.6); 0 where the content was read from a source.
+    #[must_use]
+    pub const fn long_lines(&self) -> u64 {
+        self.long_lines
     }
 }
 
@@ -245,6 +258,7 @@ mod tests {
             end: reply("250 2.0.0 queued"),
             recipients: vec![addressee("250 ok")],
             written: true,
+            long_lines: 0,
         }
     }
 
@@ -289,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn c_099_552_behind_accepted_recipients_may_mean_452() {
+    fn c_099_dialect_62_552_behind_accepted_recipients_may_mean_452() {
         let later = |text: &str, follows_accepted| {
             let mut mail = delivery();
             mail.recipients = vec![Addressee { follows_accepted, ..addressee(text) }];
@@ -300,6 +314,8 @@ mod tests {
         assert_eq!(later("552 5.2.2 full", true), Retry::Never);
         assert_eq!(later("552 too many", false), Retry::Never);
         assert_eq!(later("550 5.5.3 too many", true), Retry::Never);
+        assert_eq!(later("450 4.7.1 greylisted, try again in 300 seconds", false), Retry::Later);
+        assert_eq!(later("452 4.5.3 too many recipients", true), Retry::Later);
     }
 
     #[test]

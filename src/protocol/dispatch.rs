@@ -65,6 +65,8 @@ pub struct Dispatch {
     end: Option<Ticket>,
     go_ahead: bool,
     accepted: usize,
+    /// The server takes no more recipients: those behind are not asked for.
+    is_full: bool,
     way: Way,
 }
 
@@ -101,6 +103,14 @@ impl Dispatch {
         dispatch
     }
 
+    /// Notes how many lines of the content a server need not take (see
+    /// [`Needs::long_lines`](super::Needs::long_lines)): the delivery tells it.
+    #[must_use]
+    pub const fn with_long_lines(mut self, lines: u64) -> Self {
+        self.delivery.long_lines = lines;
+        self
+    }
+
     /// The same with BDAT in place of DATA: the content is cut into [chunks](Self::chunk), the first
     /// of which waits until every recipient is answered.
     #[must_use]
@@ -118,6 +128,8 @@ impl Dispatch {
     }
 
     /// Sends as many commands of the envelope as there is room for, MAIL with these parameters.
+    /// Recipients beyond what the server takes by its LIMITS (RFC 9422) are not asked for: they are
+    /// *not sent*.
     ///
     /// # Errors
     /// A command cannot be sent. Those before it have been.
@@ -140,13 +152,17 @@ impl Dispatch {
         if session.phase() == Phase::Closed {
             return Ok(Due::Nothing);
         }
-        while !self.is_mail_refused() && self.rcpts.len() < envelope.recipients().len() {
+        let all = envelope.recipients().len();
+        while !self.is_mail_refused() && !self.is_full && self.rcpts.len() < all {
             if !session.has_room() {
                 return Ok(Due::Reply);
             }
             let n = self.rcpts.len();
             if let Some(recipient) = envelope.recipients().get(n) {
-                self.rcpt(session, recipient, envelope.recipient_params(n))?;
+                match self.rcpt(session, recipient, envelope.recipient_params(n)) {
+                    Err(Misuse::LimitReached { .. }) => self.is_full = true,
+                    sent => drop(sent?),
+                }
             }
         }
         if self.way == Way::Data && self.data.is_none() && !self.is_mail_refused() {
@@ -357,6 +373,11 @@ impl Dispatch {
 
     fn is_chunk(&self, ticket: Ticket) -> bool {
         self.chunks.is_some_and(|(first, last)| (first..=last).contains(&ticket))
+    }
+
+    /// What is known so far; who is not decided yet reads as *not sent*.
+    pub(crate) const fn delivery(&self) -> &Delivery {
+        &self.delivery
     }
 
     /// Whether the server has decided for every recipient.

@@ -132,6 +132,14 @@ pub enum Misuse {
     /// BODY=BINARYMIME content can only be sent with BDAT (RFC 3030 §3).
     #[error("DATA cannot carry BODY=BINARYMIME content: BDAT can")]
     BinaryOverData,
+    /// The server takes no more over this connection, or in this transaction (RFC 9422).
+    #[error("the server takes no more: it offered {limit}={most}")]
+    LimitReached {
+        /// The limit: MAILMAX, RCPTMAX or RCPTDOMAINMAX.
+        limit: &'static str,
+        /// What it offered.
+        most: u32,
+    },
     /// Octets that were promised have not been handed over yet.
     #[error("{0} octets of content are promised and have not been handed over")]
     ContentPending(usize),

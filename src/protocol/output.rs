@@ -128,6 +128,12 @@ impl Output {
         }
     }
 
+    /// The octets of the chunks to come have nothing to do with those before; `text` as in
+    /// [`begin_chunk`](Self::begin_chunk).
+    pub(super) fn begin_chunks(&mut self, text: Option<bool>) {
+        self.chunks = Chunks { scanner: Scanner::new(), eight_bit: text.unwrap_or(true) };
+    }
+
     /// A chunk begins: what is promised goes out as it is. The octets of a mail's chunks belong
     /// together; `text` says whether they have to be text, and whether it may be 8-bit.
     pub(super) fn begin_chunk(
@@ -138,7 +144,7 @@ impl Output {
         text: Option<bool>,
     ) {
         if first {
-            self.chunks = Chunks { scanner: Scanner::new(), eight_bit: text.unwrap_or(true) };
+            self.begin_chunks(text);
         }
         self.begin(Form::Chunk { last, check: text.is_some() });
         self.promised = octets;

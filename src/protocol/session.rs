@@ -3,6 +3,7 @@
 
 mod answer;
 mod check;
+mod limits;
 mod stream;
 
 use std::io::IoSlice;
@@ -10,6 +11,7 @@ use std::io::IoSlice;
 use bytes::BytesMut;
 
 use self::check::{Declared, act_of, declared, is_secret, masked};
+use self::limits::Quota;
 use super::config::{Protection, Protocol, SessionConfig};
 use super::event::{Step, Ticket};
 use super::fault::{Misuse, Violation};
@@ -69,6 +71,8 @@ pub struct Session {
     capabilities: Capabilities,
     protection: Protection,
     authenticated: bool,
+    /// What the server takes of mails and recipients.
+    quota: Quota,
     /// What the last MAIL that was sent declares.
     declared: Declared,
     /// Recipients of the open transaction.
@@ -96,6 +100,7 @@ impl Session {
             capabilities: Capabilities::default(),
             protection: Protection::None,
             authenticated: false,
+            quota: Quota::default(),
             declared: Declared::default(),
             accepted: 0,
             last_chunk_refused: false,
@@ -185,10 +190,15 @@ impl Session {
         } else {
             let (line, end) = self.output.own(|own| command.encode(own));
             self.flight.push(ticket, act_of(command), line, end);
+            if verb == Verb::Burl {
+                // What the server fetches is not seen here: octets behind it are looked at anew.
+                self.output.begin_chunks(self.declared.text());
+            }
         }
         if verb == Verb::Mail {
             self.declared = declared(command);
         }
+        self.quota.sent(command);
         Ok(ticket)
     }
 
@@ -205,8 +215,7 @@ impl Session {
         let chunk = Chunk { act, line, octets };
         self.flight.push_chunk(&chunk, (0..replies).map(|n| ticket.plus(n)), end);
         let octets = usize::try_from(octets).unwrap_or(usize::MAX);
-        let Declared { eight_bit, binary, .. } = self.declared;
-        self.output.begin_chunk(octets, last, is_first, (!binary).then_some(eight_bit));
+        self.output.begin_chunk(octets, last, is_first, self.declared.text());
         self.last_chunk_refused = false;
         ticket
     }
@@ -373,6 +382,7 @@ impl Session {
             self.input = ReplyBuffer::new(self.config.limits, self.config.strictness);
             self.lent = false;
             self.capabilities = Capabilities::default();
+            self.quota = Quota::default();
             self.authenticated = false;
             self.go(Phase::Hello);
         }
@@ -487,6 +497,12 @@ impl Session {
     #[cfg(feature = "net")]
     pub(crate) fn is_writing(&self) -> bool {
         self.output.is_pending()
+    }
+
+    /// Whether chunks have to be text, and then whether it may be 8-bit.
+    #[cfg(feature = "net")]
+    pub(crate) fn text_of_chunks(&self) -> Option<bool> {
+        self.declared.text()
     }
 
     /// What the chunk that was just sent holds was looked at before.

@@ -143,7 +143,7 @@ impl LineBuffer {
     /// The line has, or is going to have, more than `limit` octets, its end included.
     pub fn next_line(&mut self, limit: usize) -> Result<Option<Range<usize>>, LineTooLong> {
         let (pending, finder) = self.split();
-        finder.next(pending, limit)
+        Ok(finder.next(pending, limit)?.map(|line| line.range))
     }
 
     /// Drops this many pending octets, or all if there are fewer.
@@ -199,19 +199,34 @@ pub(super) struct LineFinder {
     line: usize,
     /// No LF is in `line..searched`.
     searched: usize,
+    /// An octet that is no plain one is there.
+    odd: bool,
     /// How many octets were searched in all: a test holds it against the octets that came.
     #[cfg(test)]
     work: usize,
 }
 
+/// A line that was found.
+pub(super) struct Found {
+    pub(super) range: Range<usize>,
+    /// It ends in CRLF, and has nothing else that is below 16 or above 127.
+    pub(super) is_plain: bool,
+}
+
 impl LineFinder {
+    #[inline]
     pub(super) fn next(
         &mut self,
         octets: &[u8],
         limit: usize,
-    ) -> Result<Option<Range<usize>>, LineTooLong> {
+    ) -> Result<Option<Found>, LineTooLong> {
         let fresh = octets.get(self.searched..).unwrap_or_default();
-        let found = memchr::memchr(b'\n', fresh);
+        // Most lines have no odd octet but the two at their end: one look finds both.
+        let plain = plain_len(fresh);
+        let (found, is_plain) = match fresh.get(plain..) {
+            Some([b'\r', b'\n', ..]) => (Some(plain + 1), !self.odd),
+            _ => (self.odd_end(fresh, plain), false),
+        };
         #[cfg(test)]
         {
             self.work += found.map_or(fresh.len(), |at| at + 1);
@@ -222,13 +237,24 @@ impl LineFinder {
             return Err(LineTooLong { limit });
         }
         if found.is_none() {
-            self.searched = octets.len();
+            // What follows a CR decides what it is.
+            let held = fresh.len() == plain + 1 && fresh.last() == Some(&b'\r');
+            self.searched = octets.len() - usize::from(held);
             return Ok(None);
         }
-        let line = self.line..end;
+        let range = self.line..end;
         self.line = end;
         self.searched = end;
-        Ok(Some(line))
+        self.odd = false;
+        Ok(Some(Found { range, is_plain }))
+    }
+
+    /// Where the line ends whose first octet that is no plain one is there.
+    #[cold]
+    fn odd_end(&mut self, fresh: &[u8], plain: usize) -> Option<usize> {
+        let rest = fresh.get(plain..).unwrap_or_default();
+        self.odd |= !matches!(rest, [] | [b'\r']);
+        memchr::memchr(b'\n', rest).map(|at| plain + at)
     }
 
     /// Where the next line begins.
@@ -241,6 +267,26 @@ impl LineFinder {
         self.searched = self.searched.saturating_sub(octets);
     }
 }
+
+/// How many octets there are before the first that is below 16 or above 127, eight at a time.
+#[inline]
+fn plain_len(octets: &[u8]) -> usize {
+    let (words, rest) = octets.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        // The top bit is set for each octet over 127 and for each under 16. Only the lowest is sure:
+        // one borrows from those behind it.
+        let word = u64::from_le_bytes(*word);
+        let odd = (word | word.wrapping_sub(SIXTEENS)) & TOP_BITS;
+        if odd != 0 {
+            return index * 8 + odd.trailing_zeros() as usize / 8;
+        }
+    }
+    let plain = |octet: &&u8| (16..128).contains(*octet);
+    words.len() * 8 + rest.iter().take_while(plain).count()
+}
+
+const SIXTEENS: u64 = u64::from_ne_bytes([16; 8]);
+const TOP_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// A line has more octets than were allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

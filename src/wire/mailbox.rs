@@ -280,7 +280,7 @@ fn quote(value: &str) -> String {
     wire
 }
 
-fn unquote(content: &str) -> String {
+pub(super) fn unquote(content: &str) -> String {
     let mut value = String::with_capacity(content.len());
     let mut chars = content.chars();
     while let Some(c) = chars.next() {

@@ -12,6 +12,7 @@
 //! | `host` | address literals, hosts and the client's own name |
 //! | `invalid` | what is wrong with a value that was refused |
 //! | `line` | the read buffer, line ends, limits |
+//! | `lookup` | what the replies to VRFY, EXPN and ETRN say |
 //! | `mailbox` | mailboxes and their local parts |
 //! | `param` | parameters of MAIL and RCPT |
 //! | `path` | the paths of MAIL and RCPT |
@@ -35,6 +36,7 @@ mod escape;
 mod host;
 mod invalid;
 mod line;
+mod lookup;
 mod mailbox;
 mod param;
 mod path;
@@ -60,6 +62,7 @@ pub use host::{AddressLiteral, ClientName, GeneralLiteral, Host};
 pub use invalid::InvalidValue;
 pub(crate) use invalid::{CONTROL, EMPTY};
 pub use line::{Limits, LineBuffer, LineTooLong};
+pub use lookup::{Answer, Expansion, Listed, QueueRun, Verification};
 pub use mailbox::{LocalPart, Mailbox};
 pub use param::Param;
 pub use path::{ForwardPath, ReversePath};

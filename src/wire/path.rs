@@ -162,6 +162,29 @@ pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     Some((path, rest))
 }
 
+/// The last path in a text, and what stands before it.
+///
+/// A `<` outside of quotes begins another one, so that no text is read much more than once.
+pub(super) fn last_in(text: &str) -> Option<(&str, ForwardPath)> {
+    let plain = || take_while1(|c| !matches!(c, '"' | '<' | '>'));
+    let inside = || many0_count(alt((quoted_string, plain())));
+    let mut found = None;
+    let mut at = 0;
+    while let Some((before, rest)) =
+        text.get(at..).and_then(|rest| rest.find('<')).and_then(|n| text.split_at_checked(at + n))
+    {
+        let path: IResult<&str, &str> = recognize((char('<'), inside(), char('>'))).parse(rest);
+        at = before.len() + 1;
+        if let Ok((behind, path)) = path
+            && let Ok(path) = path.parse()
+        {
+            found = Some((before, path));
+            at = text.len() - behind.len();
+        }
+    }
+    found
+}
+
 /// ```text
 /// Path = "<" [ A-d-l ":" ] Mailbox ">"
 /// ```
@@ -288,6 +311,23 @@ mod tests {
         ];
         for (text, parts) in cases {
             assert_eq!(split(text), parts, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_one_in_a_text_is_found() {
+        for (text, found) in [
+            ("", None),
+            ("a@b", None),
+            ("<a@b", None),
+            ("x <a@b> y", Some(("x ", "<a@b>"))),
+            ("<a@b><c@d>", Some(("<a@b>", "<c@d>"))),
+            ("<a@b> <c> <d@>", Some(("", "<a@b>"))),
+            (r#"<"<x@y>"@b>"#, Some(("", r#"<"<x@y>"@b>"#))),
+            ("ü <<POSTMASTER>", Some(("ü <", "<Postmaster>"))),
+        ] {
+            let last = last_in(text).map(|(before, path)| (before, path.to_string()));
+            assert_eq!(last.as_ref().map(|(before, path)| (*before, &**path)), found, "{text}");
         }
     }
 

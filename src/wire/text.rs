@@ -28,6 +28,22 @@ impl Text {
         &self.0
     }
 
+    /// The same for VRFY or EXPN with `SMTPUTF8` behind it, unless it stands there: the text is not
+    /// ASCII, or the reply need not be (RFC 6531 §3.7.4.2).
+    ///
+    /// ```
+    /// let text: ehlo::Text = "jürgen".parse()?;
+    /// assert_eq!(text.with_smtputf8().as_str(), "jürgen SMTPUTF8");
+    /// # Ok::<(), ehlo::InvalidValue>(())
+    /// ```
+    #[must_use]
+    pub fn with_smtputf8(self) -> Self {
+        match self.0.rsplit_once(' ') {
+            Some((_, last)) if last.eq_ignore_ascii_case(SMTPUTF8) => self,
+            _ => Self(format!("{} {SMTPUTF8}", self.0).into()),
+        }
+    }
+
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
     #[must_use]
     pub const fn is_ascii(&self) -> bool {
@@ -61,6 +77,8 @@ impl fmt::Display for Text {
 try_from_text!(Text);
 into_cow!(Text);
 
+const SMTPUTF8: &str = "SMTPUTF8";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +90,18 @@ mod tests {
             assert_eq!(parsed.as_str(), text);
             assert_eq!(parsed.to_string(), text);
             assert_eq!(parsed.is_ascii(), text.is_ascii());
+        }
+    }
+
+    #[test]
+    fn asks_for_utf8_once() {
+        for (text, asking) in [
+            ("a b", "a b SMTPUTF8"),
+            ("a smtpUTF8", "a smtpUTF8"),
+            ("SMTPUTF8", "SMTPUTF8 SMTPUTF8"),
+            ("xSMTPUTF8", "xSMTPUTF8 SMTPUTF8"),
+        ] {
+            assert_eq!(Text::try_from(text).unwrap().with_smtputf8().as_str(), asking);
         }
     }
 

@@ -20,6 +20,8 @@ USER_NAME=alice
 PASSWORD=wonderland
 REALM=example.test
 MESSAGE_LIMIT=10485760
+# Where a server has a port for mails beyond that.
+LARGE_LIMIT=67108864
 
 die() {
   printf '%s\n' "interop: $*" >&2
@@ -46,7 +48,7 @@ begin() {
 up_failed() {
   trap - EXIT
   printf 'interop: %s did not come up\n' "$NAME" >&2
-  for log in "$FILES/console.log" "$FILES/log"; do
+  for log in "$FILES"/*log; do
     [ ! -s "$log" ] || tail -n 40 "$log" >&2
   done
   stop_server
@@ -54,12 +56,13 @@ up_failed() {
 }
 
 # make_root PACKAGES…: the file system of the server, with these packages in it. The packages are
-# installed once; servers with the same packages share the layer.
+# installed once; servers with the same packages share the layer. What is not a package of this machine's
+# Debian is had by the lines in INSTALL_MORE, which run behind the packages.
 make_root() {
   local cache=${EHLO_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ehlo-interop}
   mkdir -p "$cache"
   local key
-  key=$({ printf '%s\n' "$LAYER_VERSION" "$@"; cat /etc/os-release; dpkg --print-architecture; } | sha256sum)
+  key=$({ printf '%s\n' "$LAYER_VERSION" "$@" ${INSTALL_MORE:+"$INSTALL_MORE"}; cat /etc/os-release; dpkg --print-architecture; } | sha256sum)
   LAYER=$cache/${key:0:16}
   {
     flock 9 # two servers of one run, or two runs, may ask for one layer
@@ -79,7 +82,7 @@ make_root() {
 install_layer() {
   local cache=$1
   shift
-  printf 'interop: installing once: %s\n' "$*" >&2
+  printf 'interop: installing once what %s needs\n' "$NAME" >&2
   local making
   making=$(mktemp -d "$cache/making.XXXXXX")
   mkdir -p "$making/files" "$making/upper/etc" "$making/upper/usr/sbin"
@@ -87,7 +90,7 @@ install_layer() {
   # Packages start their services when they are installed; 101 tells them not to.
   printf '#!/bin/sh\nexit 101\n' >"$making/upper/usr/sbin/policy-rc.d"
   chmod 755 "$making/upper/usr/sbin/policy-rc.d"
-  printf '%s\n' "$INSTALL_SCRIPT" >"$making/files/install"
+  printf '%s\n' "$INSTALL_SCRIPT" "${INSTALL_MORE:-}" >"$making/files/install"
   if ! in_namespace "$making" sh /interop/install openssl "$@" >"$making/log" 2>&1 </dev/null; then
     tail -n 40 "$making/log" >&2
     rm -rf "$making"
@@ -101,6 +104,7 @@ install_layer() {
 # The lists are brought up to date only where the machine's own do not do: none on a fresh machine,
 # or too old ones, which name files that the mirror no longer has.
 INSTALL_SCRIPT='
+set -e
 export DEBIAN_FRONTEND=noninteractive
 echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
 get() {
@@ -108,9 +112,7 @@ get() {
     -o Dpkg::Options::=--force-unsafe-io -o Dpkg::Options::=--force-confold \
     -o Dpkg::Options::="--path-exclude=/usr/share/man/*" -o Dpkg::Options::="--path-exclude=/usr/share/doc/*" "$@"
 }
-get "$@" && exit
-apt-get update
-get "$@"
+get "$@" || { apt-get update && get "$@"; }
 '
 
 # in_namespace HOME COMMAND…: runs COMMAND as the first process of its own namespaces, its root the

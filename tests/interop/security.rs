@@ -1,6 +1,6 @@
 //! TLS, AUTH, and what is said where they are not as they should be. All with Postfix.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ehlo::{
     Auth, Command, Conversation, Credentials, Envelope, ErrorKind, InClear, Phase,
@@ -29,6 +29,7 @@ pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     "a TLS port is spoken to in clear" => tls_port_in_clear,
     "a clear port is spoken to in TLS" => clear_port_in_tls,
     "STARTTLS inside TLS" => starttls_twice,
+    "postscreen: 220- two seconds before 220" => postscreen,
     "a planted leak is found" => planted_leak,
 ];
 
@@ -259,6 +260,19 @@ async fn starttls_twice() {
     let error = smtp.say(&Command::start_tls()).await.unwrap_err();
     assert_eq!(error.to_string(), "STARTTLS once more: it succeeded before");
     smtp.quit().await.unwrap();
+}
+
+async fn postscreen() {
+    let began = Instant::now();
+    let mut client = clear("EHLO_POSTFIX", "SCREEN_PORT").connect().await.unwrap();
+    // Who speaks before the last line is shown out: nothing was said till then.
+    assert!(began.elapsed() > Duration::from_millis(1900), "{:?}", began.elapsed());
+    let greeting = client.conversation().greeting().octets().to_vec();
+    let line = "mail.example.test ESMTP Postfix\r\n";
+    assert_eq!(String::from_utf8_lossy(&greeting), format!("220-{line}220 {line}"));
+    let reply = send_one(&mut client, mail("hello\r\n").as_bytes()).await;
+    arrived(&reply, &["bob@example.test"]).await;
+    quit(client).await;
 }
 
 /// The search itself: what it is to find, it finds.

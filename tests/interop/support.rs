@@ -1,5 +1,6 @@
 //! What the tests share: how to reach the servers, mails, and what shows that they arrived.
 
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,18 +24,32 @@ pub(crate) fn clear(server: &str, port: &str) -> Connector {
         .transcript(1 << 20)
 }
 
-/// Postfix over STARTTLS, its certificate verified.
-pub(crate) fn postfix() -> Connector {
-    clear("EHLO_POSTFIX", "PORT").security(Security::StartTls).roots(ca())
+/// The same over STARTTLS, the certificate verified.
+pub(crate) fn starttls(server: &str, port: &str) -> Connector {
+    clear(server, port).security(Security::StartTls).roots(roots(server))
 }
 
-/// The same, authenticated.
+/// The same with TLS from the start.
+pub(crate) fn implicit(server: &str, port: &str) -> Connector {
+    clear(server, port).security(Security::Implicit).roots(roots(server))
+}
+
+/// Postfix over STARTTLS.
+pub(crate) fn postfix() -> Connector {
+    starttls("EHLO_POSTFIX", "PORT")
+}
+
+/// Authenticated as the user that each server knows.
 pub(crate) fn as_alice(connector: Connector) -> Connector {
-    connector.credentials(var("EHLO_POSTFIX_USER"), var("EHLO_POSTFIX_PASSWORD"))
+    connector.credentials(USER, PASSWORD)
 }
 
 pub(crate) fn ca() -> RootCertificates {
-    let pem = std::fs::read(var("EHLO_POSTFIX_CA")).expect("the CA's file");
+    roots("EHLO_POSTFIX")
+}
+
+fn roots(server: &str) -> RootCertificates {
+    let pem = std::fs::read(var(&format!("{server}_CA"))).expect("the CA's file");
     RootCertificates::from_pem(&pem).expect("the CA")
 }
 
@@ -98,6 +113,66 @@ fn between<'a>(line: &'a str, before: &str, behind: &str) -> Option<&'a str> {
     rest.split_once(behind).map(|(found, _)| found)
 }
 
+/// Waits until the log of a server has each of these in some line, and gives the log.
+pub(crate) async fn logged(server: &str, words: &[&str]) -> String {
+    let path = var(&format!("{server}_LOG"));
+    for _ in 0..200 {
+        let log = std::fs::read(&path).expect("the log");
+        let log = String::from_utf8_lossy(&log).into_owned();
+        if words.iter().all(|words| log.contains(words)) {
+            return log;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{path} does not show each of {words:?}");
+}
+
+/// The file, in a folder where a server keeps its mails, of the mail with the subject of this one.
+pub(crate) async fn kept(folder: &str, content: &str) -> Vec<u8> {
+    let subject = content.lines().find(|line| line.starts_with("Subject: ")).expect("a subject");
+    for _ in 0..200 {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let entry = entry.expect("a file");
+            // With a dot in front it is being written.
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let mut file = std::fs::File::open(entry.path()).expect("a mail");
+            let mut top = Vec::new();
+            (&mut file).take(4096).read_to_end(&mut top).expect("its header");
+            let mut lines = top.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii_end);
+            if lines.any(|line| line == subject.as_bytes()) {
+                file.read_to_end(&mut top).expect("the rest");
+                return top;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("nothing in {folder} has {subject}");
+}
+
+/// That a server keeps this content as it was said: below what it puts on top, and but for line
+/// ends, which are a file's own.
+pub(crate) async fn kept_as(folder: &str, content: &str, arrives: &str) {
+    let file = kept(folder, content).await;
+    let begin = memchr::memmem::find(&file, b"From: alice@").expect("the first header field");
+    let file = String::from_utf8_lossy(&file[begin..]).replace("\r\n", "\n");
+    let arrives = arrives.replace("\r\n", "\n");
+    if file != arrives {
+        let at = file.bytes().zip(arrives.bytes()).take_while(|(one, other)| one == other).count();
+        let show = |text: &str| {
+            text.as_bytes()[at.min(text.len())..]
+                .iter()
+                .take(80)
+                .copied()
+                .collect::<Vec<u8>>()
+                .escape_ascii()
+                .to_string()
+        };
+        panic!("octet {at}: {:?} instead of {:?}", show(&file), show(&arrives));
+    }
+}
+
 /// Sends one mail from alice to bob, and gives the reply that answers for it.
 pub(crate) async fn send_one(client: &mut Client, content: &[u8]) -> Reply {
     let envelope = ehlo::Envelope::new("alice@example.test", ["bob@example.test"]).expect("valid");
@@ -128,9 +203,12 @@ pub(crate) fn shows_no_secret(text: &str) {
     }
 }
 
+pub(crate) const USER: &str = "alice";
+pub(crate) const PASSWORD: &str = "wonderland";
+
 /// The password, or its base64 wherever it may begin in a group of three octets.
 pub(crate) fn trace_of_secret(text: &str) -> Option<String> {
-    let password = var("EHLO_POSTFIX_PASSWORD");
+    let password = PASSWORD;
     let aligned = (0..3).map(|before| {
         let octets = [&[0; 2][..before], password.as_bytes()].concat();
         let base64 = STANDARD.encode(&octets);
@@ -138,7 +216,7 @@ pub(crate) fn trace_of_secret(text: &str) -> Option<String> {
         let own = (before * 8).div_ceil(6)..octets.len() * 8 / 6;
         base64[own].to_owned()
     });
-    std::iter::once(password.clone()).chain(aligned).find(|trace| text.contains(trace))
+    std::iter::once(password.to_owned()).chain(aligned).find(|trace| text.contains(trace))
 }
 
 /// Where smtp-sink keeps what it gets.

@@ -2,6 +2,7 @@
 //! protocol.
 
 use super::Session;
+use super::limits::Quota;
 use crate::extension::Capabilities;
 use crate::protocol::config::Protocol;
 use crate::protocol::event::{Event, Ticket};
@@ -145,11 +146,13 @@ impl Session {
                 if let Some(reply) = self.input.reply() {
                     let also = self.config.auth_keyword.as_deref();
                     self.capabilities = Capabilities::parse(reply).with_auth_keyword(also);
+                    self.quota.offered(&self.capabilities);
                 }
             }
             Act::Command(Verb::Helo) => {
                 if let Some(reply) = self.input.reply() {
                     self.capabilities = Capabilities::of_helo(reply);
+                    self.quota.offered(&self.capabilities);
                 }
             }
             Act::Command(Verb::Auth) | Act::Response => self.authenticated = true,
@@ -160,6 +163,7 @@ impl Session {
             // As behind a new greeting: the client is another now.
             Act::Command(Verb::Xclient) => {
                 self.capabilities = Capabilities::default();
+                self.quota = Quota::default();
                 self.authenticated = false;
             }
             Act::Command(Verb::StartTls) => {

@@ -41,6 +41,7 @@ impl Session {
         if !self.flight.has_room(self.is_pipelining()) {
             return Err(Misuse::NoRoom(verb, self.flight.len()));
         }
+        self.quota.allows(verb)?;
         match verb {
             Verb::StartTls if self.protection != Protection::None => Err(Misuse::Again(verb)),
             Verb::Auth if self.authenticated => Err(Misuse::Again(verb)),
@@ -110,18 +111,24 @@ impl Session {
 
     /// What is wrong with a command beside its place in the order.
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
+        self.quota.check(command)?;
         self.check_within(self.declared, command)
     }
 
-    /// The same for every command of a mail, before the first of them is sent.
+    /// The same for every command of a mail, before the first of them is sent. Of its recipients the
+    /// first has to be within what the server takes.
     #[cfg(feature = "net")]
     pub(crate) fn check_mail(&self, envelope: &Envelope, params: &[Param]) -> Result<(), Misuse> {
         let mail = Command::mail(envelope.sender()).with_params(params)?;
         let declared = declared(&mail);
+        self.quota.allows(Verb::Mail)?;
         self.check_within(declared, &mail)?;
         for (n, recipient) in envelope.recipients().iter().enumerate() {
             let params = envelope.recipient_params(n);
             let rcpt = Command::rcpt(recipient).with_params(params)?;
+            if n == 0 {
+                self.quota.check(&rcpt)?;
+            }
             self.check_within(declared, &rcpt)?;
         }
         Ok(())
@@ -139,11 +146,6 @@ impl Session {
                 });
             }
             self.check_param(verb, param, command.params())?;
-        }
-        if verb == Verb::Mail
-            && let Some(fault) = extension::lacking(command.params())
-        {
-            return Err(Misuse::Value(fault));
         }
         if let Command::Raw(_) = command {
             if verb == Verb::Bdat {
@@ -193,6 +195,13 @@ pub(super) struct Declared {
     pub(super) utf8: bool,
     pub(super) eight_bit: bool,
     pub(super) binary: bool,
+}
+
+impl Declared {
+    /// Whether the content has to be text, and then, whether it may be 8-bit.
+    pub(super) fn text(self) -> Option<bool> {
+        (!self.binary).then_some(self.eight_bit)
+    }
 }
 
 /// The row of the table that a command belongs to. A raw one belongs to that of what it says.

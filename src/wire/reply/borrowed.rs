@@ -1,7 +1,7 @@
 //! A reply as it was received, lent by the buffer it came into. Its lines and codes are found in
 //! the octets when they are asked for; nothing is copied.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use super::{Reply, ReplyError, ReplyKind, frame};
 use crate::wire::line::LineFinder;
@@ -117,7 +117,7 @@ impl<'a> ReplyRef<'a> {
     /// U+FFFD; controls stay, so show the reply itself rather than this.
     #[must_use]
     pub fn text(&self) -> Cow<'a, str> {
-        let mut lines = self.lines().map(|line| self.without_enhanced(line));
+        let mut lines = self.texts();
         let first = String::from_utf8_lossy(lines.next().unwrap_or_default());
         if self.lines == 1 {
             return first;
@@ -187,6 +187,12 @@ impl<'a> ReplyRef<'a> {
         ReplyRef::framed(octets, self.code, self.kind, self.quirks, self.lines)
     }
 
+    /// The text of each line, without enhanced codes.
+    pub(in crate::wire) fn texts(&self) -> impl Iterator<Item = &'a [u8]> {
+        let reply = *self;
+        self.lines().map(move |line| reply.without_enhanced(line))
+    }
+
     fn may_be_enhanced(&self) -> bool {
         self.kind == ReplyKind::Other && !self.is_intermediate()
     }
@@ -227,6 +233,20 @@ impl fmt::Debug for ReplyRef<'_> {
 #[derive(Clone, Debug)]
 pub struct Lines<'a>(WireLines<'a>);
 
+impl<'a> Lines<'a> {
+    /// Of octets that are a reply.
+    pub(crate) const fn of(octets: &'a [u8]) -> Self {
+        Self(WireLines::new(octets))
+    }
+
+    /// Where the next one stands.
+    pub(crate) fn next_range(&mut self) -> Option<Range<usize>> {
+        let line = self.0.next_range()?;
+        let text = frame::text_of(self.0.octets.get(line.clone())?);
+        Some(line.end - text.len()..line.end)
+    }
+}
+
 impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
 
@@ -238,12 +258,27 @@ impl<'a> Iterator for Lines<'a> {
 /// The lines of a reply as they came, without their ends; from [`ReplyRef::wire_lines`].
 #[derive(Clone, Debug)]
 pub struct WireLines<'a> {
-    rest: &'a [u8],
+    octets: &'a [u8],
+    /// Where the next one begins.
+    at: usize,
 }
 
 impl<'a> WireLines<'a> {
     pub(super) const fn new(octets: &'a [u8]) -> Self {
-        Self { rest: octets }
+        Self { octets, at: 0 }
+    }
+
+    fn next_range(&mut self) -> Option<Range<usize>> {
+        loop {
+            let start = self.at;
+            let rest = self.octets.get(start..).filter(|rest| !rest.is_empty())?;
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            self.at += end;
+            let (line, _) = frame::split_line_end(rest.get(..end)?);
+            if !line.is_empty() {
+                return Some(start..start + line.len());
+            }
+        }
     }
 }
 
@@ -251,15 +286,6 @@ impl<'a> Iterator for WireLines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        while !self.rest.is_empty() {
-            let end = memchr::memchr(b'\n', self.rest).map_or(self.rest.len(), |at| at + 1);
-            let (raw, rest) = self.rest.split_at_checked(end)?;
-            self.rest = rest;
-            let (line, _) = frame::split_line_end(raw);
-            if !line.is_empty() {
-                return Some(line);
-            }
-        }
-        None
+        self.next_range().and_then(|line| self.octets.get(line))
     }
 }

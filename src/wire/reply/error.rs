@@ -14,8 +14,12 @@ use crate::wire::{Code, Escaped, Quirk};
 /// assert_eq!(error.to_string(), r#"neither space nor hyphen behind the code: "550x no""#);
 /// ```
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{fault}: \"{}\"{}", Escaped::new(.line), if *.cut { "…" } else { "" })]
-pub struct ReplyError {
+#[error("{}: \"{}\"{}", .0.fault, Escaped::new(&.0.line), if .0.cut { "…" } else { "" })]
+pub struct ReplyError(Box<Inner>);
+
+/// In a box: a result that can be this error goes through registers.
+#[derive(Clone, PartialEq, Eq)]
+struct Inner {
     fault: ReplyFault,
     line: Box<[u8]>,
     cut: bool,
@@ -25,37 +29,39 @@ impl ReplyError {
     /// The rule that was broken.
     #[must_use]
     pub const fn fault(&self) -> ReplyFault {
-        self.fault
+        self.0.fault
     }
 
     /// The line that broke it, without its end: its first 200 octets if it has more, and what had
     /// to come of it if its end was not awaited.
     #[must_use]
     pub const fn line(&self) -> &[u8] {
-        &self.line
+        &self.0.line
     }
 
     /// `line` has come whole.
+    #[cold]
     pub(super) fn of_line(fault: ReplyFault, line: &[u8]) -> Self {
         Self::new(fault, line, line.len() > SHOWN)
     }
 
     /// `octets` are the beginning of a line of which more has come, or is to come.
+    #[cold]
     pub(super) fn of_beginning(fault: ReplyFault, octets: &[u8]) -> Self {
         Self::new(fault, octets, true)
     }
 
     fn new(fault: ReplyFault, octets: &[u8], cut: bool) -> Self {
         let line = octets.get(..SHOWN).unwrap_or(octets).into();
-        Self { fault, line, cut }
+        Self(Box::new(Inner { fault, line, cut }))
     }
 }
 
 impl fmt::Debug for ReplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplyError")
-            .field("fault", &self.fault)
-            .field("line", &Escaped::new(&self.line))
+            .field("fault", &self.0.fault)
+            .field("line", &Escaped::new(&self.0.line))
             .finish()
     }
 }

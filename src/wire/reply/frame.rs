@@ -1,8 +1,6 @@
 //! Where a reply ends and what is wrong with its lines. Each line is judged as soon as its end is
 //! there, whatever is to follow; the same octets give the same result however they are split.
 
-use nom::{IResult, Parser as _, bytes::complete::take, combinator::verify};
-
 use super::{Foreign, ReplyError, ReplyFault, ReplyKind, ReplyRef};
 use crate::wire::line::LineFinder;
 use crate::wire::{Code, Limits, Quirk, Quirks, Strictness};
@@ -35,19 +33,17 @@ impl Framer {
             return Err(ReplyError::of_beginning(fault, octets.get(..2).unwrap_or(octets)));
         }
         loop {
-            let rest = octets.get(finder.line()..).unwrap_or_default();
-            let (limit, fault) = self.line_limit(rest);
-            let line = match finder.next(octets, limit) {
-                Ok(Some(range)) => octets.get(range).unwrap_or_default(),
-                Ok(None) => return Ok(false),
-                // No more than was sure to be there when the limit was met.
-                Err(_) => {
-                    let beginning = rest.get(..limit).unwrap_or(rest);
-                    return Err(ReplyError::of_beginning(fault, beginning));
+            let begin = finder.line();
+            let is_challenge = matches!(octets.get(begin..), Some([b'3', b'3', b'4', ..]));
+            match finder.next(octets, self.line_limit(is_challenge)) {
+                Ok(Some(found)) => {
+                    let line = octets.get(found.range).unwrap_or_default();
+                    if self.accept(line, found.is_plain)? {
+                        return Ok(true);
+                    }
                 }
-            };
-            if self.accept(line)? {
-                return Ok(true);
+                Ok(None) => return Ok(false),
+                Err(_) => return Err(self.too_long(octets, begin, is_challenge)),
             }
         }
     }
@@ -65,30 +61,42 @@ impl Framer {
         self.strictness
     }
 
-    /// The octets that the line at hand may have, and what it means if it has more.
-    fn line_limit(&self, line: &[u8]) -> (usize, ReplyFault) {
-        let limit = match line {
-            [b'3', b'3', b'4', ..] => self.limits.challenge_line(),
-            _ => self.limits.line(),
-        };
+    /// The octets that the line at hand may have.
+    fn line_limit(&self, is_challenge: bool) -> usize {
+        let limit = if is_challenge { self.limits.challenge_line() } else { self.limits.line() };
+        limit.min(self.limits.reply().saturating_sub(self.frame.octets))
+    }
+
+    /// What it means that it has more.
+    #[cold]
+    fn too_long(&self, octets: &[u8], begin: usize, is_challenge: bool) -> ReplyError {
+        let most = self.line_limit(is_challenge);
         let left = self.limits.reply().saturating_sub(self.frame.octets);
-        if limit <= left {
-            (limit, ReplyFault::LineTooLong { limit })
-        } else {
-            let limit = self.limits.reply();
-            (left, ReplyFault::ReplyTooLong { limit })
-        }
+        let line = if is_challenge { self.limits.challenge_line() } else { self.limits.line() };
+        let fault = match line <= left {
+            true => ReplyFault::LineTooLong { limit: line },
+            false => ReplyFault::ReplyTooLong { limit: self.limits.reply() },
+        };
+        // No more than was sure to be there when the limit was met.
+        let rest = octets.get(begin..).unwrap_or_default();
+        ReplyError::of_beginning(fault, rest.get(..most).unwrap_or(rest))
     }
 
     /// True: the line is the reply's last.
-    fn accept(&mut self, raw: &[u8]) -> Result<bool, ReplyError> {
-        let (line, quirks) = split_line_end(raw);
+    fn accept(&mut self, raw: &[u8], is_plain: bool) -> Result<bool, ReplyError> {
+        let (line, quirks) = match raw {
+            [line @ .., _, _] if is_plain => (line, Quirks::NONE),
+            raw => {
+                let (line, end) = split_line_end(raw);
+                (line, end | odd_octets(line))
+            }
+        };
         self.judge(raw.len(), line, quirks).map_err(|fault| ReplyError::of_line(fault, line))
     }
 
-    fn judge(&mut self, len: usize, line: &[u8], end: Quirks) -> Result<bool, ReplyFault> {
+    fn judge(&mut self, len: usize, line: &[u8], odd: Quirks) -> Result<bool, ReplyFault> {
         let frame = &mut self.frame;
-        let mut quirks = end;
+        let mut quirks = odd;
         let mut is_last = false;
         if line.is_empty() {
             // One blank line before a reply is a slip, two are not SMTP.
@@ -100,7 +108,6 @@ impl Framer {
             if len > LINE {
                 quirks.insert(Quirk::LongLine);
             }
-            quirks |= odd_octets(line);
             match head(line) {
                 Ok(head) => {
                     quirks |= frame.take_code(head, line)?;
@@ -157,11 +164,12 @@ impl Frame {
                 }
                 quirks.insert(Quirk::MixedCodes);
             }
-            if !head.code.is_in_grammar() {
-                quirks.insert(Quirk::OddCode);
-            }
             if !head.code.is_known() {
                 quirks.insert(Quirk::UnknownCode);
+                // What is known is in the grammar.
+                if !head.code.is_in_grammar() {
+                    quirks.insert(Quirk::OddCode);
+                }
             }
             self.code = Some(head.code);
         }
@@ -228,8 +236,9 @@ struct Head {
 ///
 /// (RFC 5321 §4.2, in other words.) Beyond that grammar a tab is read as SP, and the second digit
 /// goes up to 9.
+#[inline]
 fn head(line: &[u8]) -> Result<Head, ReplyFault> {
-    let Ok((rest, digits)) = three_digits(line) else {
+    let [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = line else {
         return Err(ReplyFault::NotACode);
     };
     let (is_last, quirks) = match rest.first() {
@@ -239,13 +248,10 @@ fn head(line: &[u8]) -> Result<Head, ReplyFault> {
         Some(b'0'..=b'9') => return Err(ReplyFault::NotACode),
         Some(_) => return Err(ReplyFault::BadSeparator),
     };
-    let number = digits.iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0'));
+    let number =
+        [a, b, c].into_iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0'));
     let code = Code::new(number).ok_or(ReplyFault::BadCode)?;
     Ok(Head { code, is_last, quirks })
-}
-
-fn three_digits(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    verify(take(3usize), |digits: &[u8]| digits.iter().all(u8::is_ascii_digit)).parse(input)
 }
 
 fn trim_cr(line: &[u8]) -> &[u8] {
@@ -253,22 +259,9 @@ fn trim_cr(line: &[u8]) -> &[u8] {
     end.and_then(|end| line.get(..=end)).unwrap_or_default()
 }
 
-/// NUL, CR and what is not ASCII, in one pass over eight octets at a time: nearly no line has any.
+/// NUL, CR and what is not ASCII.
+#[cold]
 fn odd_octets(line: &[u8]) -> Quirks {
-    // The top bit is set for each octet over 127 and for each under 16. An octet behind one of
-    // those may be hit by its borrow, which does no harm: the exact look follows.
-    let look = |hit: u64, word: &[u8; 8]| {
-        let word = u64::from_ne_bytes(*word);
-        hit | word | word.wrapping_sub(SIXTEENS)
-    };
-    let hit = match line.last_chunk() {
-        // The octets behind the last whole word are looked at with some before them once more.
-        Some(last) => line.as_chunks().0.iter().fold(look(0, last), look) & TOP_BITS != 0,
-        None => line.iter().any(|octet| !(16..128).contains(octet)),
-    };
-    if !hit {
-        return Quirks::NONE;
-    }
     let mut quirks = Quirks::NONE;
     if line.contains(&b'\r') {
         quirks.insert(Quirk::BareCr);
@@ -288,8 +281,6 @@ fn is_overwritten(text: &[u8]) -> bool {
     stars >= PIX_STARS && text.iter().all(|octet| b"*20 ".contains(octet))
 }
 
-const SIXTEENS: u64 = u64::from_ne_bytes([16; 8]);
-const TOP_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
 /// RFC 5321 §4.5.3.1.5, the line's end included.
 const LINE: usize = 512;
 /// No banner consists of so many asterisks by itself.

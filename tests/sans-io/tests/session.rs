@@ -253,3 +253,23 @@ fn c_116_raw_lines_of_extensions_lead_where_they_should() {
     assert_eq!(raw("xclient name=a no such thing", b"220 mx\r\n"), Phase::Hello);
     assert_eq!(session.capabilities().keywords().count(), 0);
 }
+
+/// Chunks of one mail are read as one text; those behind what the server fetched begin another.
+#[test]
+fn c_063_a_chunk_behind_a_burl_is_looked_at_anew() {
+    let mut session = introduced(SessionConfig::default(), &["CHUNKING", "BURL", "8BITMIME"]);
+    let mut begin = |body: &[u8]| {
+        for line in [body, b"RCPT TO:<b@example.org>"] {
+            say(&mut session, line);
+            hear(&mut session, b"250 ok\r\n");
+        }
+        say(&mut session, b"BURL imap:x");
+        hear(&mut session, b"250 ok\r\n");
+        session.send(&Command::bdat(4, true)).unwrap();
+        let wire = written(&mut session, &mut &b"\xfc\r\n."[..]);
+        hear(&mut session, b"250 ok\r\n");
+        wire
+    };
+    assert!(begin(b"MAIL FROM:<a@example.org> BODY=8BITMIME").ends_with(b"LAST\r\n\xfc\r\n."));
+    assert!(begin(b"MAIL FROM:<a@example.org> BODY=8BITMIME").ends_with(b"LAST\r\n\xfc\r\n."));
+}
