@@ -6,27 +6,24 @@
 //! ```
 
 mod common;
+#[path = "common/report.rs"]
+mod report;
 
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use ehlo::{
-    Connector, Delivery, Envelope, Error, ForwardPath, Outcome, Progress, Recipient, Reply,
-    ReversePath, Stage, Transcript,
-};
-use indicatif::{ProgressBar, ProgressStyle};
+use ehlo::{Connector, Delivery, Envelope, Error, ForwardPath, Progress, ReversePath, Transcript};
 use serde::Serialize;
 
 use common::{Access, FAILED, USAGE, arguments, fail};
+use report::{Failure, Row, STATUS, bar, status};
 
 /// Send a message from a file or standard input, to any recipients through any server.
 #[derive(Parser)]
-#[command(after_help = "\
-Exit status: 0 all recipients accepted, 1 some, 2 none, 3 the session failed,
-4 the server may have the mail and did not say so (4 wins over 3), 64 bad arguments.")]
+#[command(after_help = STATUS)]
 struct Arguments {
     /// Where to send it; without a port 465 for implicit TLS, 587 for starttls, else 25
     #[arg(long, value_name = "HOST:PORT")]
@@ -72,8 +69,8 @@ async fn main() -> ExitCode {
     let report = Report {
         server: &arguments.server,
         elapsed_ms: began.elapsed().as_millis(),
-        recipients: delivery.recipients().map(row).collect(),
-        error: error.as_ref().map(failure),
+        recipients: delivery.recipients().map(Row::from).collect(),
+        error: error.as_ref().map(Failure::from),
     };
     if arguments.json {
         match serde_json::to_string(&report) {
@@ -88,7 +85,7 @@ async fn main() -> ExitCode {
             eprintln!("error: {}", error.message);
         }
     }
-    ExitCode::from(status(&report))
+    ExitCode::from(status(&report.recipients, report.error.is_some()))
 }
 
 /// All that can be wrong with the arguments is found before a server is bothered.
@@ -125,7 +122,8 @@ async fn send(
             return (Delivery::not_sent(envelope), Some(error));
         }
     };
-    let bar = progress_bar(content.len());
+    let template = "{wide_bar} {bytes} of {total_bytes}, {eta} left";
+    let bar = bar(content.len() as u64, LARGE, template);
     let watch = |progress: Progress<'_>| {
         if let Progress::Octets(octets) = progress {
             bar.set_position(octets);
@@ -146,16 +144,8 @@ async fn send(
     known
 }
 
-/// A bar for what takes a while, where somebody looks.
-fn progress_bar(octets: usize) -> ProgressBar {
-    const LARGE: usize = 1 << 20;
-    if octets <= LARGE || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta} left");
-    ProgressBar::new(octets as u64)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
+/// Fewer octets are worth no bar.
+const LARGE: u64 = 1 << 20;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -164,81 +154,4 @@ struct Report<'a> {
     elapsed_ms: u128,
     recipients: Vec<Row>,
     error: Option<Failure>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    mailbox: String,
-    outcome: &'static str,
-    #[serde(flatten)]
-    reply: Said,
-    /// What the reply answered.
-    stage: Option<&'static str>,
-    #[serde(skip)]
-    words: String,
-}
-
-#[derive(Serialize)]
-struct Failure {
-    stage: &'static str,
-    kind: &'static str,
-    message: String,
-    #[serde(flatten)]
-    reply: Said,
-}
-
-/// A reply in parts; all of them null where there was none.
-#[derive(Serialize)]
-struct Said {
-    code: Option<u16>,
-    enhanced: Option<String>,
-    text: Option<String>,
-}
-
-impl From<Option<&Reply>> for Said {
-    fn from(reply: Option<&Reply>) -> Self {
-        Self {
-            code: reply.map(|reply| reply.code().number()),
-            enhanced: reply.and_then(Reply::enhanced).map(|code| code.to_string()),
-            text: reply.map(|reply| reply.text().into_owned()),
-        }
-    }
-}
-
-fn row(recipient: Recipient<'_>) -> Row {
-    let outcome = recipient.outcome();
-    let (name, reply, stage) = match outcome {
-        Outcome::Accepted(reply) => ("accepted", Some(reply), Some(Stage::EndOfData)),
-        Outcome::Refused(refusal) => ("refused", Some(refusal.reply()), Some(refusal.stage())),
-        Outcome::NotSent => ("not_sent", None, None),
-        _ => ("unknown", None, Some(Stage::EndOfData)),
-    };
-    Row {
-        mailbox: recipient.mailbox().as_str().to_owned(),
-        outcome: name,
-        reply: reply.into(),
-        stage: stage.map(Stage::name),
-        words: outcome.to_string(),
-    }
-}
-
-fn failure(error: &Error) -> Failure {
-    Failure {
-        stage: error.stage().name(),
-        kind: error.kind().name(),
-        message: error.to_string(),
-        reply: error.reply().into(),
-    }
-}
-
-fn status(report: &Report<'_>) -> u8 {
-    let rows = &report.recipients;
-    let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
-    match count("accepted") {
-        _ if count("unknown") > 0 => 4,
-        _ if report.error.is_some() || count("not_sent") > 0 => FAILED,
-        0 => 2,
-        accepted if accepted < rows.len() => 1,
-        _ => 0,
-    }
 }

@@ -127,7 +127,18 @@ impl ErrorKind {
 }
 
 impl Error {
-    pub(crate) fn new(stage: Stage, kind: impl Into<ErrorKind>) -> Self {
+    /// An error at this stage, for those who drive a [`Session`](crate::Session) themselves: it says
+    /// what the crate's own say, and knows whether trying again may help.
+    ///
+    /// ```
+    /// use ehlo::{Error, ErrorKind, Retry, Stage};
+    ///
+    /// let error = Error::new(Stage::EndOfData, ErrorKind::Closed(None));
+    /// assert_eq!(error.to_string(), "the server closed the connection at end of data");
+    /// assert_eq!(error.retry(), Retry::Unknown); // the server may have the mail
+    /// ```
+    #[must_use]
+    pub fn new(stage: Stage, kind: impl Into<ErrorKind>) -> Self {
         Self(Box::new(Inner {
             stage,
             kind: kind.into(),
@@ -428,6 +439,17 @@ impl From<Unmet> for ErrorKind {
             }
             Unmet::TooLarge { octets, limit } => Self::TooLarge { octets, limit },
             Unmet::Content(fault) => Self::Content(fault),
+        }
+    }
+}
+
+impl From<io::Error> for ErrorKind {
+    /// The stream's fault; or the content's, where that is what it holds
+    /// ([`Session::write_to`](crate::Session::write_to)).
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<ContentFault>() {
+            Ok(fault) => Self::Content(fault),
+            Err(error) => Self::Io(error),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod programs;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ehlo::testing::{Running, Script, Server};
 use serde_json::{Value, json};
@@ -31,6 +32,33 @@ impl CaFile {
 impl Drop for CaFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Files for an example to read; gone with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn with(files: &[(&str, &str)]) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("ehlo-{}-{n}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let folder = Self(folder);
+        for (name, text) in files {
+            std::fs::write(folder.0.join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -546,11 +574,284 @@ Subject: hi
     }
 }
 
+mod many_recipients {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_arguments_it_shows_a_table() {
+        let ran = run("many_recipients", "", "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (1, ""));
+        assert_eq!(
+            ran.out,
+            "\
+RECIPIENT                 OUTCOME   AGAIN  REPLY
+bob@example.test          accepted         250 2.0.0 mail accepted
+nobody-here@example.test  refused          550 5.1.1 nobody here has that name (in reply to RCPT TO)
+carol@example.test        accepted         250 2.0.0 mail accepted
+full@example.test         refused   later  452 4.2.2 the mailbox is full (in reply to RCPT TO)
+dave@example.test         accepted         250 2.0.0 mail accepted
+3 accepted, 2 refused, 0 not sent, 0 unknown, in 2 transactions
+"
+        );
+    }
+
+    #[tokio::test]
+    async fn recipients_come_from_a_file_and_go_in_groups_with_their_parameters() {
+        let server = Server::new().offer("DSN").max_recipients(3).start().await.unwrap();
+        let folder = Folder::with(&[
+            ("to", "# all of us\nb@example.test\n\nc@example.test # and more\nd@example.test\n"),
+            ("message", "Subject: hi\n\nhello\n"),
+        ]);
+        let arguments = format!(
+            "--server 127.0.0.1:{} --tls none --from '' --recipients {} --message {} --group 2 \
+             --notify failure,delay --headers --envid 7+1 --orcpt --json a@example.test",
+            server.port(),
+            folder.path("to"),
+            folder.path("message")
+        );
+        let ran = run("many_recipients", &arguments, "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        let report = ran.json();
+        assert_eq!((&report["transactions"], &report["error"]), (&json!(2), &Value::Null));
+        assert_eq!(report["recipients"].as_array().unwrap().len(), 4);
+        assert_eq!(report["recipients"][3]["mailbox"], "d@example.test");
+        assert_eq!(report["recipients"][3]["outcome"], "accepted");
+
+        let mails = server.mails();
+        let to = mails.iter().map(|mail| mail.recipients().len()).collect::<Vec<_>>();
+        assert_eq!(to, [2, 2]);
+        assert_eq!(mails[1].content(), b"Subject: hi\r\n\r\nhello\r\n");
+        let log = server.log().join("\n");
+        for said in [
+            "MAIL FROM:<> RET=HDRS ENVID=7+2B1 SIZE=",
+            "RCPT TO:<a@example.test> ORCPT=rfc822;a@example.test NOTIFY=FAILURE,DELAY",
+            "RCPT TO:<d@example.test> ORCPT=rfc822;d@example.test NOTIFY=FAILURE,DELAY",
+        ] {
+            assert!(log.contains(said), "{said}: {log}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_fails_is_3_and_says_who_is_left() {
+        let server = Server::new().reply_to(ehlo::Verb::Mail, "421 4.3.2 leaving").start().await;
+        let server = server.unwrap();
+        let arguments = format!(
+            "--server 127.0.0.1:{} --tls none --group 1 a@example.test b@example.test",
+            server.port()
+        );
+        let ran = run("many_recipients", &arguments, "").await;
+        assert_eq!(ran.status, 3);
+        assert!(ran.out.contains("b@example.test  not_sent  later\n"), "{}", ran.out);
+        assert!(ran.err.contains("421 4.3.2 leaving"), "{}", ran.err);
+
+        let dead = format!("--server 127.0.0.1:{}", dead_port());
+        assert_eq!(run("many_recipients", &dead, "").await.status, 3);
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_are_64() {
+        let folder = Folder::with(&[("to", "a@example.test\n\nbob\n"), ("empty", "# nobody\n")]);
+        let (to, empty) = (folder.path("to"), folder.path("empty"));
+        let (bad, none) = (format!("--recipients {to}"), format!("--recipients {empty}"));
+        let bad_line = format!("{to}:3: mailbox \"bob\": it has no `@`");
+        for (arguments, words) in [
+            ("bob", "'[TO]...'"),
+            ("--group 0", "--group <N>"),
+            ("--notify NEVER,DELAY", "NEVER stands alone"),
+            ("--envid ''", "--envid <TEXT>"),
+            ("--message /nonexistent", "/nonexistent: "),
+            (&bad, &bad_line),
+            (&none, "an envelope needs a recipient"),
+            ("--server a:b", "\"a:b\" is not a server"),
+        ] {
+            let ran = run("many_recipients", arguments, "").await;
+            assert_eq!(ran.status, 64, "{arguments}: {}", ran.err);
+            assert!(ran.err.contains(words), "{arguments}: {}", ran.err);
+            assert_eq!(ran.out, "", "{arguments}");
+        }
+        assert_eq!(run("many_recipients", "--help", "").await.status, 0);
+    }
+}
+
+mod bulk {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_arguments_it_sends_some_that_are_made_up() {
+        for arguments in ["", "--run-ahead", "--bdat", "--run-ahead --bdat"] {
+            let ran = run("bulk", arguments, "").await;
+            assert_eq!((ran.status, ran.err.as_str()), (1, ""), "{arguments}");
+            assert_eq!(
+                ran.out,
+                "\
+two: full@example.test: refused: 452 4.2.2 the mailbox is full (in reply to RCPT TO)
+three: nobody-here@example.test: refused: 550 5.1.1 nobody here has that name (in reply to RCPT TO)
+4 mails to 5 recipients: 3 accepted, 2 refused, 0 not sent, 0 unknown
+",
+                "{arguments}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_sent_in_order_long_ones_and_all() {
+        let long = format!("From: a@x.test\nTo: b@x.test\n\n{}", "0123456789\n".repeat(50_000));
+        let endless = format!("From: a@x.test\nTo: {}\n\nx\n", "b@x.test,\n ".repeat(10_000));
+        let short = "From: a@x.test\nTo: b@x.test, c@x.test\n\nhello\n";
+        let folder = Folder::with(&[
+            ("1.eml", short),
+            ("2.eml", "From: a@x.test\n\nto nobody\n"),
+            ("3.eml", &long),
+            ("4.eml", &endless),
+            ("5.eml", short),
+            ("notes.txt", short),
+        ]);
+        for how in ["", "--run-ahead", "--bdat --run-ahead --from z@x.test"] {
+            let server = Server::new().start().await.unwrap();
+            let arguments = format!(
+                "--server 127.0.0.1:{} --tls none {how} {}",
+                server.port(),
+                folder.path("")
+            );
+            let ran = run("bulk", &arguments, "").await;
+            assert_eq!(ran.status, 3, "{how}: {}", ran.err);
+            let sent = "3 mails to 5 recipients: 5 accepted, 0 refused, 0 not sent, 0 unknown\n";
+            assert_eq!(ran.out, sent, "{how}");
+            let errors: Vec<&str> = ran.err.lines().collect();
+            let [nobody, endless] = errors.as_slice() else {
+                panic!("{how}: {}", ran.err);
+            };
+            assert!(
+                nobody.ends_with("2.eml: the message has no address in To, Cc or Bcc"),
+                "{nobody}"
+            );
+            assert!(endless.contains("4.eml: "), "{endless}");
+            let mails = server.mails();
+            assert_eq!(mails.len(), 3);
+            assert_eq!(mails[0].recipients().len(), 2);
+            assert_eq!(mails[1].content(), long.replace('\n', "\r\n").as_bytes());
+            let sender = if how.contains("--from") { "<z@x.test>" } else { "<a@x.test>" };
+            assert_eq!(mails[2].sender().to_string(), sender);
+            assert_eq!(mails[1].chunks().is_some(), how.contains("--bdat") || how == "--run-ahead");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_left_when_the_session_ends_is_not_sent() {
+        let server = Server::new().reply_at_end("421 4.3.2 leaving").start().await.unwrap();
+        let arguments = format!("--server 127.0.0.1:{} --tls none", server.port());
+        let ran = run("bulk", &arguments, "").await;
+        assert_eq!(ran.status, 3, "{}", ran.err);
+        assert!(ran.out.contains("four: carol@example.test: not sent\n"), "{}", ran.out);
+        assert!(ran.err.contains("error: four: 127.0.0.1 ended the session"), "{}", ran.err);
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_are_64() {
+        for arguments in ["/nonexistent", "--from a", "--nope", "--server a:b", "one two"] {
+            let ran = run("bulk", arguments, "").await;
+            assert_eq!((ran.status, ran.out.as_str()), (64, ""), "{arguments}: {}", ran.err);
+        }
+        assert_eq!(run("bulk", "--help", "").await.status, 0);
+    }
+}
+
+mod blocking {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_sends_a_mail_without_a_runtime() {
+        for withheld in ["HELP", "PIPELINING"] {
+            let server = Server::new().refuse("eve@x.test", "550 5.1.1 no eve").withhold(withheld);
+            let server = server.start().await.unwrap();
+            let server_at = server.addr();
+            let ran = run("blocking", &format!("{server_at} a@x.test b@x.test"), MAIL).await;
+            assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+            assert_eq!(ran.out, "<b@x.test>: accepted: 250 2.0.0 mail accepted\n");
+            let ran = run("blocking", &format!("{server_at} '' eve@x.test b@x.test"), MAIL).await;
+            assert_eq!((ran.status, ran.err.as_str()), (1, ""));
+            let eve = "<eve@x.test>: refused: 550 5.1.1 no eve (in reply to RCPT TO)\n";
+            assert_eq!(ran.out, format!("{eve}<b@x.test>: accepted: 250 2.0.0 mail accepted\n"));
+            let mails = server.received(2).await.unwrap();
+            assert_eq!(mails[1].content(), b"Subject: hi\r\n\r\n.hello\r\n");
+            assert_eq!(mails[1].sender().to_string(), "<>");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever_with_a_thousand_recipients_and_much_content() {
+        let server = Server::new().start().await.unwrap();
+        let to = (0..1000).map(|n| format!(" r{n}@x.test")).collect::<String>();
+        let mail = "0123456789\r\n".repeat(400_000);
+        let ran = run("blocking", &format!("{} a@x.test{to}", server.addr()), mail.clone()).await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert_eq!(ran.out.lines().count(), 1000);
+        assert_eq!(server.mails()[0].content(), mail.as_bytes());
+    }
+
+    #[tokio::test]
+    async fn it_fails_in_words_that_name_the_stage() {
+        let dead = format!("127.0.0.1:{} a@x.test b@x.test", dead_port());
+        let ran = run("blocking", &dead, MAIL).await;
+        assert_eq!(ran.status, 3);
+        assert!(
+            ran.err.starts_with("error: the connection to the server failed at connect"),
+            "{}",
+            ran.err
+        );
+
+        for (script, words) in [
+            (
+                "S: 554 not you\nC: QUIT\nS: 221 bye",
+                "the server said: 554 not you (as its greeting)",
+            ),
+            (
+                "S: 220 mx\nC: EHLO [127.0.0.1]\n-- close",
+                "the server closed the connection at EHLO",
+            ),
+            (
+                "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 421 gone\n-- close",
+                "the server said: 421 gone (in reply to EHLO)",
+            ),
+            ("S: HTTP/1.1 400 Bad Request", "the server broke the protocol at greeting"),
+        ] {
+            let server = scripted(script).await;
+            let ran = run("blocking", &format!("{} a@x.test b@x.test", server.addr()), MAIL).await;
+            assert_eq!((ran.status, ran.out.as_str()), (3, ""), "{script}");
+            assert!(ran.err.starts_with(&format!("error: {words}")), "{script}: {}", ran.err);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_known_when_the_session_fails_is_said() {
+        let script = TRANSACTION.replace("c.example", "[127.0.0.1]");
+        let server = scripted(&format!("{script} -- close")).await;
+        let arguments = format!("{} alice@example.test bob@example.test", server.addr());
+        let ran = run("blocking", &arguments, MAIL).await;
+        assert_eq!(ran.status, 3, "{}", ran.err);
+        let unknown = "<bob@example.test>: unknown: no answer came after the mail was sent\n";
+        assert_eq!(ran.out, unknown);
+        assert_eq!(ran.err, "error: the server closed the connection at end of data\n");
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_are_64() {
+        for arguments in ["", "--help", "127.0.0.1:25", "127.0.0.1:25 a@x.test"] {
+            let ran = run("blocking", arguments, "").await;
+            assert_eq!((ran.status, ran.out.as_str()), (64, ""), "{arguments}: {}", ran.err);
+        }
+    }
+}
+
 #[test]
 fn each_can_be_read_in_one_sitting() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    for example in ["quickstart.rs", "send.rs", "conversation.rs"] {
-        let lines = std::fs::read_to_string(examples.join(example)).unwrap().lines().count();
-        assert!(lines < 250, "{example}: {lines} lines");
+    for example in std::fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path()) {
+        if example.is_dir() {
+            continue;
+        }
+        let lines = std::fs::read_to_string(&example).unwrap().lines().count();
+        let most = if example.ends_with("blocking.rs") { 150 } else { 250 };
+        assert!(lines < most, "{}: {lines} lines", example.display());
     }
 }

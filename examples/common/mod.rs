@@ -63,15 +63,24 @@ impl Access {
     /// A connector to this server, and the credentials, which it has too; without a server, to an
     /// embedded one that knows alice and runs until it is dropped.
     pub(crate) async fn reach(&self, server: Option<&str>) -> Result<Reached, ExitCode> {
-        self.prepare(server).await.map_err(|why| fail(USAGE, why))
+        self.reach_or(server, Server::new()).await
     }
 
-    async fn prepare(&self, server: Option<&str>) -> Result<Reached, String> {
+    /// The same with an embedded server of one's own.
+    pub(crate) async fn reach_or(
+        &self,
+        server: Option<&str>,
+        embedded: Server,
+    ) -> Result<Reached, ExitCode> {
+        self.prepare(server, embedded).await.map_err(|why| fail(USAGE, why))
+    }
+
+    async fn prepare(&self, server: Option<&str>, other: Server) -> Result<Reached, String> {
         let mut credentials = self.credentials()?;
         let (mut connector, embedded) = match server {
             Some(server) => (self.connector(server)?, None),
             None => {
-                let server = embedded(self.tls).await.map_err(|why| why.to_string())?;
+                let server = embedded(other, self.tls).await.map_err(|why| why.to_string())?;
                 credentials.get_or_insert_with(|| ("alice".to_owned(), "wonderland".to_owned()));
                 let roots = RootCertificates::from_pem(server.ca_pem().as_bytes());
                 let connector = self
@@ -121,8 +130,8 @@ impl Access {
 }
 
 /// The server to speak with where none is given.
-async fn embedded(tls: Security) -> std::io::Result<Running> {
-    let server = Server::new()
+async fn embedded(server: Server, tls: Security) -> std::io::Result<Running> {
+    let server = server
         .user("alice", "wonderland")
         .refuse("nobody-here@example.test", "550 5.1.1 nobody here has that name");
     let server = match tls {

@@ -9,8 +9,6 @@ use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath,
 /// matches their replies, and says what became of the mail.
 ///
 /// ```
-/// use std::io::{IoSlice, Write};
-///
 /// use ehlo::{Command, Dispatch, Due, Envelope, Session, SessionConfig, Step};
 ///
 /// # let mut session = Session::new(SessionConfig::default());
@@ -18,8 +16,7 @@ use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath,
 /// # session.poll()?;
 /// # session.send(&Command::ehlo("client.example.org")?)?;
 /// # session.poll()?;
-/// # session.gather(b"", &mut [IoSlice::new(b"")])?;
-/// # session.wrote(25);
+/// # session.write_to(&mut Vec::new(), &mut &b""[..])?;
 /// # session.receive(b"250-mx.example.net\r\n250 PIPELINING\r\n");
 /// # session.poll()?;
 /// // a stream: what was written to it, and what can be read from it
@@ -37,18 +34,12 @@ use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath,
 ///     match dispatch.advance(&mut session, &envelope, &[])? {
 ///         Due::Nothing => break dispatch.into_delivery(&session),
 ///         Due::Content => {
-///             session.content(content.len())?;
-///             dispatch.finish(&mut session)?;
+///             dispatch.content(&mut session, content.len())?;
 ///         }
 ///         Due::Reply => match session.poll()? {
 ///             Step::Event(event) => dispatch.note(&session, event),
-///             Step::Write(_) => {
-///                 let mut slices = [IoSlice::new(b""); 16];
-///                 let used = session.gather(content, &mut slices)?;
-///                 let octets = written.write_vectored(&slices[..used])?;
-///                 content = &content[session.wrote(octets)..];
-///             }
-///             Step::Read(_) => session.receive(replies.next().unwrap_or_default()),
+///             Step::Write(_) => session.write_to(&mut written, &mut content)?,
+///             Step::Read(_) => session.read_from(&mut replies.next().unwrap_or_default())?,
 ///             _ => session.end_of_input(),
 ///         },
 ///     }
@@ -94,7 +85,8 @@ enum Way {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a fourth would have to break every caller")]
 pub enum Due {
-    /// A reply, or room for the next command.
+    /// A reply, room for the next command, or that what was promised is written: the session says
+    /// which.
     Reply,
     /// The content.
     Content,
@@ -184,7 +176,8 @@ impl Dispatch {
         }
         Ok(match session.in_flight() {
             _ if self.is_content_due(session) => Due::Content,
-            0 => Due::Nothing,
+            // What was promised has to be written first: more of it may follow.
+            0 if session.promised() == 0 => Due::Nothing,
             _ => Due::Reply,
         })
     }
@@ -266,6 +259,21 @@ impl Dispatch {
             self.chunks = Some((first, ticket));
         }
         Ok(ticket)
+    }
+
+    /// Sends all of the content, over DATA or BDAT: so many octets, which are to be lent to
+    /// [`Session::gather`], and its end.
+    ///
+    /// # Errors
+    /// The content is not awaited; nothing has changed.
+    pub fn content(&mut self, session: &mut Session, octets: usize) -> Result<Ticket, Misuse> {
+        match self.way {
+            Way::Data => {
+                session.content(octets)?;
+                self.finish(session)
+            }
+            Way::Bdat { .. } => self.chunk(session, octets as u64, true),
+        }
     }
 
     /// Ends the content behind what was promised.

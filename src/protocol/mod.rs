@@ -6,6 +6,7 @@
 //! | `session` | the state machine: commands in, octets out; octets in, events out |
 //! | `session/check` | whether a command may be sent now |
 //! | `session/answer` | what a reply means |
+//! | `session/stream` | octets to and from a stream of the standard library |
 //! | `config` | what a session is told before it begins |
 //! | `event` | what it says to its driver |
 //! | `flight` | what has been sent and not answered, and where it leads |

@@ -4,6 +4,7 @@
 mod answer;
 mod check;
 mod limits;
+mod stream;
 
 use std::io::IoSlice;
 

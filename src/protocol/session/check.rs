@@ -7,12 +7,11 @@ use bytes::BytesMut;
 
 use super::Session;
 use crate::extension::{self, BodyType, Capabilities, Extension, RequireTls, SmtpUtf8};
-#[cfg(feature = "net")]
-use crate::protocol::Envelope;
 use crate::protocol::config::{Protection, Protocol};
 use crate::protocol::fault::Misuse;
 use crate::protocol::rules::{Act, Phase, rule};
-use crate::wire::{Command, Param, Verb};
+use crate::protocol::{Envelope, Needs, Unmet};
+use crate::wire::{Command, Param, Scan, Verb};
 
 impl Session {
     /// Whether a verb may be sent now.
@@ -77,6 +76,28 @@ impl Session {
             // How many replies the last chunk draws has to be known when it is sent.
             Protocol::Lmtp => has_recipient && !awaits(Verb::Rcpt) && !awaits(Verb::Bdat),
         }
+    }
+
+    /// The parameters of MAIL for a mail whose content is in memory: those of the envelope, and what
+    /// the content needs of this server under the session's own policy for line ends
+    /// ([`Needs`] says more).
+    ///
+    /// ```
+    /// use ehlo::{Envelope, Session, SessionConfig};
+    ///
+    /// let session = Session::new(SessionConfig::default()); // which nothing has been offered yet
+    /// let envelope = Envelope::new("alice@example.org", ["bob@example.net"])?;
+    /// assert_eq!(session.params_for(&envelope, b"Subject: hello\r\n\r\n")?, []);
+    /// let unmet = session.params_for(&envelope, "Grüße".as_bytes()).unwrap_err();
+    /// assert!(unmet.to_string().starts_with("the server does not offer 8BITMIME"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The server does not offer what is needed or takes less, or the content cannot be sent.
+    pub fn params_for(&self, envelope: &Envelope, content: &[u8]) -> Result<Vec<Param>, Unmet> {
+        let needs = Needs::of(envelope, content, &Scan::of(content), self.config.line_endings)?;
+        needs.params(envelope, &self.capabilities)
     }
 
     fn may_expose_secret(&self) -> Result<(), Misuse> {
