@@ -171,7 +171,7 @@ impl Message {
         if !head.windows(3).any(|end| end.starts_with(b"\n\n") || end == b"\n\r\n") {
             return Err(io::Error::other("the header section is too long"));
         }
-        Ok(Mail::from_source(envelope, Source::new(io::Cursor::new(head).chain(file))))
+        Ok(Mail::new(envelope, Source::new(io::Cursor::new(head).chain(file))))
     }
 }
 

@@ -133,10 +133,10 @@ async fn running_ahead_a_source_is_no_flight_of_its_own_where_its_size_is_final(
     let connector = connector().run_ahead();
     let source = || Source::new(CONTENT.as_bytes());
     let link = Link::new(Server::new(), &connector).await;
-    assert_eq!(link.row((0..8).map(|_| Mail::from_source(envelope(), source()))).await, 9);
+    assert_eq!(link.row((0..8).map(|_| Mail::new(envelope(), source()))).await, 9);
     let sized = || source().final_size(CONTENT.len() as u64);
     let link = Link::new(Server::new(), &connector).await;
-    assert_eq!(link.row((0..8).map(|_| Mail::from_source(envelope(), sized()))).await, 1);
+    assert_eq!(link.row((0..8).map(|_| Mail::new(envelope(), sized()))).await, 1);
 }
 
 /// Pieces of content wait for nothing.
@@ -146,7 +146,7 @@ async fn a_source_of_many_pieces_is_two_flights() {
     for transfer in [Transfer::Data, Transfer::Bdat] {
         let mut link = Link::new(Server::new(), &connector().transfer(transfer)).await;
         let source = Source::new(long.as_bytes());
-        let delivery = link.client.send_from(&envelope(), source).await.unwrap();
+        let delivery = link.client.send(&envelope(), source).await.unwrap();
         assert!(delivery.is_complete(), "{transfer:?}");
         assert_eq!(link.flights(), 2, "{transfer:?}");
         assert!(link.server.mails()[0].content() == long.as_bytes(), "{transfer:?}");
