@@ -1,10 +1,10 @@
 //! What the replies to VRFY, EXPN and ETRN say beside their codes (RFC 5321 §3.5, RFC 1985), and the
-//! path in a 251 or 551. Nothing here is followed or kept: a person is to read it (RFC 5321 §7.4).
+//! path in a 251 or 551, the offset in a 355. Nothing here is followed or kept: a person is to read it (RFC 5321 §7.4).
 
 use std::fmt;
 
 use super::mailbox::{quoted_string, unquote};
-use super::{Escaped, ForwardPath, Mailbox, Reply, ReplyRef, path};
+use super::{Code, Escaped, ForwardPath, Mailbox, Reply, ReplyRef, path};
 
 /// A reply, and what it says.
 ///
@@ -204,8 +204,8 @@ impl ReplyRef<'_> {
     /// The path that a 251 or 551 names: where mail for the recipient is forwarded, or is to be sent
     /// instead (RFC 5321 §3.4). `None` for other replies and where it has none.
     ///
-    /// It may be in UTF-8 (RFC 6531 §3.7.4.1), its domain with feature `idna`. Following it unasked would let a server send mail
-    /// anywhere.
+    /// It may be in UTF-8 (RFC 6531 §3.7.4.1), its domain with feature `idna`. Following it unasked
+    /// would let a server send mail anywhere.
     #[must_use]
     pub fn forward_path(&self) -> Option<ForwardPath> {
         if !matches!(self.code().number(), 251 | 551) {
@@ -218,9 +218,28 @@ impl ReplyRef<'_> {
         });
         paths.last()
     }
+
+    /// How many octets of the content the server has, by a 355 (RFC 1845): the mail goes on behind
+    /// them. `None` for other replies.
+    #[must_use]
+    pub fn resume_at(&self) -> Option<u64> {
+        (self.code() == Code::RESUME_AT).then(|| first_number(*self)).flatten()
+    }
 }
 
 impl Reply {
+    /// How many octets of the content the server has, by a 355; see [`ReplyRef::resume_at`].
+    ///
+    /// ```
+    /// let reply: ehlo::Reply = "355 6135 is the transaction offset".parse()?;
+    /// assert_eq!(reply.resume_at(), Some(6135));
+    /// # Ok::<(), ehlo::ReplyError>(())
+    /// ```
+    #[must_use]
+    pub fn resume_at(&self) -> Option<u64> {
+        self.as_ref().resume_at()
+    }
+
     /// The path that a 251 or 551 names; see [`ReplyRef::forward_path`].
     ///
     /// ```
