@@ -115,10 +115,13 @@ impl Session {
         self.check_within(self.declared, command)
     }
 
-    /// The same for every command of a mail, before the first of them is sent. Of its recipients the
-    /// first has to be within what the server takes.
-    #[cfg(feature = "net")]
-    pub(crate) fn check_mail(&self, envelope: &Envelope, params: &[Param]) -> Result<(), Misuse> {
+    /// Whether every command of a mail can be sent, before the first of them is: with these parameters
+    /// of MAIL, and those of each RCPT. Of its recipients the first has to be within what the server
+    /// takes by its LIMITS.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub fn check_mail(&self, envelope: &Envelope, params: &[Param]) -> Result<(), Misuse> {
         let mail = Command::mail(envelope.sender()).with_params(params)?;
         let declared = declared(&mail);
         self.quota.allows(Verb::Mail)?;
