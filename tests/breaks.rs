@@ -219,6 +219,8 @@ struct Breaking {
     inner: tokio::io::DuplexStream,
     is_broken: bool,
     last: &'static [u8],
+    /// The runtime has not seen yet that it has come, and will tell nobody when it does.
+    is_unseen: bool,
 }
 
 impl AsyncRead for Breaking {
@@ -227,6 +229,9 @@ impl AsyncRead for Breaking {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_broken && std::mem::take(&mut self.is_unseen) {
+            return Poll::Pending;
+        }
         if self.is_broken {
             buf.put_slice(std::mem::take(&mut self.last));
             return Poll::Ready(Ok(()));
@@ -261,16 +266,18 @@ impl AsyncWrite for Breaking {
 /// what it said before is worth more than how the stream broke.
 #[tokio::test]
 async fn an_early_refusal_is_heard_although_the_connection_breaks() {
-    for (last, expected) in [
+    let cases = [
         (&b"552 5.3.4 too much\r\n"[..], Ok("refused: 552 5.3.4 too much (in reply to content)")),
         (
             b"421 4.3.2 going down\r\n",
             Err("mx.example.test ended the session at content: 421 4.3.2 going down"),
         ),
         (b"", Err("mx.example.test closed the connection at content")),
-    ] {
+    ];
+    let cases = cases.into_iter().flat_map(|case| [(case, false), (case, true)]);
+    for ((last, expected), is_unseen) in cases {
         let (near, far) = tokio::io::duplex(1024);
-        let link = Breaking { inner: near, is_broken: false, last };
+        let link = Breaking { inner: near, is_broken: false, last, is_unseen };
         // It stays there: this is no end of the input.
         tokio::spawn(serve(far, vec![PLAIN, MAIL, RCPT, DATA, END]));
         let connector = Connector::new("mx.example.test").security(Security::None);

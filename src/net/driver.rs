@@ -18,8 +18,9 @@ use crate::error::{Error, ErrorKind};
 use crate::protocol::{Event, Misuse, Phase, Session, Stage, Step, Ticket};
 use crate::wire::{InvalidValue, Reply};
 
-/// Reads at most from a stream that takes nothing more: one reply, in as many pieces.
-const LAST_WORDS: usize = 16;
+/// How often a stream that takes nothing more is looked at for what was said before. Once is enough
+/// unless another thread is at the sockets at that moment.
+const LOOKS: usize = 16;
 
 /// Slices for one vectored write: a flight of commands takes one, content a few more.
 const SLICES: usize = 64;
@@ -36,6 +37,8 @@ pub(crate) struct Driver {
     flush_due: bool,
     /// The stream failed; whole replies that came before are still read.
     broken: Option<io::Error>,
+    /// How the stream failed that takes nothing more, and how often it will still be looked at.
+    unwritable: Option<(io::Error, usize)>,
     /// The 421 with which the server ended the session: why whatever is tried later fails.
     farewell: Option<Reply>,
     #[cfg(feature = "tls")]
@@ -86,6 +89,7 @@ impl Driver {
             clock: Clock::new(),
             flush_due: false,
             broken: None,
+            unwritable: None,
             farewell: None,
             #[cfg(feature = "tls")]
             tls: None,
@@ -263,7 +267,11 @@ impl Driver {
                     if self.poll_read(cx).is_ready() {
                         continue;
                     }
-                    match self.poll_write(cx, content) {
+                    let written = match self.unwritable.is_some() {
+                        true => self.poll_last_words(cx).map(Ok),
+                        false => self.poll_write(cx, content),
+                    };
+                    match written {
                         Poll::Ready(Ok(())) => continue,
                         Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                         Poll::Pending => stage,
@@ -333,18 +341,26 @@ impl Driver {
                 let consumed = self.session.wrote(octets);
                 *content = content.get(consumed..).unwrap_or_default();
             }
-            Err(error) => {
-                // A server that refuses often closes at once: what it said before is worth more
-                // than how the stream broke, and can still be read.
-                for _ in 0..LAST_WORDS {
-                    if self.session.is_input_ended() || self.poll_read(cx).is_pending() {
-                        break;
-                    }
-                }
-                self.broke(error);
-            }
+            // A server that refuses often closes at once: what it said before is worth more than
+            // how the stream broke, and can still be read.
+            Err(error) => self.unwritable = Some((error, LOOKS)),
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Nothing can be written any more and nothing is there to be read. That it is not there may be
+    /// for want of looking: a runtime learns what has come when it turns to its sockets, which it has
+    /// not done for as long as writing never had to wait.
+    fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some((_, looks @ 1..)) = &mut self.unwritable {
+            *looks -= 1;
+            // Pending, and woken once the runtime has looked.
+            return pin!(tokio::task::yield_now()).poll(cx);
+        }
+        if let Some((error, _)) = self.unwritable.take() {
+            self.broke(error);
+        }
+        Poll::Ready(())
     }
 
     /// The stream failed; whole replies that came before still count.
