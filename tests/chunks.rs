@@ -135,6 +135,21 @@ async fn stage_by_stage_each_write_is_a_chunk() {
     assert_eq!(mails[0].chunks().unwrap(), [10, 8, 5, 8]);
 }
 
+/// Over LMTP each waits for the one before, since the last has to know how many replies it draws.
+#[tokio::test]
+async fn over_lmtp_each_write_is_a_chunk_too() {
+    let (mut client, server) = client(connector().lmtp(), Server::new().lmtp()).await;
+    let mut mail = client.mail("alice@example.org").await.unwrap();
+    mail.rcpt("bob@example.net").await.unwrap();
+    mail.rcpt("eve@example.net").await.unwrap();
+    let mut body = mail.bdat().unwrap();
+    for chunk in ["one\r\n", "two\r\n", "three\r\n"] {
+        body.write(chunk.as_bytes()).await.unwrap();
+    }
+    assert!(body.finish().await.unwrap().is_complete());
+    assert_eq!(server.mails()[0].chunks().unwrap(), [5, 5, 7, 0]);
+}
+
 #[tokio::test]
 async fn chunks_that_are_dropped_leave_a_way_on() {
     let (mut client, server) = client(connector(), Server::new()).await;

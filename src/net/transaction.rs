@@ -360,7 +360,10 @@ async fn offer(
     octets: usize,
     last: bool,
 ) -> Result<(), Error> {
-    while driver.session.in_flight() > 0 && !driver.session.has_room() {
+    // Over LMTP a chunk waits for the one before, whatever else there would be room for.
+    let has_room =
+        |session: &Session| !matches!(session.allows(Verb::Bdat), Err(Misuse::NoRoom(..)));
+    while driver.session.in_flight() > 0 && !has_room(&driver.session) {
         if let Arrival::Event(event) = driver.next().await? {
             outbox.note(&driver.session, event);
             refused_meanwhile(driver)?;
