@@ -120,6 +120,31 @@ async fn c_091_c_100_behind_a_refused_chunk_the_client_goes_on() {
     }
 }
 
+/// Exim refuses a chunk, reads on behind it as if commands came, and ends the session over those.
+#[tokio::test]
+async fn c_100_the_first_refusal_is_the_reason() {
+    let (near, mut far) = duplex(1024);
+    let served = tokio::spawn(async move {
+        let mut heard = [0; 4096];
+        far.write_all(b"220 mx\r\n").await.unwrap();
+        let _ = far.read(&mut heard).await.unwrap();
+        far.write_all(b"250-mx\r\n250-CHUNKING\r\n250 PIPELINING\r\n").await.unwrap();
+        let _ = far.read(&mut heard).await.unwrap();
+        far.write_all(b"250 ok\r\n250 ok\r\n").await.unwrap();
+        let mut chunk = vec![0; "BDAT 131072\r\n".len() + 131_072];
+        far.read_exact(&mut chunk).await.unwrap();
+        // The next one has begun.
+        let _ = far.read(&mut heard).await.unwrap();
+        far.write_all(b"552 too large\r\n554 synchronization error\r\n").await.unwrap();
+    });
+    let mut client = connector().connect_over(near).await.unwrap();
+    let content = "0123456789abcde\r\n".repeat(20_000);
+    let delivery = client.send(&envelope(), &content).await.unwrap();
+    let outcome = delivery.recipients().next().unwrap().outcome().to_string();
+    assert!(outcome.starts_with("refused: 552 too large (in reply to "), "{outcome}");
+    served.await.unwrap();
+}
+
 #[tokio::test]
 async fn stage_by_stage_each_write_is_a_chunk() {
     let (mut client, server) = client(connector(), Server::new()).await;

@@ -330,7 +330,10 @@ impl Dispatch {
                 self.delivery.data = Some(reply.to_reply());
             }
             Event::Reply(ticket) => self.answered(session, ticket, &reply.to_reply()),
-            Event::ContentRefused => self.delivery.end = Some(reply.to_reply()),
+            // Behind a refused chunk everything is refused: the first refusal is the reason.
+            Event::ContentRefused => {
+                self.delivery.end.get_or_insert_with(|| reply.to_reply());
+            }
             _ => {}
         }
     }
@@ -348,7 +351,6 @@ impl Dispatch {
                 addressee.rcpt = own();
             }
         } else if self.is_chunk(ticket) {
-            // Behind a refused chunk everything is refused: the first refusal is the reason.
             if reply.is_negative() && self.delivery.end.is_none() {
                 self.delivery.end = own();
             }
