@@ -6,12 +6,16 @@
 
 #[path = "interop/aiosmtpd.rs"]
 mod aiosmtpd;
+#[path = "interop/chunks.rs"]
+mod chunks;
 #[path = "interop/dovecot.rs"]
 mod dovecot;
 #[path = "interop/every.rs"]
 mod every;
 #[path = "interop/exim.rs"]
 mod exim;
+#[path = "interop/held.rs"]
+mod held;
 #[path = "interop/mails.rs"]
 mod mails;
 #[path = "interop/opensmtpd.rs"]
@@ -83,6 +87,7 @@ fn main() -> ExitCode {
         opensmtpd::TESTS,
         dovecot::TESTS,
         aiosmtpd::TESTS,
+        chunks::TESTS,
         sizes::TESTS,
     ];
     let (mut passed, mut failed, mut missing) = (0, 0, 0);

@@ -26,11 +26,11 @@ pub(crate) const TESTS: &[Test] = &tests!["Dovecot":
 ];
 
 /// The folder of what this recipient has.
-fn inbox(recipient: &str) -> String {
+pub(crate) fn inbox(recipient: &str) -> String {
     format!("{}/{recipient}/new", var("EHLO_DOVECOT_MAIL"))
 }
 
-fn lmtp() -> ehlo::Connector {
+pub(crate) fn lmtp() -> ehlo::Connector {
     clear("EHLO_DOVECOT", "LMTP_PORT").lmtp()
 }
 
@@ -64,7 +64,7 @@ async fn lmtp_each() {
     quit(client).await;
 }
 
-fn holds(folder: &str) -> bool {
+pub(crate) fn holds(folder: &str) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 

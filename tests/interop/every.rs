@@ -89,18 +89,8 @@ pub(crate) async fn refused_recipients<S: Server>() {
 
 pub(crate) async fn contents<S: Server>() {
     let mut client = clear(S::PREFIX, "PORT").connect().await.expect("connected");
-    let bodies = [
-        ("plain\r\n", "plain\n"),
-        ("", ""),
-        (".\r\n..\r\n.leading\r\nin .it\r\n.", ".\n..\n.leading\nin .it\n.\n"),
-        ("\n.\nLF only\n.\n\nlast", "\n.\nLF only\n.\n\nlast\n"),
-        ("one CR\rand another\r", "one CR\nand another\n"),
-        ("\r\n\r\n.\r\n\r\n", "\n\n.\n\n"),
-        ("Grüße\r\n", "Grüße\n"),
-        (&".\n".repeat(5_000), &".\n".repeat(5_000)),
-    ];
-    for (body, arrives) in bodies {
-        let content = mail(body);
+    for (body, arrives) in bodies() {
+        let content = mail(&body);
         let delivery = client.send(&to_bob(), &content).await.unwrap();
         assert_eq!(outcomes(&delivery), ["accepted: 250"], "{body:?}");
         let header = &content[..content.len() - body.len()];
@@ -133,6 +123,22 @@ pub(crate) async fn too_large<S: Server>() {
     let reply = smtp.say(&raw).await.unwrap();
     assert_eq!(reply.to_string(), S::SIZE.unwrap_or("250 2.0.0 Ok"));
     smtp.quit().await.unwrap();
+}
+
+/// Bodies, and the lines that arrive of them.
+pub(crate) fn bodies() -> Vec<(String, String)> {
+    let dots = ".\n".repeat(5_000);
+    let bodies = [
+        ("plain\r\n", "plain\n"),
+        ("", ""),
+        (".\r\n..\r\n.leading\r\nin .it\r\n.", ".\n..\n.leading\nin .it\n.\n"),
+        ("\n.\nLF only\n.\n\nlast", "\n.\nLF only\n.\n\nlast\n"),
+        ("one CR\rand another\r", "one CR\nand another\n"),
+        ("\r\n\r\n.\r\n\r\n", "\n\n.\n\n"),
+        ("Grüße\r\n", "Grüße\n"),
+        (&dots, &dots),
+    ];
+    bodies.map(|(body, arrives)| (body.to_owned(), arrives.to_owned())).to_vec()
 }
 
 pub(crate) fn to_bob() -> Envelope {

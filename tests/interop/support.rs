@@ -156,7 +156,13 @@ pub(crate) async fn kept(folder: &str, content: &str) -> Vec<u8> {
 pub(crate) async fn kept_as(folder: &str, content: &str, arrives: &str) {
     let file = kept(folder, content).await;
     let begin = memchr::memmem::find(&file, b"From: alice@").expect("the first header field");
-    let file = String::from_utf8_lossy(&file[begin..]).replace("\r\n", "\n");
+    same(&String::from_utf8_lossy(&file[begin..]), arrives);
+}
+
+/// That two texts are the same but for line ends; else the place where they part.
+#[track_caller]
+pub(crate) fn same(file: &str, arrives: &str) {
+    let file = file.replace("\r\n", "\n");
     let arrives = arrives.replace("\r\n", "\n");
     if file != arrives {
         let at = file.bytes().zip(arrives.bytes()).take_while(|(one, other)| one == other).count();
