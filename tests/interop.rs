@@ -16,6 +16,8 @@ mod every;
 mod exim;
 #[path = "interop/held.rs"]
 mod held;
+#[path = "interop/in_a_row.rs"]
+mod in_a_row;
 #[path = "interop/mails.rs"]
 mod mails;
 #[path = "interop/opensmtpd.rs"]
@@ -24,12 +26,16 @@ mod opensmtpd;
 mod parameters;
 #[path = "support/programs.rs"]
 mod programs;
+#[path = "interop/questions.rs"]
+mod questions;
 #[path = "interop/security.rs"]
 mod security;
 #[path = "interop/sink.rs"]
 mod sink;
 #[path = "interop/sizes.rs"]
 mod sizes;
+#[path = "interop/sources.rs"]
+mod sources;
 #[path = "interop/support.rs"]
 mod support;
 #[path = "interop/usage.rs"]
@@ -88,7 +94,10 @@ fn main() -> ExitCode {
         dovecot::TESTS,
         aiosmtpd::TESTS,
         chunks::TESTS,
+        in_a_row::TESTS,
         sizes::TESTS,
+        sources::TESTS,
+        questions::TESTS,
     ];
     let (mut passed, mut failed, mut missing) = (0, 0, 0);
     for test in tests.into_iter().flatten() {

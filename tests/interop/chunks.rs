@@ -260,15 +260,25 @@ async fn not_offered() {
     quit(client).await;
 }
 
-/// From a source nothing is known of the size, and the server has to say it.
+/// Stage by stage nothing is known of the size, and the server has to say it.
 async fn too_large<S: Chunks>() {
     let (refusal, goes_on) = S::TOO_LARGE;
     let mut client = connected::<S>().await;
     let content = mail(&("x".repeat(78) + "\r\n").repeat(11 * 1024 * 1024 / 80));
-    let source = Source::new(content.as_bytes());
-    let delivery = client.send_from(&to_bob(), source).await.unwrap();
-    let shown = outcomes(&delivery);
+    let mut transaction = client.mail("alice@example.test").await.unwrap();
+    transaction.rcpt("bob@example.test").await.unwrap();
+    let mut body = transaction.bdat().unwrap();
+    let mut blocks = content.as_bytes().chunks(1 << 17);
     // Whether all of it was written by then is chance.
+    let delivery = loop {
+        let Some(block) = blocks.next() else { break body.finish().await.unwrap() };
+        if let Err(error) = body.write(block).await {
+            assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
+            checked(error);
+            break client.take_delivery().await.expect("what is known");
+        }
+    };
+    let shown = outcomes(&delivery);
     let expected =
         ["content", "end of data"].map(|stage| format!("refused: {refusal} (in reply to {stage})"));
     assert!(expected.contains(&shown[0]), "{shown:?}");

@@ -1,7 +1,5 @@
 //! Large mails, and many of them.
 
-use std::time::Duration;
-
 use ehlo::Connector;
 
 use crate::aiosmtpd::Aiosmtpd;
@@ -9,8 +7,7 @@ use crate::every::{Server, folder, to_bob};
 use crate::exim::Exim;
 use crate::opensmtpd::OpenSmtpd;
 use crate::support::{
-    arrived, as_alice, clear, implicit, kept_as, mail, outcomes, postfix, queue_id, quit, starttls,
-    var,
+    arrived, as_alice, clear, implicit, kept_as, mail, outcomes, postfix, quit, starttls, var,
 };
 use crate::{Test, tests};
 
@@ -18,7 +15,6 @@ pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     "9 MiB" => postfix_9,
     "50 MiB" => postfix_50,
     "content larger than SIZE, refused there" => postfix_refuses,
-    "1,000 mails on one connection" => a_thousand,
     ; "smtp-sink":
     "50 MiB, no SIZE offered" => sink_50,
     ; "Exim":
@@ -119,29 +115,4 @@ async fn postfix_refuses() {
         ["refused: 552 5.3.4 Error: message file too big (in reply to end of data)"]
     );
     quit(client).await;
-}
-
-async fn a_thousand() {
-    let mut client = postfix().connect().await.unwrap();
-    let envelope = to_bob();
-    let mut ids = Vec::new();
-    for _ in 0..1000 {
-        let delivery = client.send(&envelope, mail("hello\r\n")).await.unwrap();
-        ids.push(queue_id(delivery.end().unwrap()));
-    }
-    quit(client).await;
-    // One look at the log for all: it is long.
-    for _ in 0..200 {
-        let log = std::fs::read(var("EHLO_POSTFIX_LOG")).unwrap();
-        let log = String::from_utf8_lossy(&log).into_owned();
-        let sent = log.lines().filter(|line| line.contains(" to=<bob@example.test>, "));
-        let sent = sent.filter(|line| line.contains(" status=sent "));
-        let sent: Vec<&str> = sent.filter_map(|line| line.split(": ").nth(1)).collect();
-        let times = |id: &String| sent.iter().filter(|one| *one == id).count();
-        if ids.iter().all(|id| times(id) == 1) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("Postfix's log does not show each of 1,000 mails delivered once");
 }
