@@ -160,6 +160,44 @@ async fn stage_by_stage_each_write_is_a_chunk() {
     assert_eq!(mails[0].chunks().unwrap(), [10, 8, 5, 8]);
 }
 
+/// Whoever said how long a chunk is has to send so much: then there is a way on.
+#[tokio::test]
+async fn c_091_a_chunk_that_is_refused_midway_is_written_whole() {
+    let (near, mut far) = duplex(1024);
+    let served = tokio::spawn(async move {
+        let mut heard = [0; 4096];
+        far.write_all(b"220 mx\r\n").await.unwrap();
+        let _ = far.read(&mut heard).await.unwrap();
+        far.write_all(b"250-mx\r\n250-CHUNKING\r\n250 PIPELINING\r\n").await.unwrap();
+        for _ in ["MAIL", "RCPT"] {
+            let _ = far.read(&mut heard).await.unwrap();
+            far.write_all(b"250 ok\r\n").await.unwrap();
+        }
+        let mut chunk = [0; "BDAT 10\r\n0123456789".len()];
+        far.read_exact(&mut chunk).await.unwrap();
+        // The next one has begun when the first is answered.
+        let mut chunk = [0; "BDAT 8192\r\n".len() + 8192];
+        far.read_exact(&mut chunk[..20]).await.unwrap();
+        far.write_all(b"552 too large\r\n").await.unwrap();
+        far.read_exact(&mut chunk[20..]).await.unwrap();
+        far.write_all(b"503 RSET first\r\n").await.unwrap();
+        let octets = far.read(&mut heard).await.unwrap();
+        far.write_all(b"250 ok\r\n250 ok\r\n550 who\r\n").await.unwrap();
+        heard[..octets].to_vec()
+    });
+    let mut client = connector().connect_over(near).await.unwrap();
+    let mut mail = client.mail("alice@example.org").await.unwrap();
+    mail.rcpt("bob@example.net").await.unwrap();
+    let mut body = mail.bdat().unwrap();
+    body.write(b"0123456789").await.unwrap();
+    let error = body.write("0123456789abcd\r\n".repeat(512).as_bytes()).await.unwrap_err();
+    assert_eq!(error.to_string(), "mx said: 552 too large (in reply to BDAT 10)");
+    drop(body);
+    let delivery = client.send(&envelope(), "next\r\n").await.unwrap();
+    assert_eq!(delivery.accepted(), 0);
+    assert!(served.await.unwrap().starts_with(b"RSET\r\nMAIL FROM:"));
+}
+
 /// Over LMTP each waits for the one before, since the last has to know how many replies it draws.
 #[tokio::test]
 async fn over_lmtp_each_write_is_a_chunk_too() {

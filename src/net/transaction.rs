@@ -266,13 +266,19 @@ impl Body<'_> {
             offer(driver, outbox, chunk.len(), false).await?;
         }
         let mut rest = chunk;
+        let mut written = Ok(());
+        // A chunk that is refused midway is written whole all the same: behind it there is a way on.
         while !rest.is_empty() {
-            if let Arrival::Event(event) = driver.write(&mut rest, &mut |_| ()).await? {
-                outbox.note(&driver.session, event);
-                refused_meanwhile(driver)?;
+            match driver.write(&mut rest, &mut |_| ()).await {
+                Ok(Arrival::Event(event)) => {
+                    outbox.note(&driver.session, event);
+                    written = written.and_then(|()| refused_meanwhile(driver));
+                }
+                Ok(_) => {}
+                Err(error) => return written.and(Err(error)),
             }
         }
-        Ok(())
+        written
     }
 
     /// Ends the content, and says what became of the mail.
