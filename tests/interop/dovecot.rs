@@ -1,7 +1,7 @@
 //! Dovecot: LMTP, with an answer for each recipient, and the submission proxy, which passes on to
 //! Postfix what it takes.
 
-use ehlo::{Command, Envelope, ErrorKind, Outcome, Retry, Stage};
+use ehlo::{Command, Connector, Envelope, ErrorKind, Outcome, Retry, Stage, Transfer};
 
 use crate::every::to_bob;
 use crate::support::{
@@ -11,6 +11,7 @@ use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = &tests!["Dovecot":
     "LMTP: taken, unknown, full: each its own reply" => lmtp_each,
+    "LMTP over a Unix socket" => lmtp_over_unix,
     "LMTP: one recipient named twice" => lmtp_twice,
     "LMTP over STARTTLS" => lmtp_starttls,
     "LMTP without SIZE; 555 to the parameter" => lmtp_without_size,
@@ -30,7 +31,7 @@ pub(crate) fn inbox(recipient: &str) -> String {
     format!("{}/{recipient}/new", var("EHLO_DOVECOT_MAIL"))
 }
 
-pub(crate) fn lmtp() -> ehlo::Connector {
+pub(crate) fn lmtp() -> Connector {
     clear("EHLO_DOVECOT", "LMTP_PORT").lmtp()
 }
 
@@ -66,6 +67,24 @@ async fn lmtp_each() {
 
 pub(crate) fn holds(folder: &str) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+async fn lmtp_over_unix() {
+    let connector = Connector::unix(var("EHLO_DOVECOT_LMTP_SOCKET")).transcript(1 << 20).lmtp();
+    for transfer in [Transfer::Data, Transfer::Bdat] {
+        let mut client = connector.clone().transfer(transfer).connect().await.unwrap();
+        let three = ["bob@example.test", "full@example.test", "eve@example.test"];
+        let envelope = Envelope::new("alice@example.test", three).unwrap();
+        let content = mail("hello\r\n");
+        let delivery = client.send(&envelope, &content).await.unwrap();
+        let shown = outcomes(&delivery);
+        assert_eq!((&*shown[0], &*shown[2]), ("accepted: 250", "accepted: 250"));
+        assert!(shown[1].starts_with("refused: 552 5.2.2 <full@example.test> "), "{}", shown[1]);
+        for recipient in ["bob", "eve"] {
+            kept_as(&inbox(recipient), &content, &content).await;
+        }
+        quit(client).await;
+    }
 }
 
 async fn lmtp_twice() {
