@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     "DSN: ORCPT of an address beyond ASCII" => orcpt_in_queue,
     "DSN: NOTIFY=SUCCESS is heard of, NEVER is not" => dsn_notified,
     "XCLIENT, and the greeting behind it" => xclient,
+    "XCLIENT by a client, which greets anew" => xclient_of_client,
     "XFORWARD, for one mail" => xforward,
     ; "Exim":
     "DSN: parameters, and NOTIFY=SUCCESS heard of" => dsn_exim,
@@ -149,6 +150,19 @@ async fn xclient() {
     smtp.quit().await.unwrap();
     let client = format!("{id}: client=spike.example.test[198.51.100.7]");
     logged("EHLO_POSTFIX", &[&client, "disconnect from spike.example.test[198.51.100.7]"]).await;
+}
+
+/// The client says EHLO again by itself.
+async fn xclient_of_client() {
+    let mut client = clear("EHLO_POSTFIX", "PORT").connect().await.unwrap();
+    let attributes = spike(XclientAttribute::new, [XclientName::Name, XclientName::Addr]);
+    client.xclient(&attributes).await.unwrap();
+    let reply = send_one(&mut client, mail("hello\r\n").as_bytes()).await;
+    let transcript = client.conversation().transcript().unwrap().to_string();
+    assert_eq!(transcript.matches("C: EHLO client.example.test\n").count(), 2, "{transcript}");
+    quit(client).await;
+    let client = format!("{}: client=spike.example.test[198.51.100.7]", queue_id(&reply));
+    logged("EHLO_POSTFIX", &[&client]).await;
 }
 
 /// It holds for one mail.

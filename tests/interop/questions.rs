@@ -1,18 +1,20 @@
 //! What is asked of a server beside mails: VRFY, EXPN, HELP, ETRN. Each has its own words, or does
 //! not know the verb; the session goes on.
 
-use ehlo::{Command, Connector, Conversation, ErrorKind};
+use ehlo::{Command, Connector, Conversation, ErrorKind, Expansion, QueueRun, Verification};
 
 use crate::support::clear;
 use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     "VRFY, EXPN, HELP" => postfix,
+    "VRFY and EXPN: what is meant" => postfix_means,
     "ETRN: begun, and no service" => etrn,
     ; "smtp-sink":
     "VRFY, EXPN, HELP" => sink,
     ; "Exim":
     "VRFY, EXPN, HELP" => exim,
+    "VRFY and EXPN: what is meant" => exim_means,
     ; "OpenSMTPD":
     "VRFY, EXPN, HELP" => opensmtpd,
     ; "Dovecot":
@@ -56,21 +58,44 @@ async fn postfix() {
     answers(clear("EHLO_POSTFIX", "PORT"), &questions).await;
 }
 
+async fn postfix_means() {
+    let mut client = clear("EHLO_POSTFIX", "PORT").connect().await.unwrap();
+    for user in ["bob@example.test", "jürgen@example.test"] {
+        assert_eq!(*client.vrfy(user).await.unwrap().meaning(), Verification::Unsure);
+    }
+    let nobody = client.vrfy("nobody-here@example.test").await.unwrap();
+    assert_eq!(*nobody.meaning(), Verification::Refused);
+    assert_eq!(*client.expn("staff").await.unwrap().meaning(), Expansion::Refused);
+    client.quit().await.unwrap();
+}
+
+async fn exim_means() {
+    let mut client = clear("EHLO_EXIM", "PORT").connect().await.unwrap();
+    let bob = client.vrfy("bob@example.test").await.unwrap();
+    let Verification::Known(listed) = bob.meaning() else { panic!("{bob}") };
+    let mailboxes = listed.iter().map(|one| one.mailbox().unwrap().to_string());
+    assert_eq!(mailboxes.collect::<Vec<_>>(), ["bob@example.test"]);
+    let nobody = client.vrfy("nobody-here@example.test").await.unwrap();
+    assert_eq!(*nobody.meaning(), Verification::Refused);
+    assert_eq!(*client.expn("staff").await.unwrap().meaning(), Expansion::Refused);
+    client.quit().await.unwrap();
+}
+
 async fn etrn() {
     let mut smtp = clear("EHLO_POSTFIX", "PORT").connect().await.unwrap().into_conversation();
-    for (node, answer) in [
-        ("queued.test", "250 Queuing started"),
-        ("elsewhere.test", "459 <elsewhere.test>: service unavailable"),
-        ("@elsewhere.test", "459 <elsewhere.test>: service unavailable"),
-        ("#elsewhere", "459 <elsewhere>: service unavailable"),
+    for (node, meaning, answer) in [
+        ("queued.test", QueueRun::Started, "250 Queuing started"),
+        ("elsewhere.test", QueueRun::Refused, "459 <elsewhere.test>: service unavailable"),
+        ("@elsewhere.test", QueueRun::Refused, "459 <elsewhere.test>: service unavailable"),
+        ("#elsewhere", QueueRun::Refused, "459 <elsewhere>: service unavailable"),
     ] {
-        let reply = smtp.say(&Command::etrn(node).unwrap()).await.unwrap();
-        assert_eq!(reply.to_string(), answer, "{node}");
+        let reply = smtp.etrn(node).await.unwrap();
+        assert_eq!((*reply.meaning(), &*reply.to_string()), (meaning, answer), "{node}");
     }
     // Within a mail it is out of order, and nothing goes out.
     let sender = "alice@example.test".parse().unwrap();
     smtp.say(&Command::mail(&sender)).await.unwrap();
-    let error = smtp.say(&Command::etrn("queued.test").unwrap()).await.unwrap_err();
+    let error = smtp.etrn("queued.test").await.unwrap_err();
     let words =
         "ETRN is lawful after EHLO and outside a transaction, and the session is after MAIL";
     assert_eq!(error.to_string(), words);
