@@ -196,7 +196,7 @@ async fn source<S: Chunks>() {
     for _ in 0..2 {
         let content = mail(&body);
         let source = Source::new(content.as_bytes());
-        let delivery = client.send_from(&to_bob(), source).await.unwrap();
+        let delivery = client.send(&to_bob(), source).await.unwrap();
         assert_eq!(outcomes(&delivery), ["accepted: 250"]);
         S::took(&delivery, &content, &content).await;
     }

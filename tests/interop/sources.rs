@@ -53,7 +53,7 @@ async fn send(client: &mut Client, envelope: &Envelope) -> (String, ehlo::Delive
     let header = mail("");
     let source = Source::new(source(&header));
     let before = forget_peak();
-    let delivery = client.send_from(envelope, source).await.unwrap();
+    let delivery = client.send(envelope, source).await.unwrap();
     let grown = memory("VmHWM:").saturating_sub(before);
     assert!(grown < 4 * 1024, "{grown} KiB were taken");
     (header + &LINE.repeat(LINES), delivery)
