@@ -301,6 +301,7 @@ impl Deliveries<'_> {
                 return self.row.push_back(Place::Known(Sent { delivery, error: Some(error) }));
             }
         };
+        job.is_followed = self.client.runs_ahead();
         self.row.push_back(Place::OnItsWay);
         self.state = State::Sending;
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;

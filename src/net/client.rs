@@ -191,6 +191,7 @@ impl Client {
     ) -> Result<Delivery, Error> {
         self.settle(Stage::Mail).await?;
         let mut job = self.prepare(envelope, content.into())?;
+        job.is_followed = self.conversation.driver.session.is_pipelining();
         self.start(&job)?;
         let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
         let mut watch = Watch::nobody();

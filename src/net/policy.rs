@@ -97,7 +97,8 @@ impl Client {
             }
         };
         let long_lines = needs.long_lines();
-        Ok(Job { envelope, params: Cow::Owned(params), load, way, long_lines })
+        let params = Cow::Owned(params);
+        Ok(Job { envelope, params, load, way, is_followed: false, long_lines })
     }
 
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {

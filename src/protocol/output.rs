@@ -70,6 +70,12 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Octets of the session that are to be written.
+    #[cfg(feature = "net")]
+    pub(super) fn own_octets(&self) -> usize {
+        self.own.len()
+    }
+
     /// Whether there is anything to write.
     pub(super) fn is_pending(&self) -> bool {
         !self.own.is_empty() || self.promised > 0 || self.ending
@@ -212,6 +218,11 @@ impl Output {
             };
             self.lay_out(rest, before, verbatim, skip);
         }
+        self.finish_laid_out()
+    }
+
+    /// The terminator, where it is due and all before it is laid out.
+    fn finish_laid_out(&mut self) -> Result<Option<u64>, ContentFault> {
         if !self.ending || self.planned < self.promised {
             return Ok(None);
         }
@@ -224,6 +235,27 @@ impl Output {
         self.content += terminator.len().saturating_sub(b".\r\n".len()) as u64;
         let (_, end) = self.own(|own| own.extend_from_slice(terminator));
         Ok(Some(end))
+    }
+
+    /// Takes a copy of all that was promised, which `content` begins with, and nothing of it is laid
+    /// out: what follows can go out in the same write. Says where the terminator ends, if it follows.
+    #[cfg(feature = "net")]
+    pub(super) fn copy_in(&mut self, content: &[u8]) -> Result<Option<u64>, ContentFault> {
+        let content = content.get(..self.promised).unwrap_or(content);
+        let before = self.own.len();
+        match &mut self.form {
+            Some(Form::Stuffed(stuffer)) => stuffer.stuff_into(content, &mut self.own)?,
+            Some(Form::Chunk { last, check: true }) => {
+                self.chunks.take(content, *last)?;
+                self.own.extend_from_slice(content);
+            }
+            _ => self.own.extend_from_slice(content),
+        }
+        let added = self.own.len() - before;
+        self.push_own(added);
+        self.content += added as u64;
+        self.promised = 0;
+        self.finish_laid_out()
     }
 
     fn lay_out(&mut self, rest: &[u8], before: &[u8], verbatim: usize, skip: usize) {

@@ -310,7 +310,13 @@ impl Session {
         content: &'a [u8],
         slices: &mut [IoSlice<'a>],
     ) -> Result<usize, ContentFault> {
-        match self.output.plan(content, slices.len()) {
+        let planned = self.output.plan(content, slices.len());
+        self.laid_out(planned)?;
+        Ok(self.output.slices(content, slices))
+    }
+
+    fn laid_out(&mut self, end: Result<Option<u64>, ContentFault>) -> Result<(), ContentFault> {
+        match end {
             Ok(Some(end)) => self.flight.end_laid_out(end),
             Ok(None) => {}
             Err(fault) => {
@@ -318,7 +324,20 @@ impl Session {
                 return Err(fault);
             }
         }
-        Ok(self.output.slices(content, slices))
+        Ok(())
+    }
+
+    /// Takes a copy of the content that was promised: what is sent next goes out in the same write.
+    #[cfg(feature = "net")]
+    pub(crate) fn copy_in(&mut self, content: &[u8]) -> Result<(), ContentFault> {
+        let copied = self.output.copy_in(content);
+        self.laid_out(copied)
+    }
+
+    /// Octets that are to be written, of the caller's those that were copied.
+    #[cfg(feature = "net")]
+    pub(crate) fn to_write(&self) -> usize {
+        self.output.own_octets()
     }
 
     /// Takes note that so many octets of what was gathered have been written; says how many of
