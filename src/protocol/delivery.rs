@@ -46,12 +46,14 @@ pub(super) struct Addressee {
     pub(super) end: Option<Reply>,
     /// Recipients were accepted before this one.
     pub(super) follows_accepted: bool,
+    /// RCPT was sent for it, whether it was answered or not.
+    pub(super) is_named: bool,
 }
 
 impl Addressee {
     /// One of whom nothing is known.
     pub(super) fn new(path: &ForwardPath) -> Self {
-        Self { path: path.clone(), rcpt: None, end: None, follows_accepted: false }
+        Self { path: path.clone(), rcpt: None, end: None, follows_accepted: false, is_named: false }
     }
 }
 
@@ -141,8 +143,8 @@ impl<'a> Recipient<'a> {
             }
         }
         match own_end {
-            // The mail was sent to others.
-            _ if self.rcpt().is_none() => Outcome::NotSent,
+            // The mail was sent to others; unless it went out before its recipients were answered.
+            _ if self.rcpt().is_none() && !self.addressee.is_named => Outcome::NotSent,
             Some(reply) if reply.severity() == Severity::Completed => Outcome::Accepted(reply),
             _ if *written => Outcome::Unknown,
             _ => Outcome::NotSent,
@@ -235,6 +237,7 @@ mod tests {
             rcpt: reply(rcpt),
             end: None,
             follows_accepted: false,
+            is_named: true,
         }
     }
 
@@ -277,6 +280,16 @@ mod tests {
         mail.end = None;
         assert_outcome(&mail, "unknown: no answer came after the mail was sent", Retry::Unknown);
         mail.written = false;
+        assert_outcome(&mail, "not sent", Retry::Later);
+    }
+
+    #[test]
+    fn t18_whoever_was_named_and_not_answered_may_have_the_mail() {
+        let mut mail = delivery();
+        mail.end = None;
+        mail.recipients[0].rcpt = None;
+        assert_outcome(&mail, "unknown: no answer came after the mail was sent", Retry::Unknown);
+        mail.recipients[0].is_named = false;
         assert_outcome(&mail, "not sent", Retry::Later);
     }
 

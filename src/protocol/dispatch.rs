@@ -217,6 +217,9 @@ impl Dispatch {
             }
             None => recipients.insert(n, Addressee::new(recipient)),
         }
+        if let Some(addressee) = recipients.get_mut(n) {
+            addressee.is_named = true;
+        }
         self.rcpts.push(ticket);
         Ok(ticket)
     }
