@@ -35,6 +35,8 @@ pub struct Delivery {
     pub(super) recipients: Vec<Addressee>,
     /// The last octet of the terminator was handed to the stream.
     pub(super) written: bool,
+    /// What `end` refuses is a part of the content, and not its end.
+    pub(super) is_cut: bool,
 }
 
 /// A recipient, and the replies that are its own.
@@ -126,13 +128,13 @@ impl<'a> Recipient<'a> {
     /// What became of the mail for this recipient.
     #[must_use]
     pub fn outcome(&self) -> Outcome<'a> {
-        let Delivery { mail, data, end, written, .. } = self.delivery;
+        let Delivery { mail, data, end, written, is_cut, .. } = self.delivery;
         let own_end = self.addressee.end.as_ref().or(end.as_ref());
         let refusals = [
             (mail.as_ref(), Stage::Mail),
             (self.rcpt(), Stage::Rcpt),
             (data.as_ref(), Stage::Data),
-            (own_end, if *written { Stage::EndOfData } else { Stage::Content }),
+            (own_end, if *written && !is_cut { Stage::EndOfData } else { Stage::Content }),
         ];
         for (reply, stage) in refusals {
             if let Some(reply) = reply.filter(|reply| reply.is_negative()) {
@@ -248,6 +250,7 @@ mod tests {
             end: reply("250 2.0.0 queued"),
             recipients: vec![addressee("250 ok")],
             written: true,
+            is_cut: false,
         }
     }
 
@@ -298,7 +301,11 @@ mod tests {
         let mut mail = delivery();
         mail.written = false;
         mail.end = reply("552 5.3.4 too big");
-        assert_outcome(&mail, "refused: 552 5.3.4 too big (in reply to content)", Retry::Never);
+        let words = "refused: 552 5.3.4 too big (in reply to content)";
+        assert_outcome(&mail, words, Retry::Never);
+        // The last chunk was on its way when one before it was refused.
+        (mail.written, mail.is_cut) = (true, true);
+        assert_outcome(&mail, words, Retry::Never);
     }
 
     #[test]

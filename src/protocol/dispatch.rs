@@ -330,6 +330,7 @@ impl Dispatch {
             // Behind a refused chunk everything is refused: the first refusal is the reason.
             if reply.is_negative() && self.delivery.end.is_none() {
                 self.delivery.end = own();
+                self.delivery.is_cut = true;
             }
         } else if let Some(n) = self.end.and_then(|end| ticket.since(end)) {
             match session.protocol() {
