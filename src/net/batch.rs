@@ -15,7 +15,7 @@ use super::conversation::Conversation;
 use super::driver::{Arrival, Beside};
 use super::policy::Given;
 use super::source::Source;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::protocol::{Delivery, Envelope, Phase, Stage};
 
 /// Mails on their way at most, where the client runs ahead: enough to fill a round trip, and few
@@ -222,7 +222,8 @@ impl Deliveries<'_> {
             let mut error = settled.err();
             for place in &mut self.row {
                 if let (Place::OnItsWay, Some(delivery)) = (&place, concluded.pop_front()) {
-                    *place = Place::Known(Sent { delivery, error: error.take() });
+                    let error = error.take().map(|error| error.about(&delivery));
+                    *place = Place::Known(Sent { delivery, error });
                 }
             }
         }
@@ -255,6 +256,7 @@ impl Deliveries<'_> {
         let is_decided = outbox.is_oldest_decided();
         let delivery = outbox.conclude_oldest(&driver.session).unwrap_or_default();
         let error = (!is_decided).then(|| error.take().unwrap_or_else(|| driver.closed()));
+        let error = error.map(|error| error.about(&delivery));
         let place = self.row.iter_mut().find(|place| matches!(place, Place::OnItsWay));
         if let Some(place) = place {
             *place = Place::Known(Sent { delivery, error });
@@ -349,7 +351,8 @@ impl Deliveries<'_> {
             self.mails = None;
             return None;
         };
-        let error = Some(self.client.conversation.driver.closed());
+        let driver = &self.client.conversation.driver;
+        let error = Some(driver.error(Stage::Mail, ErrorKind::Closed(None)));
         Some(Sent { delivery: Delivery::not_sent(&envelope), error })
     }
 }

@@ -340,7 +340,10 @@ impl Client {
             Ok(()) => outbox.conclude_oldest(&driver.session).ok_or_else(|| driver.closed()),
             Err(error) => {
                 outbox.conclude(&driver.session);
-                Err(error)
+                Err(match outbox.newest_kept() {
+                    Some(delivery) => error.about(delivery),
+                    None => error,
+                })
             }
         }
     }

@@ -87,6 +87,11 @@ impl Outbox {
         self.mails.pop_back();
     }
 
+    /// What was kept last.
+    pub(super) fn newest_kept(&self) -> Option<&Delivery> {
+        self.kept.back()
+    }
+
     /// So many of those that were kept last.
     pub(super) fn take_newest_kept(&mut self, most: usize) -> VecDeque<Delivery> {
         self.kept.split_off(self.kept.len().saturating_sub(most))
