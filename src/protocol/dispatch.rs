@@ -309,7 +309,10 @@ impl Dispatch {
                 self.delivery.data = Some(reply.to_reply());
             }
             Event::Reply(ticket) => self.answered(session, ticket, &reply.to_reply()),
-            Event::ContentRefused => self.delivery.end = Some(reply.to_reply()),
+            // That of a mail behind this one, where its own end is answered.
+            Event::ContentRefused if !self.delivery.written => {
+                self.delivery.end = Some(reply.to_reply());
+            }
             _ => {}
         }
     }
