@@ -328,7 +328,14 @@ impl Deliveries<'_> {
         let sent = job.transmit(driver, outbox, &mut |_| ()).await;
         self.state = State::Calm;
         let Err(error) = sent else { return };
-        if driver.session.phase() == Phase::Closed {
+        let is_over = driver.session.phase() == Phase::Closed;
+        let is_own = matches!(
+            error.kind(),
+            ErrorKind::Source(_) | ErrorKind::Content(_) | ErrorKind::Misuse(_)
+        );
+        if is_over && !is_own {
+            self.ended(error);
+        } else if is_over {
             // Those before it did not fail by what this one has failed by.
             while self.client.outbox.len() > 1 {
                 self.conclude(&mut None);
