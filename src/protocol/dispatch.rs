@@ -92,7 +92,7 @@ enum Way {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a fourth would have to break every caller")]
 pub enum Due {
-    /// A reply, or room for the next command.
+    /// A reply, or room for the next command or for more content.
     Reply,
     /// The content.
     Content,
@@ -168,7 +168,8 @@ impl Dispatch {
         }
         Ok(match session.in_flight() {
             _ if self.is_content_due(session) => Due::Content,
-            0 => Due::Nothing,
+            // A part of the content may still have to be written.
+            0 if session.promised() == 0 => Due::Nothing,
             _ => Due::Reply,
         })
     }
