@@ -285,7 +285,10 @@ impl Deliveries<'_> {
                 }
                 self.fetched = mail;
             }
-            Ok(Beside::Event(event)) => outbox.note(&driver.session, event),
+            Ok(Beside::Event(event)) => match driver.check_reset() {
+                Ok(()) => outbox.note(&driver.session, event),
+                Err(error) => self.ended(error),
+            },
             Err(error) => self.ended(error),
         }
     }

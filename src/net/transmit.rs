@@ -106,6 +106,7 @@ impl Job<'_> {
                     Beside::Other(Ok(())) => break,
                     Beside::Other(Err(fault)) => return Err(spoiled(driver, fault)),
                     Beside::Event(event) => {
+                        driver.check_reset()?;
                         outbox.note(&driver.session, event);
                         // What would come is wanted no more: the mail was refused.
                         let goes_on = |phase| {
