@@ -275,7 +275,7 @@ impl Deliveries<'_> {
     async fn fetch(&mut self) {
         let Some(mails) = &mut self.mails else { return };
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        match driver.beside(|cx| mails.as_mut().poll_next(cx)).await {
+        match driver.beside(false, |cx| mails.as_mut().poll_next(cx)).await {
             Ok(Beside::Other(mail)) => {
                 if mail.is_none() {
                     self.mails = None;
@@ -307,6 +307,7 @@ impl Deliveries<'_> {
     }
 
     async fn send(&mut self, mail: Mail) {
+        self.client.conversation.driver.begin_next();
         let Mail { envelope, content } = mail;
         let octets;
         let given = match content {

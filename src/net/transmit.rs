@@ -102,7 +102,7 @@ impl Job<'_> {
         let is_data = self.way == Way::Data;
         if let Content::Pieces(pieces) = &mut self.content {
             loop {
-                match driver.beside(|cx| pieces.poll_piece(cx, is_data)).await? {
+                match driver.beside(true, |cx| pieces.poll_piece(cx, is_data)).await? {
                     Beside::Other(Ok(())) => break,
                     Beside::Other(Err(fault)) => return Err(spoiled(driver, fault)),
                     Beside::Event(event) => {
