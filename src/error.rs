@@ -64,7 +64,8 @@ pub enum ErrorKind {
     },
     /// The content cannot be sent. The mail was not delivered.
     Content(ContentFault),
-    /// The content is larger than the server takes. Nothing was sent.
+    /// The content is larger than the server takes. Nothing was sent; or of content from a reader, whose
+    /// size shows on the way, not all, and the mail was not delivered.
     TooLarge {
         /// Octets of the content.
         octets: u64,

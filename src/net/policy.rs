@@ -107,10 +107,11 @@ impl Client {
                 Content::Pieces(pieces(Box::pin(octets), way, line_endings, &params))
             }
             (Given::Source(source), _) => {
-                Content::Pieces(pieces(source.reader, way, line_endings, &params))
+                let pieces = pieces(source.reader, way, line_endings, &params);
+                Content::Pieces(pieces.declared(source.size))
             }
         };
-        Ok(Job { envelope, params: Cow::Owned(params), content, way })
+        Ok(Job { envelope, params: Cow::Owned(params), content, way, chunked: 0 })
     }
 
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {

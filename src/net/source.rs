@@ -18,9 +18,9 @@ pub(super) const PIECE: usize = 128 * 1024;
 ///
 /// Nothing of it can be looked at before MAIL goes out. What it is may be declared: its size here,
 /// and in the envelope that it is 7-bit or binary ([`MailParam::body`](crate::MailParam::body); else
-/// it is 8-bit where the server offers 8BITMIME, and 7-bit where not). An octet that breaks the
-/// declaration ends the connection before the end of the mail. So does a reader that fails: a mail is
-/// never delivered in part.
+/// it is 8-bit where the server offers 8BITMIME, and 7-bit where not). A mail is never delivered in
+/// part: an octet that breaks the declaration, a reader that fails, or that has less or more than was
+/// declared, ends the mail before its end; over DATA, where there is no other way, with the connection.
 ///
 /// ```
 /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
@@ -89,6 +89,8 @@ pub(super) struct Pieces<'a> {
     ready: BytesMut,
     /// Makes line ends right for BDAT; the session does it for DATA.
     stuffer: Option<Stuffer>,
+    /// Octets that the reader still has to have, where that was declared.
+    due: Option<u64>,
     is_at_end: bool,
 }
 
@@ -104,7 +106,7 @@ impl<'a> Pieces<'a> {
     /// Pieces for DATA, or of binary content: as they are read.
     pub(super) fn as_read(reader: Pin<Box<dyn AsyncRead + Send + 'a>>) -> Self {
         let (raw, ready) = (BytesMut::new(), BytesMut::with_capacity(PIECE));
-        Self { reader, raw, ready, stuffer: None, is_at_end: false }
+        Self { reader, raw, ready, stuffer: None, due: None, is_at_end: false }
     }
 
     /// Pieces for BDAT: text with its line ends made right.
@@ -115,6 +117,12 @@ impl<'a> Pieces<'a> {
     ) -> Self {
         let stuffer = Stuffer::new(line_endings, eight_bit).without_dots();
         Self { stuffer: Some(stuffer), ..Self::as_read(reader) }
+    }
+
+    /// The reader has so many octets, it is said.
+    pub(super) const fn declared(mut self, octets: Option<u64>) -> Self {
+        self.due = octets;
+        self
     }
 
     /// What is read and not sent yet.
@@ -144,8 +152,10 @@ impl<'a> Pieces<'a> {
             into.reserve(PIECE.saturating_sub(into.len()).max(1));
             let read = pin!(self.reader.read_buf(into)).poll(cx);
             match read {
-                Poll::Ready(Ok(0)) => self.is_at_end = true,
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(octets)) => {
+                    self.is_at_end = octets == 0;
+                    self.count(octets as u64).map_err(SourceFault::Read)?;
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(SourceFault::Read(error))),
                 Poll::Pending if eager && !self.ready.is_empty() => break,
                 Poll::Pending => return Poll::Pending,
@@ -153,6 +163,25 @@ impl<'a> Pieces<'a> {
             self.make_text().map_err(SourceFault::Content)?;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// A file that was cut short meanwhile is half a mail.
+    fn count(&mut self, octets: u64) -> io::Result<()> {
+        let Some(due) = self.due else { return Ok(()) };
+        match due.checked_sub(octets) {
+            Some(left) if left > 0 && self.is_at_end => {
+                let words = format!("it ends {left} octets before the size that was declared");
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, words))
+            }
+            Some(left) => {
+                self.due = Some(left);
+                Ok(())
+            }
+            None => {
+                let words = "it has more octets than were declared";
+                Err(io::Error::new(io::ErrorKind::InvalidData, words))
+            }
+        }
     }
 
     fn make_text(&mut self) -> Result<(), ContentFault> {

@@ -7,6 +7,7 @@ use super::driver::{Arrival, Beside, Driver};
 use super::outbox::Outbox;
 use super::source::{PIECE, Pieces, SourceFault};
 use crate::error::{Error, ErrorKind};
+use crate::extension::Size;
 use crate::protocol::{Dispatch, Due, Envelope, Phase, Stage};
 use crate::wire::{Param, Scan};
 
@@ -16,6 +17,8 @@ pub(super) struct Job<'a> {
     pub(super) params: Cow<'a, [Param]>,
     pub(super) content: Content<'a>,
     pub(super) way: Way,
+    /// Octets in the chunks so far.
+    pub(super) chunked: u64,
 }
 
 /// How the content goes.
@@ -131,6 +134,15 @@ impl Job<'_> {
             Content::Octets(left, _) => (left.len().min(PIECE), left.len() <= PIECE),
             Content::Pieces(pieces) => (pieces.ready().len(), pieces.is_at_end()),
         };
+        if !is_data {
+            self.chunked += octets as u64;
+            // Some servers run the octets of a chunk that they refuse as commands.
+            let limit = session.capabilities().get::<Size>().and_then(|size| size.limit());
+            if let Some(limit) = limit.filter(|limit| self.chunked > *limit) {
+                let too_large = ErrorKind::TooLarge { octets: self.chunked, limit };
+                return Err(driver.error(Stage::Content, too_large));
+            }
+        }
         let offered = if is_data {
             session
                 .content(octets)
