@@ -174,10 +174,12 @@ impl Client {
         if sent.is_ok() {
             self.quit_ahead();
         }
-        let delivery = self.end(sent).await?;
-        // What became of the mail does not depend on how the session ends.
-        let _ = self.leave().await;
-        Ok(delivery)
+        let ended = self.await_end(sent).await;
+        if ended.is_ok() {
+            // What became of the mail does not depend on how the session ends.
+            let _ = self.leave().await;
+        }
+        self.concluded(ended)
     }
 
     /// Begins a mail that is sent stage by stage: `MAIL FROM`, with `BODY=8BITMIME` where the
@@ -297,7 +299,8 @@ impl Client {
         self.start(&job)?;
         let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
         let sent = job.transmit(driver, outbox, progress).await;
-        self.end(sent).await
+        let ended = self.await_end(sent).await;
+        self.concluded(ended)
     }
 
     /// A mail goes on its way; nothing of it has been sent.
@@ -307,13 +310,13 @@ impl Client {
         Ok(())
     }
 
-    /// Waits for what becomes of the one mail on its way.
-    async fn end(&mut self, sent: Result<(), Error>) -> Result<Delivery, Error> {
-        let ended = match sent {
+    /// Waits for what becomes of the one mail on its way. It stays in the outbox, for a call that is
+    /// dropped behind this.
+    async fn await_end(&mut self, sent: Result<(), Error>) -> Result<(), Error> {
+        match sent {
             Ok(()) => self.hear_oldest().await,
             Err(error) => Err(error),
-        };
-        self.concluded(ended)
+        }
     }
 
     /// Hears what is said until the oldest mail has every reply that it awaits.
