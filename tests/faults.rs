@@ -490,6 +490,29 @@ async fn play_three(cell: Cell) -> String {
     came.join("\t")
 }
 
+/// What was on its way is not lost with the row.
+#[tokio::test(start_paused = true)]
+async fn t18_a_row_that_is_dropped_leaves_its_outcomes_behind() {
+    let cell = Cell {
+        point: Point::End(0),
+        fault: Fault::Closes,
+        lmtp: false,
+        bdat: true,
+        pipelining: true,
+        ahead: true,
+    };
+    let (link, _seen) = cell.serve(0);
+    let mut client = cell.connector().connect_over(link).await.unwrap();
+    let mails = (1..=3).map(|id| Mail::new(envelope(id), cell.content(id)));
+    let mut deliveries = client.send_all(mails);
+    let first = deliveries.next().await.unwrap();
+    assert_eq!(outcomes(&first.delivery), ["unknown", "unknown"]);
+    drop(deliveries);
+    let second = client.take_delivery().await.unwrap();
+    assert_eq!(second.recipients().next().unwrap().mailbox().as_str(), "bob-2@example.test");
+    assert_eq!(outcomes(&second), ["unknown", "unknown"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn t17_t18_mails_in_a_row_keep_their_order_and_their_outcomes() {
     let mut table = Table::default();

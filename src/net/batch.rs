@@ -70,7 +70,8 @@ pub struct Sent {
 /// order in which they went in.
 ///
 /// Dropped, the client goes on as behind any call that was dropped: what was on its way is read off,
-/// and [`Client::take_delivery`] has what became of it.
+/// and [`Client::take_delivery`] has what became of it, of a mail that waited for the one before (it
+/// is *not sent*), and of whatever else was not fetched.
 #[must_use = "nothing is sent until `next` is called"]
 pub struct Deliveries<'a> {
     client: &'a mut Client,
@@ -365,6 +366,20 @@ impl Deliveries<'_> {
         let driver = &self.client.conversation.driver;
         let error = Some(driver.error(Stage::Mail, ErrorKind::Closed(None)));
         Some(Sent { delivery: Delivery::not_sent(&envelope), error })
+    }
+}
+
+/// What nobody has fetched waits with the client, as that of any call that was dropped.
+impl Drop for Deliveries<'_> {
+    fn drop(&mut self) {
+        for place in self.row.drain(..) {
+            if let Place::Known(sent) = place {
+                self.client.outbox.keep(sent.delivery);
+            }
+        }
+        if let Some(mail) = self.fetched.take() {
+            self.client.outbox.keep(Delivery::not_sent(&mail.envelope));
+        }
     }
 }
 
