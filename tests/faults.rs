@@ -490,6 +490,36 @@ async fn play_three(cell: Cell) -> String {
     came.join("\t")
 }
 
+/// Stage by stage as in one call: what is left open is an error.
+#[tokio::test(start_paused = true)]
+async fn c_120_an_end_that_is_not_answered_for_all_is_an_error() {
+    for (fault, said) in
+        [(Fault::GoesDown, "closed at end_of_data"), (Fault::Closes, "closed at end_of_data")]
+    {
+        let cell = Cell {
+            point: Point::End(0),
+            fault,
+            lmtp: true,
+            bdat: false,
+            pipelining: true,
+            ahead: false,
+        };
+        let (link, _seen) = cell.serve(0);
+        let mut client = cell.connector().connect_over(link).await.unwrap();
+        let mut mail = client.mail("alice-1@example.test").await.unwrap();
+        for name in ["bob-1@example.test", "eve-1@example.test"] {
+            mail.rcpt(name).await.unwrap();
+        }
+        let error = mail.data().await.unwrap().finish_with(&cell.content(1)).await.unwrap_err();
+        assert_eq!(shown(&error), said);
+        assert_eq!(error.retry(), Retry::Unknown);
+        let [bob, eve] = outcomes(&client.take_delivery().await.unwrap());
+        let refused =
+            if fault == Fault::Closes { "unknown" } else { "refused: 421 at end_of_data" };
+        assert_eq!([&*bob, &*eve], [refused, "unknown"]);
+    }
+}
+
 /// What was on its way is not lost with the row.
 #[tokio::test(start_paused = true)]
 async fn t18_a_row_that_is_dropped_leaves_its_outcomes_behind() {
