@@ -554,3 +554,29 @@ async fn t17_t18_mails_in_a_row_keep_their_order_and_their_outcomes() {
     }
     table.compare("faults-in-a-row.tsv", "first\tsecond\tthird");
 }
+
+/// What may be otherwise tomorrow is told apart from what will not.
+#[tokio::test]
+async fn dialect_62_some_refusals_of_a_recipient_are_temporary() {
+    use ehlo::testing::Server;
+
+    for (reply, retry) in [
+        ("450 4.2.0 greylisted, try again", Retry::Later),
+        ("451 4.7.1 greylisted", Retry::Later),
+        ("452 4.5.3 too many recipients", Retry::Later),
+        ("552 too many recipients", Retry::Later),
+        ("552 5.5.3 too many recipients", Retry::Later),
+        ("552 5.2.2 mailbox full", Retry::Never),
+        ("550 5.1.1 who?", Retry::Never),
+    ] {
+        let (near, far) = tokio::io::duplex(4096);
+        let server = Server::new().refuse("eve-1@example.test", reply);
+        let _running = server.serve(far).unwrap();
+        let connector = Connector::new("").security(Security::None);
+        let mut client = connector.connect_over(near).await.unwrap();
+        let delivery = client.send(&envelope(1), "hello\r\n").await.unwrap();
+        let eve = delivery.recipients().nth(1).unwrap();
+        assert_eq!(eve.outcome().retry(), retry, "{reply}");
+        assert_eq!(delivery.accepted(), 1);
+    }
+}
