@@ -10,7 +10,9 @@ use crate::auth::AuthFault;
 use crate::net::TlsFault;
 #[cfg(feature = "net")]
 use crate::net::{ConnectFault, ResolveFault};
-use crate::protocol::{InvalidEnvelope, Misuse, Stage, Transcript, Unmet, Violation};
+use crate::protocol::{
+    Delivery, InvalidEnvelope, Misuse, Outcome, Stage, Transcript, Unmet, Violation,
+};
 use crate::wire::{ContentFault, Escaped, InvalidValue, Reply, Retry};
 
 /// A call that could not do what it promised.
@@ -62,7 +64,8 @@ pub enum ErrorKind {
     },
     /// The content cannot be sent. The mail was not delivered.
     Content(ContentFault),
-    /// The content is larger than the server takes. Nothing was sent.
+    /// The content is larger than the server takes. Nothing was sent; or of content from a reader, whose
+    /// size shows on the way, not all, and the mail was not delivered.
     TooLarge {
         /// Octets of the content.
         octets: u64,
@@ -184,6 +187,17 @@ impl Error {
         self
     }
 
+    /// The call was about this mail: whether sending it again is safe depends on what became of it,
+    /// and not on where the error struck. Content may go out ahead of what it waits for.
+    pub(crate) fn about(self, delivery: &Delivery) -> Self {
+        let in_doubt = delivery.recipients().any(|one| one.outcome() == Outcome::Unknown);
+        match (in_doubt, self.retry() == Retry::Unknown) {
+            (true, false) => self.awaiting(Some(Stage::EndOfData)),
+            (false, true) => self.awaiting(Some(Stage::Mail)),
+            _ => self,
+        }
+    }
+
     pub(crate) fn with_transcript(mut self, transcript: Option<Transcript>) -> Self {
         self.0.transcript = transcript;
         self
@@ -247,6 +261,7 @@ impl Error {
     pub fn retry(&self) -> Retry {
         let stage = self.0.awaited.unwrap_or(self.0.stage);
         match &self.0.kind {
+            _ if self.0.awaited == Some(Stage::EndOfData) => Retry::Unknown,
             ErrorKind::Refused(_) if stage <= Stage::Ehlo => Retry::NextHost,
             // What was refused is to forget an older mail: nothing is said of this one.
             ErrorKind::Refused(_) if stage == Stage::Rset => Retry::Later,

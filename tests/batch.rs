@@ -151,8 +151,12 @@ async fn t18_a_421_ends_it_and_what_is_left_comes_back() {
         assert_eq!(heard.len(), 5);
         assert!(heard[..2].iter().all(|told| told.contains(" accepted: ")), "{heard:?}");
         assert_eq!(heard[2], refused);
+        // What ran ahead over BDAT was written whole: without an answer nobody knows.
+        let debug = format!("{connector:?}");
+        let is_written = debug.contains("run_ahead: true") && debug.contains("Bdat");
+        let outcome = if is_written { " unknown: " } else { " not sent (" };
         for left in &heard[3..] {
-            assert!(left.contains(" not sent (mx ended the session at "), "{left}");
+            assert!(left.contains(outcome) && left.contains("(mx ended the session at "), "{left}");
             assert!(left.contains("421 4.3.2 shutting down"), "{left}");
         }
         assert_eq!(taken(&server).len(), 2);

@@ -14,7 +14,7 @@ use super::content::Content;
 use super::conversation::Conversation;
 use super::driver::{Arrival, Beside};
 use super::watch::Watch;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::protocol::{Delivery, Envelope, Phase, Stage};
 
 /// Mails on their way at most, where the client runs ahead: enough to fill a round trip, and few
@@ -57,7 +57,8 @@ pub struct Sent {
 /// order in which they went in.
 ///
 /// Dropped, the client goes on as behind any call that was dropped: what was on its way is read off,
-/// and [`Client::take_delivery`] has what became of it.
+/// and [`Client::take_delivery`] has what became of it, of a mail that waited for the one before (it
+/// is *not sent*), and of whatever else was not fetched.
 #[must_use = "nothing is sent until `next` is called"]
 pub struct Deliveries<'a> {
     client: &'a mut Client,
@@ -209,7 +210,8 @@ impl Deliveries<'_> {
             let mut error = settled.err();
             for place in &mut self.row {
                 if let (Place::OnItsWay, Some(delivery)) = (&place, concluded.pop_front()) {
-                    *place = Place::Known(Sent { delivery, error: error.take() });
+                    let error = error.take().map(|error| error.about(&delivery));
+                    *place = Place::Known(Sent { delivery, error });
                 }
             }
         }
@@ -243,6 +245,7 @@ impl Deliveries<'_> {
         let in_doubt = is_over && !outbox.is_oldest_decided();
         let delivery = outbox.conclude_oldest(&driver.session).unwrap_or_default();
         let error = in_doubt.then(|| error.take().unwrap_or_else(|| driver.closed()));
+        let error = error.map(|error| error.about(&delivery));
         let place = self.row.iter_mut().find(|place| matches!(place, Place::OnItsWay));
         if let Some(place) = place {
             *place = Place::Known(Sent { delivery, error });
@@ -261,7 +264,7 @@ impl Deliveries<'_> {
     async fn fetch(&mut self) {
         let Some(mails) = &mut self.mails else { return };
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        match driver.beside(|cx| mails.as_mut().poll_next(cx)).await {
+        match driver.beside(false, |cx| mails.as_mut().poll_next(cx)).await {
             Ok(Beside::Other(mail)) => {
                 if mail.is_none() {
                     self.mails = None;
@@ -271,7 +274,10 @@ impl Deliveries<'_> {
                 }
                 self.fetched = mail;
             }
-            Ok(Beside::Event(event)) => outbox.note(&driver.session, event),
+            Ok(Beside::Event(event)) => match driver.check_reset() {
+                Ok(()) => outbox.note(&driver.session, event),
+                Err(error) => self.ended(error),
+            },
             Err(error) => self.ended(error),
         }
     }
@@ -290,8 +296,8 @@ impl Deliveries<'_> {
     }
 
     async fn send(&mut self, mail: Mail) {
+        self.client.conversation.driver.begin_next();
         let Mail { envelope, content } = mail;
-        self.client.conversation.driver.begin(Stage::Mail);
         let started = self.client.prepare(&envelope, content);
         let started = started.and_then(|job| self.client.start(&job).map(|()| job));
         let mut job = match started {
@@ -308,7 +314,14 @@ impl Deliveries<'_> {
         let sent = job.transmit(driver, outbox, &mut Watch::nobody()).await;
         self.state = State::Calm;
         let Err(error) = sent else { return };
-        if driver.session.phase() == Phase::Closed {
+        let is_over = driver.session.phase() == Phase::Closed;
+        let is_own = matches!(
+            error.kind(),
+            ErrorKind::Source(_) | ErrorKind::Content(_) | ErrorKind::Misuse(_)
+        );
+        if is_over && !is_own {
+            self.ended(error);
+        } else if is_over {
             // Those before it did not fail by what this one has failed by.
             while self.client.outbox.len() > 1 {
                 self.conclude(&mut None);
@@ -331,8 +344,23 @@ impl Deliveries<'_> {
             self.mails = None;
             return None;
         };
-        let error = Some(self.client.conversation.driver.closed());
+        let driver = &self.client.conversation.driver;
+        let error = Some(driver.error(Stage::Mail, ErrorKind::Closed(None)));
         Some(Sent { delivery: Delivery::not_sent(&envelope), error })
+    }
+}
+
+/// What nobody has fetched waits with the client, as that of any call that was dropped.
+impl Drop for Deliveries<'_> {
+    fn drop(&mut self) {
+        for place in self.row.drain(..) {
+            if let Place::Known(sent) = place {
+                self.client.outbox.keep(sent.delivery);
+            }
+        }
+        if let Some(mail) = self.fetched.take() {
+            self.client.outbox.keep(Delivery::not_sent(&mail.envelope));
+        }
     }
 }
 

@@ -199,10 +199,12 @@ impl Client {
         if sent.is_ok() {
             self.quit_ahead();
         }
-        let delivery = self.end(sent, watch).await?;
-        // What became of the mail does not depend on how the session ends.
-        let _ = self.leave().await;
-        Ok(delivery)
+        let ended = self.await_end(sent, watch).await;
+        if ended.is_ok() {
+            // What became of the mail does not depend on how the session ends.
+            let _ = self.leave().await;
+        }
+        self.concluded(ended)
     }
 
     /// Begins a mail that is sent stage by stage: `MAIL FROM`, with `BODY=8BITMIME` where the
@@ -323,7 +325,8 @@ impl Client {
         self.start(&job)?;
         let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
         let sent = job.transmit(driver, outbox, &mut watch).await;
-        self.end(sent, watch).await
+        let ended = self.await_end(sent, watch).await;
+        self.concluded(ended)
     }
 
     /// A mail goes on its way; nothing of it has been sent.
@@ -333,13 +336,13 @@ impl Client {
         Ok(())
     }
 
-    /// Waits for what becomes of the one mail on its way.
-    async fn end(&mut self, sent: Result<(), Error>, watch: Watch<'_>) -> Result<Delivery, Error> {
-        let ended = match sent {
+    /// Waits for what becomes of the one mail on its way. It stays in the outbox, for a call that is
+    /// dropped behind this.
+    async fn await_end(&mut self, sent: Result<(), Error>, watch: Watch<'_>) -> Result<(), Error> {
+        match sent {
             Ok(()) => self.hear_oldest(watch).await,
             Err(error) => Err(error),
-        };
-        self.concluded(ended)
+        }
     }
 
     /// Hears what is said until the oldest mail has every reply that it awaits.
@@ -367,7 +370,10 @@ impl Client {
             Ok(()) => outbox.conclude_oldest(&driver.session).ok_or_else(|| driver.closed()),
             Err(error) => {
                 outbox.conclude(&driver.session);
-                Err(error)
+                Err(match outbox.newest_kept() {
+                    Some(delivery) => error.about(delivery),
+                    None => error,
+                })
             }
         }
     }

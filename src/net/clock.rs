@@ -61,6 +61,12 @@ impl Clock {
         self.is_held = false;
     }
 
+    /// The next of several things that one call does begins: it has the time of a whole call.
+    pub(super) fn renew(&mut self, whole: Option<Duration>) {
+        self.began = Instant::now();
+        self.whole = end(self.began, whole);
+    }
+
     /// The call has come to this stage, which is not waited for yet.
     pub(super) const fn enter(&mut self, stage: Stage) {
         self.stage = stage;
@@ -116,6 +122,16 @@ impl Clock {
     /// How long the call has been going on.
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// Ready at the end of the whole call, where it has one, whatever is waited for.
+    pub(super) fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((end, limit)) = self.whole else {
+            return Poll::Pending;
+        };
+        self.stop();
+        (self.deadline, self.allowed) = (end, limit);
+        self.poll(cx)
     }
 
     /// Ready at the deadline.

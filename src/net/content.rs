@@ -104,9 +104,9 @@ pub(super) type Reader<'a> = Pin<Box<dyn AsyncRead + Send + 'a>>;
 ///
 /// Nothing of it can be looked at before MAIL goes out. What it is may be declared: its size here,
 /// and in the envelope that it is 7-bit or binary ([`MailParam::body`](crate::MailParam::body); else
-/// it is 8-bit where the server offers 8BITMIME, and 7-bit where not). An octet that breaks the
-/// declaration ends the connection before the end of the mail. So does a reader that fails: a mail is
-/// never delivered in part.
+/// it is 8-bit where the server offers 8BITMIME, and 7-bit where not). A mail is never delivered in
+/// part: an octet that breaks the declaration, a reader that fails, or that has less or more than was
+/// declared, ends the mail before its end; over DATA, where there is no other way, with the connection.
 ///
 /// ```
 /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
@@ -177,6 +177,8 @@ pub(super) struct Pieces<'a> {
     stuffer: Option<Stuffer>,
     /// Looks for lines that are too long, where those are refused.
     scanner: Option<Scanner>,
+    /// Octets that the reader still has to have, where that was declared.
+    due: Option<u64>,
     is_at_end: bool,
 }
 
@@ -192,7 +194,7 @@ impl<'a> Pieces<'a> {
     /// Pieces for DATA, or of binary content: as they are read.
     pub(super) fn as_read(reader: Reader<'a>) -> Self {
         let (raw, ready) = (BytesMut::new(), BytesMut::with_capacity(PIECE));
-        Self { reader, raw, ready, stuffer: None, scanner: None, is_at_end: false }
+        Self { reader, raw, ready, stuffer: None, scanner: None, due: None, is_at_end: false }
     }
 
     /// Pieces for BDAT: text with its line ends made right.
@@ -204,6 +206,12 @@ impl<'a> Pieces<'a> {
     /// The same, and lines of more than 998 octets are refused.
     pub(super) fn refusing_long_lines(mut self) -> Self {
         self.scanner = Some(Scanner::new());
+        self
+    }
+
+    /// The reader has so many octets, it is said.
+    pub(super) const fn declared(mut self, octets: Option<u64>) -> Self {
+        self.due = octets;
         self
     }
 
@@ -240,6 +248,7 @@ impl<'a> Pieces<'a> {
                     if let Some(scanner) = &mut self.scanner {
                         scanner.update(into.get(before..).unwrap_or_default());
                     }
+                    self.count(octets as u64).map_err(SourceFault::Read)?;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(SourceFault::Read(error))),
                 Poll::Pending if eager && !self.ready.is_empty() => break,
@@ -257,6 +266,25 @@ impl<'a> Pieces<'a> {
         };
         let scan = if self.is_at_end { scanner.clone().finish() } else { scanner.so_far() };
         scan.long_line().map_or(Ok(()), |offset| Err(ContentFault::LongLine { offset }))
+    }
+
+    /// A file that was cut short meanwhile is half a mail.
+    fn count(&mut self, octets: u64) -> io::Result<()> {
+        let Some(due) = self.due else { return Ok(()) };
+        match due.checked_sub(octets) {
+            Some(left) if left > 0 && self.is_at_end => {
+                let words = format!("it ends {left} octets before the size that was declared");
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, words))
+            }
+            Some(left) => {
+                self.due = Some(left);
+                Ok(())
+            }
+            None => {
+                let words = "it has more octets than were declared";
+                Err(io::Error::new(io::ErrorKind::InvalidData, words))
+            }
+        }
     }
 
     fn make_text(&mut self) -> Result<(), ContentFault> {

@@ -202,10 +202,16 @@ impl Driver {
         .await
     }
 
+    /// The next mail of a call begins: its time runs from now.
+    pub(crate) fn begin_next(&mut self) {
+        self.clock.renew(self.timeouts.whole());
+    }
+
     /// Waits for something that is not the session's, and listens meanwhile: what is said before it
-    /// is there comes first.
+    /// is there comes first. Only where a mail is `under_way` the time of the call counts.
     pub(crate) async fn beside<T>(
         &mut self,
+        under_way: bool,
         mut other: impl FnMut(&mut Context<'_>) -> Poll<T> + Send,
     ) -> Result<Beside<T>, Error> {
         poll_fn(|cx| {
@@ -219,8 +225,12 @@ impl Driver {
                     Err(error) => return Poll::Ready(Err(error)),
                 }
                 // Nothing is in flight, and the server may end the session at any time.
-                if self.flushed(cx) {
-                    ready!(self.poll_read(cx));
+                if self.flushed(cx) && self.poll_read(cx).is_pending() {
+                    if under_way {
+                        ready!(self.clock.poll_whole(cx));
+                        return Poll::Ready(Err(self.timed_out(self.clock.stage())));
+                    }
+                    return Poll::Pending;
                 }
             }
         })

@@ -75,9 +75,13 @@ impl Outbox {
 
     /// Nothing more will be known of any: keeps what is.
     pub(super) fn conclude(&mut self, session: &Session) {
-        for mail in self.mails.drain(..) {
-            self.kept.extend(mail.conclude(session));
-        }
+        let mails = std::mem::take(&mut self.mails);
+        mails.into_iter().filter_map(|mail| mail.conclude(session)).for_each(|one| self.keep(one));
+    }
+
+    /// Keeps what became of a mail of which nobody was told.
+    pub(super) fn keep(&mut self, delivery: Delivery) {
+        self.kept.push_back(delivery);
         let too_many = self.kept.len().saturating_sub(KEPT);
         self.kept.drain(..too_many);
     }
@@ -85,6 +89,11 @@ impl Outbox {
     /// Forgets the mail that was begun last.
     pub(super) fn forget_newest(&mut self) {
         self.mails.pop_back();
+    }
+
+    /// What was kept last.
+    pub(super) fn newest_kept(&self) -> Option<&Delivery> {
+        self.kept.back()
     }
 
     /// So many of those that were kept last.

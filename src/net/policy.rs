@@ -89,6 +89,7 @@ impl Client {
             }
             (Kind::Source(source), _) => {
                 let pieces = pieces(source.reader, way, line_endings, &params);
+                let pieces = pieces.declared(source.size);
                 let is_text = needs.body() != Some(BodyType::BinaryMime);
                 Load::Pieces(match policy.refuse_long_lines && is_text {
                     true => pieces.refusing_long_lines(),
@@ -98,7 +99,7 @@ impl Client {
         };
         let long_lines = needs.long_lines();
         let params = Cow::Owned(params);
-        Ok(Job { envelope, params, load, way, is_followed: false, long_lines })
+        Ok(Job { envelope, params, load, way, is_followed: false, long_lines, chunked: 0 })
     }
 
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {

@@ -157,7 +157,8 @@ impl Timeouts {
         }
     }
 
-    /// How long one call may take in all, whatever its stages allow. Default: no limit.
+    /// How long one call may take in all, whatever its stages allow; of mails in a row, each of them.
+    /// Default: no limit.
     #[must_use]
     pub const fn whole(&self) -> Option<Duration> {
         self.whole

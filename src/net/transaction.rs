@@ -325,7 +325,11 @@ impl Body<'_> {
                 outbox.note(&driver.session, event);
             }
         }
-        Ok(())
+        // Over LMTP the server may end the session between two of its answers.
+        match outbox.is_oldest_decided() {
+            true => Ok(()),
+            false => Err(driver.closed()),
+        }
     }
 
     /// A chunk that was dropped midway cannot be taken up again: nobody knows where it stopped.

@@ -8,6 +8,7 @@ use super::driver::{Arrival, Beside, Driver};
 use super::outbox::Outbox;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
+use crate::extension::Size;
 use crate::protocol::{Dispatch, Due, Envelope, Phase, Stage};
 use crate::wire::{Param, Scan};
 
@@ -23,6 +24,8 @@ pub(super) struct Job<'a> {
     pub(super) is_followed: bool,
     /// Lines of the content that a server need not take.
     pub(super) long_lines: u64,
+    /// Octets in the chunks so far.
+    pub(super) chunked: u64,
 }
 
 /// How the content goes.
@@ -117,10 +120,11 @@ impl Job<'_> {
         let is_data = self.way == Way::Data;
         if let Load::Pieces(pieces) = &mut self.load {
             loop {
-                match driver.beside(|cx| pieces.poll_piece(cx, is_data)).await? {
+                match driver.beside(true, |cx| pieces.poll_piece(cx, is_data)).await? {
                     Beside::Other(Ok(())) => break,
                     Beside::Other(Err(fault)) => return Err(spoiled(driver, fault)),
                     Beside::Event(event) => {
+                        driver.check_reset()?;
                         watch.note(outbox, &driver.session, event);
                         // What would come is wanted no more: the mail was refused.
                         let goes_on = |phase| {
@@ -148,6 +152,15 @@ impl Job<'_> {
             }
             Load::Pieces(pieces) => (pieces.ready().len(), pieces.is_at_end()),
         };
+        if !is_data {
+            self.chunked += octets as u64;
+            // Some servers run the octets of a chunk that they refuse as commands.
+            let limit = session.capabilities().get::<Size>().and_then(|size| size.limit());
+            if let Some(limit) = limit.filter(|limit| self.chunked > *limit) {
+                let too_large = ErrorKind::TooLarge { octets: self.chunked, limit };
+                return Err(driver.error(Stage::Content, too_large));
+            }
+        }
         let offered = if is_data {
             session
                 .content(octets)

@@ -36,6 +36,8 @@ pub struct Delivery {
     /// The last octet of the terminator was handed to the stream.
     pub(super) written: bool,
     pub(super) long_lines: u64,
+    /// What `end` refuses is a part of the content, and not its end.
+    pub(super) is_cut: bool,
 }
 
 /// A recipient, and the replies that are its own.
@@ -47,12 +49,14 @@ pub(super) struct Addressee {
     pub(super) end: Option<Reply>,
     /// Recipients were accepted before this one.
     pub(super) follows_accepted: bool,
+    /// RCPT was sent for it, whether it was answered or not.
+    pub(super) is_named: bool,
 }
 
 impl Addressee {
     /// One of whom nothing is known.
     pub(super) fn new(path: &ForwardPath) -> Self {
-        Self { path: path.clone(), rcpt: None, end: None, follows_accepted: false }
+        Self { path: path.clone(), rcpt: None, end: None, follows_accepted: false, is_named: false }
     }
 }
 
@@ -137,13 +141,13 @@ impl<'a> Recipient<'a> {
     /// What became of the mail for this recipient.
     #[must_use]
     pub fn outcome(&self) -> Outcome<'a> {
-        let Delivery { mail, data, end, written, .. } = self.delivery;
+        let Delivery { mail, data, end, written, is_cut, .. } = self.delivery;
         let own_end = self.addressee.end.as_ref().or(end.as_ref());
         let refusals = [
             (mail.as_ref(), Stage::Mail),
             (self.rcpt(), Stage::Rcpt),
             (data.as_ref(), Stage::Data),
-            (own_end, if *written { Stage::EndOfData } else { Stage::Content }),
+            (own_end, if *written && !is_cut { Stage::EndOfData } else { Stage::Content }),
         ];
         for (reply, stage) in refusals {
             if let Some(reply) = reply.filter(|reply| reply.is_negative()) {
@@ -154,8 +158,8 @@ impl<'a> Recipient<'a> {
             }
         }
         match own_end {
-            // The mail was sent to others.
-            _ if self.rcpt().is_none() => Outcome::NotSent,
+            // The mail was sent to others; unless it went out before its recipients were answered.
+            _ if self.rcpt().is_none() && !self.addressee.is_named => Outcome::NotSent,
             Some(reply) if reply.severity() == Severity::Completed => Outcome::Accepted(reply),
             _ if *written => Outcome::Unknown,
             _ => Outcome::NotSent,
@@ -248,6 +252,7 @@ mod tests {
             rcpt: reply(rcpt),
             end: None,
             follows_accepted: false,
+            is_named: true,
         }
     }
 
@@ -259,6 +264,7 @@ mod tests {
             recipients: vec![addressee("250 ok")],
             written: true,
             long_lines: 0,
+            is_cut: false,
         }
     }
 
@@ -295,11 +301,25 @@ mod tests {
     }
 
     #[test]
+    fn t18_whoever_was_named_and_not_answered_may_have_the_mail() {
+        let mut mail = delivery();
+        mail.end = None;
+        mail.recipients[0].rcpt = None;
+        assert_outcome(&mail, "unknown: no answer came after the mail was sent", Retry::Unknown);
+        mail.recipients[0].is_named = false;
+        assert_outcome(&mail, "not sent", Retry::Later);
+    }
+
+    #[test]
     fn a_refusal_before_the_end_is_one_of_the_content() {
         let mut mail = delivery();
         mail.written = false;
         mail.end = reply("552 5.3.4 too big");
-        assert_outcome(&mail, "refused: 552 5.3.4 too big (in reply to content)", Retry::Never);
+        let words = "refused: 552 5.3.4 too big (in reply to content)";
+        assert_outcome(&mail, words, Retry::Never);
+        // The last chunk was on its way when one before it was refused.
+        (mail.written, mail.is_cut) = (true, true);
+        assert_outcome(&mail, words, Retry::Never);
     }
 
     #[test]

@@ -226,6 +226,9 @@ impl Dispatch {
             }
             None => recipients.insert(n, Addressee::new(recipient)),
         }
+        if let Some(addressee) = recipients.get_mut(n) {
+            addressee.is_named = true;
+        }
         self.rcpts.push(ticket);
         Ok(ticket)
     }
@@ -330,8 +333,9 @@ impl Dispatch {
                 self.delivery.data = Some(reply.to_reply());
             }
             Event::Reply(ticket) => self.answered(session, ticket, &reply.to_reply()),
-            // Behind a refused chunk everything is refused: the first refusal is the reason.
-            Event::ContentRefused => {
+            // That of a mail behind this one, where its own end is answered; and behind a refused chunk
+            // everything is refused: the first refusal is the reason.
+            Event::ContentRefused if !self.delivery.written => {
                 self.delivery.end.get_or_insert_with(|| reply.to_reply());
             }
             _ => {}
@@ -353,6 +357,7 @@ impl Dispatch {
         } else if self.is_chunk(ticket) {
             if reply.is_negative() && self.delivery.end.is_none() {
                 self.delivery.end = own();
+                self.delivery.is_cut = true;
             }
         } else if let Some(n) = self.end.and_then(|end| ticket.since(end)) {
             match session.protocol() {

@@ -21,6 +21,11 @@ pub(crate) struct Taken {
 #[derive(Debug, Default)]
 struct Model {
     pipelining: bool,
+    lmtp: bool,
+    /// What is left of a chunk, and whether it is the last.
+    chunk: Option<(usize, bool)>,
+    /// A chunk was refused: RSET is due.
+    spoiled: bool,
     input: Vec<u8>,
     output: VecDeque<u8>,
     sender: Option<String>,
@@ -29,6 +34,8 @@ struct Model {
     login: bool,
     content: Vec<u8>,
     taken: Vec<Taken>,
+    /// Whose MAIL was accepted.
+    begun: Vec<String>,
     closed: bool,
     /// Broken rules: the client said what it must not.
     faults: Vec<String>,
@@ -46,8 +53,20 @@ impl ModelStream {
         Self(Arc::new(Mutex::new(model)))
     }
 
+    /// It speaks LMTP.
+    #[allow(dead_code, reason = "not every test does")]
+    pub(crate) fn lmtp(self) -> Self {
+        self.0.lock().unwrap().lmtp = true;
+        self
+    }
+
     pub(crate) fn taken(&self) -> Vec<Taken> {
         self.0.lock().unwrap().taken.clone()
+    }
+
+    #[allow(dead_code, reason = "not every test asks")]
+    pub(crate) fn begun(&self) -> Vec<String> {
+        self.0.lock().unwrap().begun.clone()
     }
 
     pub(crate) fn faults(&self) -> Vec<String> {
@@ -70,7 +89,19 @@ impl Model {
     }
 
     fn run(&mut self) {
-        while let Some(end) = self.input.windows(2).position(|pair| pair == b"\r\n") {
+        loop {
+            if let Some((octets, last)) = self.chunk {
+                if self.input.len() < octets {
+                    return;
+                }
+                self.chunk = None;
+                let octets: Vec<u8> = self.input.drain(..octets).collect();
+                self.chunk_came(&octets, last);
+                continue;
+            }
+            let Some(end) = self.input.windows(2).position(|pair| pair == b"\r\n") else {
+                return;
+            };
             let line: Vec<u8> = self.input.drain(..end + 2).collect();
             if self.in_data { self.content_line(&line) } else { self.command(&line[..end]) }
         }
@@ -82,16 +113,33 @@ impl Model {
             return;
         }
         self.in_data = false;
+        self.take();
+    }
+
+    fn chunk_came(&mut self, octets: &[u8], last: bool) {
+        if self.recipients.is_empty() || self.spoiled {
+            self.spoiled |= self.sender.is_some();
+            return self.say("503 5.5.1 no recipients");
+        }
+        self.content.extend(octets);
+        match last {
+            true => self.take(),
+            false => self.say("250 2.0.0 chunk"),
+        }
+    }
+
+    fn take(&mut self) {
         let content = std::mem::take(&mut self.content);
         let id =
             String::from_utf8_lossy(content.split(|octet| *octet == b'\r').next().unwrap_or(b""))
                 .into_owned();
-        self.taken.push(Taken {
-            sender: self.sender.take().unwrap_or_default(),
-            recipients: std::mem::take(&mut self.recipients),
-            content,
-        });
-        self.say(&format!("250 2.0.0 taken {id}"));
+        let recipients = std::mem::take(&mut self.recipients);
+        let answers = if self.lmtp { recipients.len() } else { 1 };
+        let sender = self.sender.take().unwrap_or_default();
+        self.taken.push(Taken { sender, recipients, content });
+        for _ in 0..answers {
+            self.say(&format!("250 2.0.0 taken {id}"));
+        }
     }
 
     fn command(&mut self, line: &[u8]) {
@@ -104,12 +152,15 @@ impl Model {
             path.map_or_else(String::new, |(path, _)| path.to_owned())
         };
         match line.split(' ').next().unwrap_or_default() {
-            "EHLO" => {
+            "EHLO" | "LHLO" => {
                 self.say("250-model");
                 if self.pipelining {
                     self.say("250-PIPELINING");
                 }
-                self.say("250-AUTH LOGIN");
+                for offer in ["AUTH LOGIN", "ETRN", "XCLIENT NAME", "XFORWARD NAME"] {
+                    self.say(&format!("250-{offer}"));
+                }
+                self.say("250-CHUNKING");
                 self.say("250 8BITMIME");
             }
             "MAIL" if self.sender.is_some() => {
@@ -119,6 +170,7 @@ impl Model {
             "MAIL" if address().starts_with("refused") => self.say("550 5.7.1 mail refused"),
             "MAIL" => {
                 self.sender = Some(address());
+                self.begun.push(address());
                 self.say(&format!("250 2.1.0 mail {}", address()));
             }
             "RCPT" if self.sender.is_none() => self.say("503 5.5.1 no MAIL"),
@@ -129,6 +181,11 @@ impl Model {
                 self.recipients.push(address());
                 self.say(&format!("250 2.1.5 rcpt {}", address()));
             }
+            "BDAT" => {
+                let mut words = line.split(' ').skip(1);
+                let octets = words.next().and_then(|size| size.parse().ok()).unwrap_or_default();
+                self.chunk = Some((octets, words.next() == Some("LAST")));
+            }
             "DATA" if self.recipients.is_empty() => self.say("554 5.5.1 no recipients"),
             "DATA" => {
                 self.in_data = true;
@@ -137,9 +194,14 @@ impl Model {
             "RSET" => {
                 self.sender = None;
                 self.recipients.clear();
+                self.content.clear();
+                self.spoiled = false;
                 self.say("250 2.0.0 rset");
             }
-            "NOOP" => self.say(&format!("250 2.0.0 {line}")),
+            "NOOP" | "VRFY" | "EXPN" | "HELP" | "ETRN" | "XFORWARD" => {
+                self.say(&format!("250 2.0.0 {line}"));
+            }
+            "XCLIENT" => self.say("220 model"),
             "AUTH" => {
                 self.login = true;
                 self.say("334 VXNlcm5hbWU6");
