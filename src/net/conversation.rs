@@ -7,7 +7,7 @@ use super::connector::InClear;
 use super::driver::{Arrival, Driver};
 #[cfg(feature = "tls")]
 use super::tls::TlsInfo;
-use crate::auth::{Credentials, Mechanism};
+use crate::auth::{Credentials, Mechanism, Offer};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Auth, Capabilities};
 use crate::protocol::{Event, Exchange, Misuse, Phase, Session, Stage, Transcript};
@@ -219,7 +219,7 @@ impl Conversation {
             return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
         };
         let mechanism = credentials
-            .choose(offered.mechanisms())
+            .choose(&Offer::new(offered.mechanisms()))
             .map_err(|fault| self.driver.error(Stage::Auth, fault))?;
         self.authenticate_with(mechanism).await
     }
@@ -243,12 +243,12 @@ impl Conversation {
                 Event::Challenge(_) => exchange
                     .challenged(&mut driver.session)
                     .map_err(|misuse| driver.error(Stage::Auth, misuse))?,
-                _ if driver.session.is_authenticated() => return self.reply(),
                 _ => {
-                    return Err(match exchange.into_fault() {
-                        Some(fault) => driver.error(Stage::Auth, fault),
-                        None => driver.refused(Stage::Auth),
-                    });
+                    return match exchange.end(&mut driver.session) {
+                        Some(fault) => Err(driver.error(Stage::Auth, fault)),
+                        None if driver.session.is_authenticated() => self.reply(),
+                        None => Err(driver.refused(Stage::Auth)),
+                    };
                 }
             }
         }

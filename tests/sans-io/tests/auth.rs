@@ -67,7 +67,7 @@ fn t12_c_145_a_dialogue_without_end_is_given_up_once() {
         assert_eq!(challenged(&mut session, &mut exchange, "334 eA==\r\n"), "eA==\r\n");
     }
     assert_eq!(challenged(&mut session, &mut exchange, "334 eA==\r\n"), "*\r\n");
-    assert_eq!(exchange.into_fault(), Some(AuthFault::Endless(8)));
+    assert_eq!(exchange.end(&mut session), Some(AuthFault::Endless(8)));
     session.receive(b"334 eA==\r\n");
     assert!(session.poll().is_err());
     assert_eq!(session.phase(), Phase::Closed);
@@ -83,7 +83,7 @@ fn t12_c_145_dialect_57_what_is_not_base64_is_answered_with_a_star() {
         let end = Event::Reply(exchange.ticket());
         assert_eq!(session.poll(), Ok(Step::Event(end)));
         assert_eq!(session.phase(), Phase::Ready);
-        assert!(matches!(exchange.into_fault(), Some(AuthFault::NotBase64(_))));
+        assert!(matches!(exchange.end(&mut session), Some(AuthFault::NotBase64(_))));
     }
 }
 
