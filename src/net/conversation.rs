@@ -7,10 +7,9 @@ use super::connector::InClear;
 use super::driver::{Arrival, Driver};
 #[cfg(feature = "tls")]
 use super::tls::TlsInfo;
-use crate::auth::{Credentials, Mechanism, Offer};
-use crate::error::{Error, ErrorKind};
-use crate::extension::{Auth, Capabilities};
-use crate::protocol::{Event, Exchange, Misuse, Phase, Session, Stage, Transcript};
+use crate::error::Error;
+use crate::extension::Capabilities;
+use crate::protocol::{Misuse, Phase, Session, Stage, Transcript};
 use crate::wire::{ClientName, Command, Reply, Verb};
 
 /// A conversation with a server, command by command.
@@ -207,53 +206,6 @@ impl Conversation {
         self.hear_all(content).await
     }
 
-    /// Authenticates by the strongest mechanism that the server offers and the credentials fit.
-    ///
-    /// # Errors
-    /// The server refuses, offers nothing usable, or the secret would be exposed; see
-    /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext).
-    pub async fn authenticate(&mut self, credentials: &Credentials) -> Result<Reply, Error> {
-        self.settle(Stage::Auth).await?;
-        let Some(offered) = self.capabilities().get::<Auth>() else {
-            let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
-            return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
-        };
-        let mechanism = credentials
-            .choose(&Offer::new(offered.mechanisms()))
-            .map_err(|fault| self.driver.error(Stage::Auth, fault))?;
-        self.authenticate_with(mechanism).await
-    }
-
-    /// Authenticates by this mechanism, which may be one of the caller's own, whether the server
-    /// names it or not.
-    ///
-    /// # Errors
-    /// The server refuses, the mechanism cannot answer it, or the secret would be exposed.
-    pub async fn authenticate_with(
-        &mut self,
-        mechanism: Box<dyn Mechanism>,
-    ) -> Result<Reply, Error> {
-        self.settle(Stage::Auth).await?;
-        let driver = &mut self.driver;
-        let mut exchange = Exchange::begin(&mut driver.session, mechanism)
-            .map_err(|misuse| driver.error(Stage::Auth, misuse))?;
-        loop {
-            let ticket = exchange.ticket();
-            match driver.ask(|_| Ok(ticket)).await? {
-                Event::Challenge(_) => exchange
-                    .challenged(&mut driver.session)
-                    .map_err(|misuse| driver.error(Stage::Auth, misuse))?,
-                _ => {
-                    return match exchange.end(&mut driver.session) {
-                        Some(fault) => Err(driver.error(Stage::Auth, fault)),
-                        None if driver.session.is_authenticated() => self.reply(),
-                        None => Err(driver.refused(Stage::Auth)),
-                    };
-                }
-            }
-        }
-    }
-
     /// Says QUIT, waits for its reply, and closes. What became of mails before does not depend
     /// on it. What is left is to look at the transcript: any other call says that the session is
     /// over.
@@ -389,7 +341,7 @@ impl Conversation {
 
     /// A call begins: what belongs to one that was dropped is read off. An AUTH dialogue and
     /// content belong to the caller who speaks command by command, and are left to him.
-    async fn settle(&mut self, stage: Stage) -> Result<(), Error> {
+    pub(super) async fn settle(&mut self, stage: Stage) -> Result<(), Error> {
         match self.driver.session.phase() {
             Phase::Auth | Phase::Content if self.driver.session.in_flight() == 0 => {
                 self.driver.begin(stage);
@@ -400,7 +352,7 @@ impl Conversation {
     }
 
     /// The reply that the session lends.
-    fn reply(&mut self) -> Result<Reply, Error> {
+    pub(super) fn reply(&mut self) -> Result<Reply, Error> {
         match self.driver.session.reply() {
             Some(reply) => Ok(reply.to_reply()),
             None => Err(self.driver.closed()),

@@ -13,6 +13,7 @@
 //! | `clock` | the deadline that runs |
 //! | `secure` | the step from clear to TLS |
 //! | `conversation` | any lawful command, every reply |
+//! | `authenticate` | AUTH over it: which mechanism, and which after it |
 //! | `client` | whole mails, and what became of them |
 //! | `batch` | mails in a row |
 //! | `policy` | what was chosen for all mails of a client, and what that makes of one |
@@ -22,6 +23,7 @@
 //! | `transaction` | a mail stage by stage |
 //! | `timeouts` | how long each stage may take |
 
+mod authenticate;
 mod batch;
 mod client;
 mod clock;

@@ -1,0 +1,99 @@
+//! AUTH over a conversation: which mechanism, and which after it. What a mechanism says is its own;
+//! how it is said, the exchange's.
+
+use super::Conversation;
+#[cfg(feature = "tls")]
+use super::tls::TlsInfo;
+use crate::auth::{Credentials, Mechanism, Offer};
+use crate::error::{Error, ErrorKind};
+use crate::extension::Auth;
+use crate::protocol::{Event, Exchange, Stage};
+use crate::wire::Reply;
+
+impl Conversation {
+    /// Authenticates by the strongest mechanism that the server offers and the credentials fit and
+    /// allow. After a refusal the next may be tried: see [`Credentials::try_others`].
+    ///
+    /// # Errors
+    /// The server refuses, offers nothing usable, has not proved what the mechanism wants proved, or
+    /// the secret would be exposed; see
+    /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext).
+    pub async fn authenticate(&mut self, credentials: &Credentials) -> Result<Reply, Error> {
+        self.settle(Stage::Auth).await?;
+        let mut offer = self.offer()?;
+        let mut refused = None;
+        loop {
+            let mechanism = match credentials.choose(&offer) {
+                Ok(mechanism) => mechanism,
+                Err(fault) => {
+                    let none = || self.driver.error(Stage::Auth, fault);
+                    return Err(refused.unwrap_or_else(none));
+                }
+            };
+            let name = mechanism.name().to_owned();
+            match self.authenticate_with(mechanism).await {
+                Err(error) if is_followed(&error, credentials) => {
+                    offer = offer.without(name);
+                    refused = Some(error);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Whether AUTH has succeeded, on both sides.
+    #[must_use]
+    pub const fn is_authenticated(&self) -> bool {
+        self.driver.session.is_authenticated()
+    }
+
+    /// What the server offers for AUTH, over this channel.
+    fn offer(&self) -> Result<Offer, Error> {
+        let Some(auth) = self.capabilities().get::<Auth>() else {
+            let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
+            return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
+        };
+        let offer = Offer::new(auth.mechanisms());
+        #[cfg(feature = "tls")]
+        if let Some(binding) = self.tls().and_then(TlsInfo::channel_binding) {
+            return Ok(offer.channel_binding(binding.clone()));
+        }
+        Ok(offer)
+    }
+
+    /// Authenticates by this mechanism, which may be one of the caller's own, whether the server
+    /// names it or not.
+    ///
+    /// # Errors
+    /// The server refuses, the mechanism cannot answer it, or the secret would be exposed.
+    pub async fn authenticate_with(
+        &mut self,
+        mechanism: Box<dyn Mechanism>,
+    ) -> Result<Reply, Error> {
+        self.settle(Stage::Auth).await?;
+        let driver = &mut self.driver;
+        let mut exchange = Exchange::begin(&mut driver.session, mechanism)
+            .map_err(|misuse| driver.error(Stage::Auth, misuse))?;
+        loop {
+            let ticket = exchange.ticket();
+            match driver.ask(|_| Ok(ticket)).await? {
+                Event::Challenge(_) => exchange
+                    .challenged(&mut driver.session)
+                    .map_err(|misuse| driver.error(Stage::Auth, misuse))?,
+                _ => {
+                    return match exchange.end(&mut driver.session) {
+                        Some(fault) => Err(driver.error(Stage::Auth, fault)),
+                        None if driver.session.is_authenticated() => self.reply(),
+                        None => Err(driver.refused(Stage::Auth)),
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Whether another mechanism may be tried behind this error.
+fn is_followed(error: &Error, credentials: &Credentials) -> bool {
+    let code = error.reply().map(|reply| reply.code().number());
+    code.is_some_and(|code| credentials.goes_on_after(code))
+}
