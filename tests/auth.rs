@@ -161,9 +161,11 @@ async fn c_147_a_server_that_proves_nothing_is_left() {
 #[tokio::test]
 async fn c_148_an_offer_without_its_plus_is_found_out() {
     let (near, far) = tokio::io::duplex(65_536);
-    let server = server(["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"]).serve(far).unwrap();
-    let connector =
-        Connector::new(HOST).roots(RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap());
+    let server = server(["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"]).implicit_tls();
+    let server = server.serve(far).unwrap();
+    let connector = Connector::new(HOST)
+        .security(Security::Implicit)
+        .roots(RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap());
     let mut smtp = connector.open_over(near).await.unwrap();
     let hello = ehlo::Command::ehlo("client.example.org").unwrap();
     smtp.say(&hello).await.unwrap();

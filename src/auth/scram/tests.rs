@@ -1,3 +1,5 @@
+//! The vectors of RFC 5802 and RFC 7677, and every way in which a server can be wrong.
+
 use proptest::prelude::*;
 
 use super::super::ChannelBinding;
