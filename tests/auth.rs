@@ -3,9 +3,12 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
+use std::sync::{Arc, Mutex};
+
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    AuthFault, Client, Connector, Credentials, Error, ErrorKind, Retry, RootCertificates, Security,
+    AuthFault, Client, Connector, Credentials, Error, ErrorKind, Retry, RootCertificates, Secret,
+    Security,
 };
 
 const HOST: &str = "mx.example.test";
@@ -203,4 +206,68 @@ async fn t10_in_clear_nothing_is_bound_and_nothing_is_said() {
     let words = "AUTH would send a secret in clear: only allow_cleartext lets it";
     assert_eq!(error.to_string(), words);
     assert_eq!(tried(&running), [""; 0]);
+}
+
+/// Credentials that give these tokens one by one, and what was asked.
+fn provided(tokens: &'static [&'static str]) -> (Credentials, Arc<Mutex<Vec<Option<String>>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&asked);
+    let credentials = Credentials::token_from("al=ice,", move |refused| {
+        let mut asked = note.lock().unwrap();
+        asked.push(refused.map(|refused| refused.status().unwrap_or_default().to_owned()));
+        let token = tokens.get(asked.len() - 1).copied();
+        async move {
+            tokio::task::yield_now().await;
+            token.map(Secret::from).ok_or("the issuer is away")
+        }
+    });
+    (credentials, asked)
+}
+
+#[tokio::test]
+async fn a_refused_token_is_asked_for_once_more() {
+    for mechanism in ["XOAUTH2", "OAUTHBEARER"] {
+        let (credentials, asked) = provided(&["stale", PASSWORD]);
+        let (client, server) = login(server([mechanism]), credentials).await;
+        assert!(client.unwrap().conversation().is_authenticated());
+        assert_eq!(*asked.lock().unwrap(), [None, Some("401".to_owned())]);
+        assert_eq!(tried(&server), [mechanism, mechanism]);
+    }
+    let (credentials, asked) = provided(&["stale", "staler", PASSWORD]);
+    let error = login(server(["XOAUTH2"]), credentials).await.0.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Auth(AuthFault::Token { .. })), "{error:?}");
+    assert_eq!(asked.lock().unwrap().len(), 2);
+
+    let (credentials, asked) = provided(&[PASSWORD]);
+    login(server(["XOAUTH2"]), credentials).await.0.unwrap();
+    assert_eq!(*asked.lock().unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn who_gives_no_token_is_quoted() {
+    let words =
+        format!("authentication with {HOST} failed: no token was to be had: the issuer is away");
+    for tokens in [&[][..], &["stale"]] {
+        let error = login(server(["XOAUTH2"]), provided(tokens).0).await.0.unwrap_err();
+        assert_eq!(error.to_string(), words);
+    }
+}
+
+/// What a token is good for does not change with another one.
+#[tokio::test]
+async fn a_scope_that_lacks_is_not_asked_for_again() {
+    let script = "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+                  C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH XOAUTH2\n\
+                  C: AUTH XOAUTH2 <secret>\nS: 334 eyJzdGF0dXMiOiJpbnN1ZmZpY2llbnRfc2NvcGUifQ==\nC: <secret>\n\
+                  S: 535 5.7.8 no\nC: QUIT\nS: 221 bye\n";
+    let (credentials, asked) = provided(&["narrow", "wide"]);
+    let (client, _server) = login(Server::script(script.parse().unwrap()), credentials).await;
+    assert_eq!(
+        client.unwrap_err().to_string(),
+        format!(
+            "authentication with {HOST} failed: XOAUTH2: the token was refused (status \
+             insufficient_scope); the server said: 535 5.7.8 no"
+        )
+    );
+    assert_eq!(*asked.lock().unwrap(), [None]);
 }

@@ -78,7 +78,7 @@ pub struct TokenRefusal {
 }
 
 impl TokenRefusal {
-    fn new(octets: &[u8]) -> Self {
+    pub(crate) fn new(octets: &[u8]) -> Self {
         let members = str::from_utf8(octets).ok().and_then(members).unwrap_or_default();
         Self { octets: octets.into(), members }
     }

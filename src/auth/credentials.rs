@@ -1,9 +1,15 @@
 //! Who a client is, and how it can prove that. Which mechanism does is decided in `choice`.
 
+#[cfg(feature = "net")]
+use std::error::Error as StdError;
 use std::fmt;
 #[cfg(feature = "scram")]
 use std::ops::RangeInclusive;
 
+#[cfg(feature = "net")]
+use super::TokenRefusal;
+#[cfg(feature = "net")]
+use super::provider::Provider;
 use crate::wire::Secret;
 
 /// Who a client is and how it proves that, never shown; and which mechanisms may be used for it.
@@ -35,6 +41,9 @@ pub struct Credentials {
 pub(super) enum Proof {
     Password(Secret),
     Token(Secret),
+    /// A token that is still to be asked for.
+    #[cfg(feature = "net")]
+    Provider(Provider),
     /// What the channel has shown already, such as a client certificate.
     External,
     /// None.
@@ -50,6 +59,29 @@ impl Credentials {
     /// The name, and an access token of OAuth 2.0 (RFC 6750): for OAUTHBEARER and XOAUTH2.
     pub fn token(user: impl Into<String>, token: impl Into<Secret>) -> Self {
         Self::of(user.into(), Proof::Token(token.into()))
+    }
+
+    /// The name, and whom to ask for an access token when AUTH is said: a closure that gives a future.
+    ///
+    /// It is asked with `None` first, where a token that is kept will do; and once more with what the
+    /// server said of that one, where the server refused it for itself (expired, unknown) and not
+    /// for what it is good for: then a new one is wanted. How long it takes is up to it alone.
+    ///
+    /// ```
+    /// let credentials = ehlo::Credentials::token_from("alice", |refused| async move {
+    ///     let token = if refused.is_none() { "kept" } else { "new" };
+    ///     Ok::<_, std::io::Error>(ehlo::Secret::from(token))
+    /// });
+    /// let connector = ehlo::Connector::new("mail.example.org").login(credentials);
+    /// ```
+    #[cfg(feature = "net")]
+    pub fn token_from<F, T, E>(user: impl Into<String>, provide: F) -> Self
+    where
+        F: Fn(Option<TokenRefusal>) -> T + Send + Sync + 'static,
+        T: Future<Output = Result<Secret, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        Self::of(user.into(), Proof::Provider(Provider::new(provide)))
     }
 
     /// Who the client is, the channel has shown: mostly its certificate. For EXTERNAL.
@@ -125,6 +157,20 @@ impl Credentials {
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    #[cfg(feature = "net")]
+    pub(crate) const fn provider(&self) -> Option<&Provider> {
+        match &self.proof {
+            Proof::Provider(provider) => Some(provider),
+            _ => None,
+        }
+    }
+
+    /// The same with this token.
+    #[cfg(feature = "net")]
+    pub(crate) fn with_token(&self, token: Secret) -> Self {
+        Self { proof: Proof::Token(token), ..self.clone() }
     }
 
     /// Whether another mechanism may be tried after a refusal with this code.

@@ -87,6 +87,9 @@ pub enum AuthFault {
         /// The mechanism.
         mechanism: &'static str,
     },
+    /// There is no token: whoever was asked for it says why.
+    #[error("no token was to be had: {}", Escaped::new(.0.as_bytes()))]
+    NoToken(String),
     /// The server refused the token.
     #[error("{mechanism}: the token was refused{refusal}; the server said: {reply}")]
     Token {

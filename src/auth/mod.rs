@@ -12,6 +12,7 @@
 //! | `external` | EXTERNAL (RFC 4422) |
 //! | `anonymous` | ANONYMOUS (RFC 4505) |
 //! | `bearer` | what the two that carry a token have in common |
+//! | `provider` | tokens that are asked for when they are needed: feature `net` |
 //! | `oauthbearer` | OAUTHBEARER (RFC 7628) |
 //! | `xoauth2` | XOAUTH2, which has no RFC |
 //! | `cram_md5` | CRAM-MD5 (RFC 2195): feature `scram` |
@@ -29,6 +30,8 @@ mod fault;
 mod login;
 mod oauthbearer;
 mod plain;
+#[cfg(feature = "net")]
+mod provider;
 #[cfg(feature = "scram")]
 pub(crate) mod scram;
 mod xoauth2;

@@ -1,10 +1,12 @@
 //! AUTH over a conversation: which mechanism, and which after it. What a mechanism says is its own;
 //! how it is said, the exchange's.
 
+use std::borrow::Cow;
+
 use super::Conversation;
 #[cfg(feature = "tls")]
 use super::tls::TlsInfo;
-use crate::auth::{Credentials, Mechanism, Offer};
+use crate::auth::{AuthFault, Credentials, Mechanism, Offer, TokenRefusal};
 use crate::error::{Error, ErrorKind};
 use crate::extension::Auth;
 use crate::protocol::{Event, Exchange, Stage};
@@ -12,7 +14,8 @@ use crate::wire::Reply;
 
 impl Conversation {
     /// Authenticates by the strongest mechanism that the server offers and the credentials fit and
-    /// allow. After a refusal the next may be tried: see [`Credentials::try_others`].
+    /// allow. After a refusal the next may be tried: see [`Credentials::try_others`]; of another token,
+    /// see [`Credentials::token_from`].
     ///
     /// # Errors
     /// The server refuses, offers nothing usable, has not proved what the mechanism wants proved, or
@@ -21,6 +24,13 @@ impl Conversation {
     pub async fn authenticate(&mut self, credentials: &Credentials) -> Result<Reply, Error> {
         self.settle(Stage::Auth).await?;
         let mut offer = self.offer()?;
+        let mut credentials = Cow::Borrowed(credentials);
+        let mut provider = credentials.provider().cloned();
+        if let Some(provider) = &provider {
+            let token = provider.ask(None).await;
+            let token = token.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
+            credentials = Cow::Owned(credentials.with_token(token));
+        }
         let mut refused = None;
         loop {
             let mechanism = match credentials.choose(&offer) {
@@ -31,12 +41,20 @@ impl Conversation {
                 }
             };
             let name = mechanism.name().to_owned();
-            match self.authenticate_with(mechanism).await {
-                Err(error) if is_followed(&error, credentials) => {
-                    offer = offer.without(name);
-                    refused = Some(error);
-                }
-                done => return done,
+            let error = match self.authenticate_with(mechanism).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            // Asked once more, and never again.
+            if let Some(provider) = provider.take_if(|_| is_of_the_token(&error)) {
+                let token = provider.ask(Some(refusal_in(&error))).await;
+                let token = token.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
+                credentials = Cow::Owned(credentials.with_token(token));
+            } else if is_followed(&error, &credentials) {
+                offer = offer.without(name);
+                refused = Some(error);
+            } else {
+                return Err(error);
             }
         }
     }
@@ -89,6 +107,21 @@ impl Conversation {
                 }
             }
         }
+    }
+}
+
+/// Whether another token may do: the server said so, or said no more than 535.
+fn is_of_the_token(error: &Error) -> bool {
+    let is_denied = error.reply().is_some_and(|reply| reply.code().number() == 535);
+    let refusal = refusal_in(error);
+    is_denied && (refusal.status().is_none() || refusal.is_of_the_token())
+}
+
+/// What was said of the token, which may be nothing.
+fn refusal_in(error: &Error) -> TokenRefusal {
+    match error.kind() {
+        ErrorKind::Auth(AuthFault::Token { refusal, .. }) => refusal.clone(),
+        _ => TokenRefusal::new(b""),
     }
 }
 
