@@ -184,7 +184,7 @@ impl Peer<'_> {
     pub(super) fn offers_mechanism(&self, is_such: impl Fn(&str) -> bool) -> bool {
         let lines = self.server.extensions(self.connection.is_tls());
         let offered = lines.iter().filter_map(|line| line.strip_prefix("AUTH"));
-        offered.flat_map(|names| names.split([' ', '='])).any(|name| is_such(name))
+        offered.flat_map(|names| names.split([' ', '='])).any(is_such)
     }
 
     /// A user's password, where there is such a user.

@@ -57,7 +57,8 @@ impl TlsInfo {
         self.alpn.as_deref()
     }
 
-    /// What AUTH can be bound to this channel by: `tls-exporter` (RFC 9266) over TLS 1.3.
+    /// What AUTH can be bound to this channel by: `tls-exporter` (RFC 9266) over TLS 1.3; over TLS 1.2
+    /// `tls-server-end-point` (RFC 5929), with feature `scram`.
     #[must_use]
     pub const fn channel_binding(&self) -> Option<&ChannelBinding> {
         self.binding.as_ref()
@@ -76,14 +77,18 @@ impl TlsInfo {
     }
 }
 
-/// RFC 9266 §4.2. Over TLS 1.2 it would take the extended master secret, of which rustls does not
-/// tell whether the server agreed to it.
+/// RFC 9266 §4.2. Over TLS 1.2 the exporter would take the extended master secret, of which rustls
+/// does not tell whether the server agreed to it.
 fn binding(connection: &ClientConnection) -> Option<ChannelBinding> {
-    if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
-        return None;
+    if connection.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
+        let label = b"EXPORTER-Channel-Binding";
+        let exported = connection.export_keying_material([0; 32], label, None);
+        return exported.ok().map(ChannelBinding::tls_exporter);
     }
-    let exported = connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None);
-    exported.ok().map(ChannelBinding::tls_exporter)
+    #[cfg(feature = "scram")]
+    return super::end_point::end_point(connection.peer_certificates()?.first()?);
+    #[cfg(not(feature = "scram"))]
+    None
 }
 
 impl fmt::Display for TlsInfo {
