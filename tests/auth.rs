@@ -271,3 +271,17 @@ async fn a_scope_that_lacks_is_not_asked_for_again() {
     );
     assert_eq!(*asked.lock().unwrap(), [None]);
 }
+
+#[tokio::test]
+async fn c_152_a_temporary_refusal_of_a_token_stays_temporary() {
+    let script = "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+                  C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH XOAUTH2\n\
+                  C: AUTH XOAUTH2 <secret>\nS: 334 eyJzdGF0dXMiOiI0MDEifQ==\nC: <secret>\n\
+                  S: 454 4.7.0 later\nC: QUIT\nS: 221 bye\n";
+    let (credentials, asked) = provided(&["good", "better"]);
+    let (client, _server) = login(Server::script(script.parse().unwrap()), credentials).await;
+    let error = client.unwrap_err();
+    assert_eq!(error.retry(), Retry::Later);
+    assert_eq!(error.reply().unwrap().to_string(), "454 4.7.0 later");
+    assert_eq!(*asked.lock().unwrap(), [None], "a new token would not help");
+}
