@@ -223,9 +223,10 @@ impl Error {
 
     /// The reply that made the call fail, where a reply did.
     #[must_use]
-    pub const fn reply(&self) -> Option<&Reply> {
+    pub fn reply(&self) -> Option<&Reply> {
         match &self.0.kind {
             ErrorKind::Refused(reply) | ErrorKind::Closed(Some(reply)) => Some(reply),
+            ErrorKind::Auth(fault) => fault.reply(),
             _ => None,
         }
     }
@@ -269,8 +270,8 @@ impl Error {
             ErrorKind::Misuse(_)
             | ErrorKind::Unsupported { .. }
             | ErrorKind::Content(_)
-            | ErrorKind::TooLarge { .. }
-            | ErrorKind::Auth(_) => Retry::Never,
+            | ErrorKind::TooLarge { .. } => Retry::Never,
+            ErrorKind::Auth(fault) => fault.reply().map_or(Retry::Never, Reply::retry),
             ErrorKind::LimitReached { .. } => Retry::Later,
             #[cfg(feature = "net")]
             ErrorKind::Resolve(_) => Retry::Later,

@@ -105,6 +105,7 @@
 //! | `tls` | yes | TLS by tokio-rustls |
 //! | `aws-lc-rs` | yes | its crypto provider |
 //! | `ring` | | another one; with both, aws-lc-rs is used unless [`Crypto::Ring`] is named |
+//! | `scram` | | AUTH by SCRAM (SHA-1, -256, -512, each with -PLUS) and CRAM-MD5 |
 //! | `idna` | | non-ASCII domains become A-labels; without it they are refused |
 //! | `tracing` | | a span per session, an event per reply, no secret |
 //! | `testing` | | a mail server for the tests of those who use the crate: `ehlo::testing::Server` |
@@ -121,7 +122,7 @@ mod protocol;
 pub mod testing;
 mod wire;
 
-pub use auth::{AuthFault, Credentials, Mechanism};
+pub use auth::{AuthFault, ChannelBinding, Credentials, Mechanism, Offer, TokenRefusal};
 pub use error::{Error, ErrorKind};
 pub use extension::{
     Atrn, Auth, BinaryMime, BodyType, Burl, ByTime, Capabilities, Checkpoint, Chunking, Conneg,

@@ -546,7 +546,7 @@ mod auth {
             Stage::Auth,
             "auth",
             "authentication with mx.example.org failed: the server offers no mechanism that can \
-             be used (it offers NTLM, GSSAPI)",
+             be used (it offers NTLM, GSSAPI); NTLM, GSSAPI: never used",
         )
         .await;
         fails(

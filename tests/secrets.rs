@@ -72,7 +72,7 @@ fn needles(written: &[u8]) -> Vec<String> {
                 needles.extend(initial.map(str::to_owned));
             }
             (Some("EHLO" | "QUIT" | "NOOP"), ..) => in_dialogue = false,
-            _ if in_dialogue && line != "*" => needles.push(line.to_owned()),
+            _ if in_dialogue && !matches!(line, "" | "*") => needles.push(line.to_owned()),
             _ => {}
         }
     }
@@ -99,10 +99,13 @@ async fn texts(mechanism: &str, password: &str) -> (Vec<String>, Vec<String>) {
         .security(Security::None)
         .allow_cleartext()
         .transcript(65_536);
-    let credentials = Credentials::new("alice", password);
+    let credentials = match mechanism {
+        "XOAUTH2" | "OAUTHBEARER" => Credentials::token("alice", password),
+        _ => Credentials::new("alice", password).mechanisms([mechanism]),
+    };
     let mut texts = vec![
         format!("{connector:?}"),
-        format!("{:?}", connector.clone().credentials("alice", password)),
+        format!("{:?}", connector.clone().login(credentials.clone())),
         format!("{credentials:?}"),
     ];
     let stream = Overheard(near, Arc::clone(&written));
@@ -127,10 +130,19 @@ async fn texts(mechanism: &str, password: &str) -> (Vec<String>, Vec<String>) {
 
 #[tokio::test]
 async fn t11_c_154_no_text_holds_a_secret() {
-    for mechanism in ["PLAIN", "LOGIN"] {
+    for mechanism in [
+        "PLAIN",
+        "LOGIN",
+        "CRAM-MD5",
+        "XOAUTH2",
+        "OAUTHBEARER",
+        "SCRAM-SHA-1",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-512",
+    ] {
         let (all, needles) = texts(mechanism, PASSWORD).await;
         assert_eq!(leak(&all, &needles), None, "{mechanism}");
-        let (all, needles) = texts(mechanism, "not the w0nder-land/Q+? at all").await;
+        let (all, needles) = texts(mechanism, "not-the-w0nder-land/Q+?-at-all").await;
         assert_eq!(leak(&all, &needles), None, "{mechanism}, refused");
     }
 }

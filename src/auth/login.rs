@@ -5,7 +5,7 @@
 use super::{AuthFault, Credentials, Mechanism};
 use crate::wire::Secret;
 
-pub(super) const NAME: &str = "LOGIN";
+const NAME: &str = "LOGIN";
 
 pub(super) struct Login {
     user: Secret,
@@ -27,7 +27,7 @@ impl Login {
             return Err(AuthFault::Credentials { mechanism: NAME, what });
         }
         let user = Secret::from(credentials.user.as_str());
-        Ok(Self { user, password: credentials.password.clone(), step: Step::User })
+        Ok(Self { user, password: credentials.password(), step: Step::User })
     }
 }
 

@@ -3,80 +3,46 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `credentials` | who a client is, and how it proves that |
+//! | `choice` | which mechanism is used |
+//! | `binding` | what ties a dialogue to its TLS channel |
+//! | `fault` | why it failed, in words |
 //! | `plain` | PLAIN (RFC 4616) |
 //! | `login` | LOGIN, which has no RFC |
+//! | `external` | EXTERNAL (RFC 4422) |
+//! | `anonymous` | ANONYMOUS (RFC 4505) |
+//! | `bearer` | what the two that carry a token have in common |
+//! | `provider` | tokens that are asked for when they are needed: feature `net` |
+//! | `oauthbearer` | OAUTHBEARER (RFC 7628) |
+//! | `xoauth2` | XOAUTH2, which has no RFC |
+//! | `cram_md5` | CRAM-MD5 (RFC 2195): feature `scram` |
+//! | `scram` | SCRAM (RFC 5802, RFC 7677): feature `scram` |
 
+mod anonymous;
+mod bearer;
+mod binding;
+mod choice;
+#[cfg(feature = "scram")]
+pub(crate) mod cram_md5;
+mod credentials;
+mod external;
+mod fault;
 mod login;
+mod oauthbearer;
 mod plain;
+#[cfg(feature = "net")]
+mod provider;
+#[cfg(feature = "scram")]
+pub(crate) mod scram;
+mod xoauth2;
 
-use std::fmt;
+use crate::wire::{Reply, Secret};
 
-use thiserror::Error;
-
-use self::login::Login;
-use self::plain::Plain;
-use crate::wire::{Escaped, Secret};
-
-/// A user name and a password, never shown.
-///
-/// ```
-/// let credentials = ehlo::Credentials::new("alice", "wonderland");
-/// assert_eq!(format!("{credentials:?}"), r#"Credentials { user: "alice", .. }"#);
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    user: String,
-    password: Secret,
-    authorize_as: String,
-}
-
-impl Credentials {
-    /// The name and password to authenticate with.
-    pub fn new(user: impl Into<String>, password: impl Into<Secret>) -> Self {
-        Self { user: user.into(), password: password.into(), authorize_as: String::new() }
-    }
-
-    /// The identity to act as, where it is another than the user's own.
-    #[must_use]
-    pub fn authorize_as(mut self, identity: impl Into<String>) -> Self {
-        self.authorize_as = identity.into();
-        self
-    }
-
-    /// The strongest of the offered mechanisms that these credentials can be used with: PLAIN,
-    /// then LOGIN.
-    ///
-    /// # Errors
-    /// None of them can be used: because none is known, or the credentials fit none.
-    pub fn choose<'a>(
-        &self,
-        offered: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Box<dyn Mechanism>, AuthFault> {
-        let offered: Vec<_> = offered.into_iter().collect();
-        let has = |name: &str| offered.iter().any(|offered| offered.eq_ignore_ascii_case(name));
-        let mut fault = None;
-        for (_, mechanism) in MECHANISMS.iter().filter(|(name, _)| has(name)) {
-            match mechanism(self) {
-                Ok(mechanism) => return Ok(mechanism),
-                Err(unfit) => fault = fault.or(Some(unfit)),
-            }
-        }
-        let none = || offered.iter().map(|offered| (*offered).to_owned()).collect();
-        Err(fault.unwrap_or_else(|| AuthFault::NoMechanism { offered: none() }))
-    }
-
-    /// The user name.
-    #[must_use]
-    pub fn user(&self) -> &str {
-        &self.user
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
-    }
-}
+pub use bearer::TokenRefusal;
+pub use binding::ChannelBinding;
+pub use choice::Offer;
+pub use credentials::Credentials;
+pub use fault::AuthFault;
 
 /// The client's side of a SASL dialogue. The octets are raw: base64 is the
 /// [`Exchange`](crate::Exchange)'s, which carries any mechanism over a session.
@@ -120,7 +86,7 @@ impl fmt::Debug for Credentials {
 /// # session.wrote(17);
 /// # session.receive(b"235 2.7.0 welcome\r\n");
 /// # session.poll()?;
-/// # assert!(session.is_authenticated() && exchange.into_fault().is_none());
+/// # assert!(exchange.end(&mut session).is_none() && session.is_authenticated());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Mechanism: Send {
@@ -139,6 +105,21 @@ pub trait Mechanism: Send {
     /// The challenge cannot be answered: the exchange is given up.
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, AuthFault>;
 
+    /// The server says that the dialogue has succeeded, with this text behind the code. A mechanism in
+    /// which the server has something to prove, too, holds it to that here.
+    ///
+    /// # Errors
+    /// It has not proved it: nothing that it says is to be believed.
+    fn succeeded(&mut self, _text: &[u8]) -> Result<(), AuthFault> {
+        Ok(())
+    }
+
+    /// The server has refused. What it said of that before, in the mechanism's own way, is told here;
+    /// otherwise the reply says all there is.
+    fn refused(&mut self, _reply: &Reply) -> Option<AuthFault> {
+        None
+    }
+
     /// Whether challenges count by their position alone, so that one which is not base64 does no
     /// harm. False by default.
     fn ignores_challenges(&self) -> bool {
@@ -146,94 +127,11 @@ pub trait Mechanism: Send {
     }
 }
 
-/// Why authentication failed on this side. A refusal by the server is a reply, and not here.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum AuthFault {
-    /// The server offers no mechanism that can be used.
-    #[error("the server offers no mechanism that can be used (it offers {})", list(.offered))]
-    NoMechanism {
-        /// What it offers.
-        offered: Vec<String>,
-    },
-    /// The credentials cannot be carried by the mechanism.
-    #[error("{mechanism} cannot carry {what}")]
-    Credentials {
-        /// The mechanism.
-        mechanism: &'static str,
-        /// What it cannot carry.
-        what: &'static str,
-    },
-    /// A challenge is not base64, or has more than one line.
-    #[error("the challenge is not base64: \"{}\"", Escaped::new(.0))]
-    NotBase64(Box<[u8]>),
-    /// A challenge came that the mechanism has no answer to.
-    #[error("{mechanism} has no answer to the challenge \"{}\"", Escaped::new(.challenge))]
-    Unanswerable {
-        /// The mechanism.
-        mechanism: String,
-        /// The challenge, decoded.
-        challenge: Box<[u8]>,
-    },
-    /// The dialogue does not end.
-    #[error("the dialogue did not end after {0} challenges")]
-    Endless(usize),
-}
-
-/// Makes a mechanism of credentials that fit it.
-type Make = fn(&Credentials) -> Result<Box<dyn Mechanism>, AuthFault>;
-
-/// The mechanisms by their names, the strongest first.
-const MECHANISMS: [(&str, Make); 2] = [
-    (plain::NAME, |credentials| Ok(Box::new(Plain::new(credentials)?))),
-    (login::NAME, |credentials| Ok(Box::new(Login::new(credentials)?))),
-];
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() {
-        return "none".to_owned();
-    }
-    Escaped::new(names.join(", ").as_bytes()).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chosen(offered: &[&str]) -> Result<String, String> {
-        let credentials = Credentials::new("tim", "tanstaaftanstaaf");
-        credentials
-            .choose(offered.iter().copied())
-            .map(|mechanism| mechanism.name().to_owned())
-            .map_err(|fault| fault.to_string())
-    }
-
-    #[test]
-    fn takes_the_strongest_that_is_offered() {
-        assert_eq!(chosen(&["LOGIN", "PLAIN"]), Ok("PLAIN".into()));
-        assert_eq!(chosen(&["CRAM-MD5", "login"]), Ok("LOGIN".into()));
-    }
-
-    #[test]
-    fn passes_over_what_cannot_carry_the_credentials() {
-        let offered = ["PLAIN", "LOGIN"];
-        let nul = Credentials::new("tim", "a\0b");
-        assert_eq!(nul.choose(offered).map(|chosen| chosen.name().to_owned()).unwrap(), "LOGIN");
-        let words = nul.choose(["PLAIN"]).err().map(|fault| fault.to_string());
-        assert_eq!(words.as_deref(), Some("PLAIN cannot carry a NUL in a name or password"));
-    }
-
-    #[test]
-    fn says_what_is_offered_where_none_can_be_used() {
-        let nothing = "the server offers no mechanism that can be used (it offers none)";
-        assert_eq!(chosen(&[]), Err(nothing.into()));
-        let others = "the server offers no mechanism that can be used (it offers NTLM, PLAIN-X)";
-        assert_eq!(chosen(&["NTLM", "PLAIN-X"]), Err(others.into()));
-    }
-
-    #[test]
-    fn t11_credentials_are_never_shown() {
-        let credentials = Credentials::new("tim", "tanstaaf").authorize_as("root");
-        assert!(!format!("{credentials:?}").contains("tanstaaf"));
-    }
+/// ```text
+/// saslname = 1*( safe-char / "=2C" / "=3D" )
+/// ```
+///
+/// RFC 5801 §4: a name where commas part and `=` escapes.
+fn saslname(name: &str) -> String {
+    name.replace('=', "=3D").replace(',', "=2C")
 }

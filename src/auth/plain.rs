@@ -7,7 +7,7 @@
 use super::{AuthFault, Credentials, Mechanism};
 use crate::wire::Secret;
 
-pub(super) const NAME: &str = "PLAIN";
+const NAME: &str = "PLAIN";
 
 pub(super) struct Plain {
     message: Option<Secret>,
@@ -16,7 +16,8 @@ pub(super) struct Plain {
 impl Plain {
     pub(super) fn new(credentials: &Credentials) -> Result<Self, AuthFault> {
         let fault = |what| AuthFault::Credentials { mechanism: NAME, what };
-        let Credentials { user, password, authorize_as } = credentials;
+        let Credentials { user, authorize_as, .. } = credentials;
+        let password = credentials.password();
         let parts = [authorize_as.as_bytes(), user.as_bytes(), password.expose()];
         if parts.iter().any(|part| part.contains(&0)) {
             return Err(fault("a NUL in a name or password"));

@@ -178,8 +178,8 @@ impl Connector {
         self
     }
 
-    /// Authenticates after connecting, by the strongest mechanism that the server offers: PLAIN, then
-    /// LOGIN. Without credentials, which is the default, AUTH is not said.
+    /// Authenticates after connecting, by the strongest mechanism that the server offers and a password
+    /// fits. Without credentials, which is the default, AUTH is not said.
     #[must_use]
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
         self.credentials = Some(Credentials::new(user, password));
@@ -187,7 +187,7 @@ impl Connector {
     }
 
     /// Authenticates as [`credentials`](Self::credentials) says, with credentials that were made
-    /// before, such as those that act as another.
+    /// before: a token, those that act as another, those that allow some mechanisms alone.
     #[must_use]
     pub fn login(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);

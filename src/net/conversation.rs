@@ -7,10 +7,9 @@ use super::connector::InClear;
 use super::driver::{Arrival, Driver};
 #[cfg(feature = "tls")]
 use super::tls::TlsInfo;
-use crate::auth::{Credentials, Mechanism};
-use crate::error::{Error, ErrorKind};
-use crate::extension::{Auth, Capabilities};
-use crate::protocol::{Event, Exchange, Misuse, Phase, Session, Stage, Transcript};
+use crate::error::Error;
+use crate::extension::Capabilities;
+use crate::protocol::{Misuse, Phase, Session, Stage, Transcript};
 use crate::wire::{ClientName, Command, Reply, Verb};
 
 /// A conversation with a server, command by command.
@@ -207,53 +206,6 @@ impl Conversation {
         self.hear_all(content).await
     }
 
-    /// Authenticates by the strongest mechanism that the server offers and the credentials fit.
-    ///
-    /// # Errors
-    /// The server refuses, offers nothing usable, or the secret would be exposed; see
-    /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext).
-    pub async fn authenticate(&mut self, credentials: &Credentials) -> Result<Reply, Error> {
-        self.settle(Stage::Auth).await?;
-        let Some(offered) = self.capabilities().get::<Auth>() else {
-            let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
-            return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
-        };
-        let mechanism = credentials
-            .choose(offered.mechanisms())
-            .map_err(|fault| self.driver.error(Stage::Auth, fault))?;
-        self.authenticate_with(mechanism).await
-    }
-
-    /// Authenticates by this mechanism, which may be one of the caller's own, whether the server
-    /// names it or not.
-    ///
-    /// # Errors
-    /// The server refuses, the mechanism cannot answer it, or the secret would be exposed.
-    pub async fn authenticate_with(
-        &mut self,
-        mechanism: Box<dyn Mechanism>,
-    ) -> Result<Reply, Error> {
-        self.settle(Stage::Auth).await?;
-        let driver = &mut self.driver;
-        let mut exchange = Exchange::begin(&mut driver.session, mechanism)
-            .map_err(|misuse| driver.error(Stage::Auth, misuse))?;
-        loop {
-            let ticket = exchange.ticket();
-            match driver.ask(|_| Ok(ticket)).await? {
-                Event::Challenge(_) => exchange
-                    .challenged(&mut driver.session)
-                    .map_err(|misuse| driver.error(Stage::Auth, misuse))?,
-                _ if driver.session.is_authenticated() => return self.reply(),
-                _ => {
-                    return Err(match exchange.into_fault() {
-                        Some(fault) => driver.error(Stage::Auth, fault),
-                        None => driver.refused(Stage::Auth),
-                    });
-                }
-            }
-        }
-    }
-
     /// Says QUIT, waits for its reply, and closes. What became of mails before does not depend
     /// on it. What is left is to look at the transcript: any other call says that the session is
     /// over.
@@ -406,7 +358,7 @@ impl Conversation {
     }
 
     /// The reply that the session lends.
-    fn reply(&mut self) -> Result<Reply, Error> {
+    pub(super) fn reply(&mut self) -> Result<Reply, Error> {
         match self.driver.session.reply() {
             Some(reply) => Ok(reply.to_reply()),
             None => Err(self.driver.closed()),

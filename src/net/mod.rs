@@ -14,6 +14,7 @@
 //! | `secure` | the step from clear to TLS |
 //! | `conversation` | any lawful command, every reply |
 //! | `query` | what may be asked beside mails, and on whose behalf one speaks |
+//! | `authenticate` | AUTH over it: which mechanism, and which after it |
 //! | `client` | whole mails, and what became of them |
 //! | `batch` | mails in a row |
 //! | `policy` | what was chosen for all mails of a client, and what that makes of one |
@@ -24,6 +25,7 @@
 //! | `watch` | what is told of a mail while it is on its way |
 //! | `timeouts` | how long each stage may take |
 
+mod authenticate;
 mod batch;
 mod client;
 mod clock;

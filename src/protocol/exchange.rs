@@ -16,12 +16,13 @@ const MOST_CHALLENGES: usize = 8;
 /// An AUTH dialogue that has begun.
 ///
 /// Each [`Event::Challenge`](crate::Event::Challenge) is given to
-/// [`challenged`](Self::challenged); any other reply to its ticket ends it.
+/// [`challenged`](Self::challenged); any other reply to its ticket ends it, and is given to
+/// [`end`](Self::end).
 ///
 /// ```
 /// use std::io::IoSlice;
 ///
-/// use ehlo::{Credentials, Event, Exchange, Session, SessionConfig, Step};
+/// use ehlo::{Credentials, Event, Exchange, Offer, Session, SessionConfig, Step};
 ///
 /// # let mut session = Session::new(SessionConfig::default().allow_cleartext());
 /// # session.receive(b"220 mx.example.net\r\n");
@@ -37,7 +38,7 @@ const MOST_CHALLENGES: usize = 8;
 /// let mut replies =
 ///     ["334 VXNlcm5hbWU6\r\n", "334 UGFzc3dvcmQ6\r\n", "235 2.7.0 welcome\r\n"].into_iter();
 ///
-/// let mechanism = Credentials::new("alice", "wonderland").choose(["LOGIN"])?;
+/// let mechanism = Credentials::new("alice", "wonderland").choose(&Offer::new(["LOGIN"]))?;
 /// let mut exchange = Exchange::begin(&mut session, mechanism)?;
 /// loop {
 ///     match session.poll()? {
@@ -53,6 +54,7 @@ const MOST_CHALLENGES: usize = 8;
 ///         _ => session.receive(replies.next().unwrap_or_default().as_bytes()),
 ///     }
 /// }
+/// assert_eq!(exchange.end(&mut session), None);
 /// assert!(session.is_authenticated());
 /// assert_eq!(written, b"AUTH LOGIN\r\nYWxpY2U=\r\nd29uZGVybGFuZA==\r\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -81,6 +83,7 @@ impl Exchange {
             }
             sent => (sent?, None),
         };
+        session.believe_success(false);
         Ok(Self { mechanism, deferred, ticket, challenges: 0, fault: None })
     }
 
@@ -106,10 +109,22 @@ impl Exchange {
         Ok(())
     }
 
-    /// Why the dialogue was given up on this side, where it was.
-    #[must_use]
-    pub fn into_fault(self) -> Option<AuthFault> {
-        self.fault
+    /// The last event ended the dialogue. Where it failed, this is why, as far as the reply alone
+    /// does not say it: it was given up on this side, the server said more in the dialogue, or it
+    /// says that the client is welcome, and has not proved what the mechanism wants proved. In that
+    /// case the session is not authenticated, and what is left to say is QUIT.
+    pub fn end(mut self, session: &mut Session) -> Option<AuthFault> {
+        if self.fault.is_some() {
+            return self.fault;
+        }
+        let reply = session.reply();
+        if !session.is_welcome() {
+            return self.mechanism.refused(&reply?.to_reply());
+        }
+        let text = reply.map(|reply| reply.lines().collect::<Vec<_>>().join(&b' '));
+        let proved = self.mechanism.succeeded(&text.unwrap_or_default());
+        session.believe_success(proved.is_ok());
+        proved.err()
     }
 
     fn response(&mut self, session: &Session) -> Result<Secret, AuthFault> {

@@ -71,6 +71,8 @@ pub struct Session {
     capabilities: Capabilities,
     protection: Protection,
     authenticated: bool,
+    /// That AUTH has succeeded is for an exchange to say: the server, too, has something to prove.
+    unproved: bool,
     /// What the server takes of mails and recipients.
     quota: Quota,
     /// What the last MAIL that was sent declares.
@@ -100,6 +102,7 @@ impl Session {
             capabilities: Capabilities::default(),
             protection: Protection::None,
             authenticated: false,
+            unproved: false,
             quota: Quota::default(),
             declared: Declared::default(),
             accepted: 0,
@@ -195,8 +198,10 @@ impl Session {
                 self.output.begin_chunks(self.declared.text());
             }
         }
-        if verb == Verb::Mail {
-            self.declared = declared(command);
+        match verb {
+            Verb::Mail => self.declared = declared(command),
+            Verb::Auth => self.unproved = false,
+            _ => {}
         }
         self.quota.sent(command);
         Ok(ticket)
@@ -450,10 +455,21 @@ impl Session {
         self.protection
     }
 
-    /// Whether AUTH has succeeded.
+    /// Whether AUTH has succeeded. Of an [`Exchange`](crate::Exchange) this is so once
+    /// [`Exchange::end`](crate::Exchange::end) has looked at the server's part, too.
     #[must_use]
     pub const fn is_authenticated(&self) -> bool {
+        self.authenticated && !self.unproved
+    }
+
+    /// Whether AUTH has succeeded by the server's word.
+    pub(super) const fn is_welcome(&self) -> bool {
         self.authenticated
+    }
+
+    /// A success of AUTH is not to be believed before an exchange has said so, or it is from now on.
+    pub(super) const fn believe_success(&mut self, believed: bool) {
+        self.unproved = !believed;
     }
 
     /// SMTP or LMTP.
@@ -567,6 +583,7 @@ impl Session {
         match self.flight.front().map(|awaited| awaited.act) {
             Some(Act::Connect) => ReplyKind::Greeting,
             Some(Act::Command(Verb::Ehlo | Verb::Helo | Verb::Lhlo)) => ReplyKind::Hello,
+            Some(Act::Command(Verb::Auth) | Act::Response) => ReplyKind::Auth,
             _ => ReplyKind::Other,
         }
     }

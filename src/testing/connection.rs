@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ProtocolVersion;
 
 use super::pace::Pace;
 use super::running::Log;
@@ -26,6 +27,8 @@ pub(super) struct Connection {
     input: LineBuffer,
     output: BytesMut,
     tls: bool,
+    /// What the channel is bound by, over TLS 1.3 (RFC 9266).
+    exported: Option<[u8; 32]>,
     pace: Pace,
     /// Octets that have come since they were counted.
     counted: Option<u64>,
@@ -48,6 +51,7 @@ impl Connection {
             input: LineBuffer::new(),
             output: BytesMut::new(),
             tls: false,
+            exported: None,
             pace,
             counted: None,
             log,
@@ -56,6 +60,10 @@ impl Connection {
 
     pub(super) const fn is_tls(&self) -> bool {
         self.tls
+    }
+
+    pub(super) fn exported(&self) -> Option<&[u8]> {
+        self.exported.as_ref().map(<[u8; 32]>::as_slice)
     }
 
     pub(super) const fn log(&self) -> &Log {
@@ -167,6 +175,11 @@ impl Connection {
         self.input = LineBuffer::new();
         let stream = acceptor.accept(stream).await;
         let stream = stream.inspect_err(|error| self.log.note(error))?;
+        let tls = stream.get_ref().1;
+        if tls.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
+            let exported = tls.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None);
+            self.exported = exported.ok();
+        }
         self.stream = Some(Box::new(stream));
         self.tls = true;
         self.log.between("TLS");

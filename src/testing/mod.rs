@@ -88,6 +88,7 @@
 // | `offer` | what such a server offers |
 // | `peer` | the server that behaves: its answers |
 // | `auth` | its side of AUTH |
+// | `scram` | its side of SCRAM |
 // | `content` | DATA, and the end of the content |
 // | `chunks` | BDAT |
 // | `lookup` | VRFY and EXPN, and the builder of whom they find |
@@ -117,6 +118,7 @@ mod play;
 mod received;
 mod relay;
 mod running;
+mod scram;
 mod script;
 mod server;
 mod tls;

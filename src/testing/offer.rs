@@ -19,7 +19,7 @@ impl Server {
             lines.push("STARTTLS".to_owned());
         }
         if tls || self.allow_cleartext {
-            lines.push("AUTH PLAIN LOGIN".to_owned());
+            lines.push(format!("AUTH {}", self.mechanisms));
         }
         let among = |words: &[Box<str>], line: &str| {
             let mut words = words.iter();

@@ -10,7 +10,7 @@ use super::lookup::{Known, List};
 use super::pace::Pace;
 use super::running::Running;
 use super::script::Script;
-use crate::{Domain, ForwardPath, Protocol, Reply, Secret, Verb};
+use crate::{Domain, ForwardPath, MechanismName, Protocol, Reply, Secret, Verb};
 
 /// A mail server for tests: it does what it is told, and remembers what was said to it.
 ///
@@ -47,6 +47,7 @@ pub struct Server {
     pub(super) implicit_tls: bool,
     pub(super) allow_cleartext: bool,
     pub(super) users: Vec<(String, Secret)>,
+    pub(super) mechanisms: String,
     pub(super) refused: Vec<(ForwardPath, Reply)>,
     pub(super) refused_at_end: Vec<(ForwardPath, Reply)>,
     pub(super) replies: Vec<(Verb, Reply)>,
@@ -77,6 +78,7 @@ impl Server {
             implicit_tls: false,
             allow_cleartext: false,
             users: Vec::new(),
+            mechanisms: DEFAULT_MECHANISMS.to_owned(),
             refused: Vec::new(),
             refused_at_end: Vec::new(),
             replies: Vec::new(),
@@ -117,6 +119,20 @@ impl Server {
     /// `530 5.7.0`. Without users, AUTH takes any name and password, and MAIL needs none.
     pub fn user(mut self, name: impl Into<String>, password: impl Into<Secret>) -> Self {
         self.users.push((name.into(), password.into()));
+        self
+    }
+
+    /// The mechanisms of AUTH that it offers, and speaks. Default: PLAIN and LOGIN.
+    ///
+    /// It knows CRAM-MD5, XOAUTH2 and OAUTHBEARER (for which a user's password is the token), EXTERNAL
+    /// and ANONYMOUS (where it believes whoever comes), and SCRAM-SHA-1, -256 and -512, each with and
+    /// without -PLUS, for users that were named; -PLUS is bound by `tls-exporter` alone. Others may be
+    /// offered, and are answered with 504.
+    pub fn mechanisms<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names: Vec<_> = names.into_iter().map(str::parse::<MechanismName>).collect();
+        let names: Vec<_> = names.into_iter().filter_map(|name| self.valid(name)).collect();
+        let names: Vec<_> = names.iter().map(MechanismName::as_str).collect();
+        self.mechanisms = names.join(" ");
         self
     }
 
@@ -361,6 +377,7 @@ pub(super) fn keyword(line: &str) -> &str {
 }
 
 const DEFAULT_NAME: &str = "mx.example.test";
+const DEFAULT_MECHANISMS: &str = "PLAIN LOGIN";
 const DEFAULT_MAX_SIZE: u64 = 10_485_760;
 /// As Postfix has it.
 const DEFAULT_MAX_RECIPIENTS: usize = 1000;

@@ -3,6 +3,7 @@
 
 mod ahead;
 mod behaviour;
+mod bound;
 mod chunks;
 mod runs;
 mod scripted;

@@ -4,7 +4,7 @@
 use ehlo::{Command, Envelope, ErrorKind, Stage};
 
 use crate::support::{
-    as_alice, checked, clear, implicit, kept_as, mail, outcomes, quit, starttls, var,
+    USER, as_alice, checked, clear, implicit, kept_as, mail, outcomes, plain, quit, starttls, var,
 };
 
 /// A server, and its words.
@@ -53,7 +53,7 @@ pub(crate) async fn implicit_tls<S: Server>() {
 }
 
 pub(crate) async fn wrong_password<S: Server>() {
-    let connector = starttls(S::PREFIX, "PORT").credentials(crate::support::USER, "wrong");
+    let connector = starttls(S::PREFIX, "PORT").login(plain(USER, "wrong"));
     let error = connector.connect().await.unwrap_err();
     assert_eq!(error.stage(), Stage::Auth);
     assert!(matches!(error.kind(), ErrorKind::Refused(_)));

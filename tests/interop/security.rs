@@ -137,8 +137,11 @@ async fn ehlo_after_auth() {
 }
 
 async fn wrong_password() {
-    let error =
-        postfix().credentials(var("EHLO_POSTFIX_USER"), "wrong").connect().await.unwrap_err();
+    let error = postfix()
+        .login(crate::support::plain(&var("EHLO_POSTFIX_USER"), "wrong"))
+        .connect()
+        .await
+        .unwrap_err();
     assert_eq!(error.stage(), Stage::Auth);
     assert!(matches!(error.kind(), ErrorKind::Refused(_)));
     assert_eq!(error.reply().unwrap().code().number(), 535);

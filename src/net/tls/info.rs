@@ -6,6 +6,7 @@ use tokio_rustls::rustls::{ClientConnection, ProtocolVersion};
 
 use super::TlsFault;
 use crate::Escaped;
+use crate::auth::ChannelBinding;
 
 /// What a completed TLS handshake agreed on, and how far the server's certificate is to be
 /// believed.
@@ -17,6 +18,7 @@ pub struct TlsInfo {
     cipher_suite: String,
     alpn: Option<Vec<u8>>,
     trust: Trust,
+    binding: Option<ChannelBinding>,
 }
 
 impl TlsInfo {
@@ -33,6 +35,7 @@ impl TlsInfo {
                 .unwrap_or_default(),
             alpn: connection.alpn_protocol().map(<[u8]>::to_vec),
             trust,
+            binding: binding(connection),
         }
     }
 
@@ -54,6 +57,13 @@ impl TlsInfo {
         self.alpn.as_deref()
     }
 
+    /// What AUTH can be bound to this channel by: `tls-exporter` (RFC 9266) over TLS 1.3; over TLS 1.2
+    /// `tls-server-end-point` (RFC 5929), with feature `scram`.
+    #[must_use]
+    pub const fn channel_binding(&self) -> Option<&ChannelBinding> {
+        self.binding.as_ref()
+    }
+
     /// How far the certificate is to be believed.
     #[must_use]
     pub const fn trust(&self) -> &Trust {
@@ -65,6 +75,20 @@ impl TlsInfo {
     pub const fn is_verified(&self) -> bool {
         matches!(self.trust, Trust::Verified)
     }
+}
+
+/// RFC 9266 §4.2. Over TLS 1.2 the exporter would take the extended master secret, of which rustls
+/// does not tell whether the server agreed to it.
+fn binding(connection: &ClientConnection) -> Option<ChannelBinding> {
+    if connection.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
+        let label = b"EXPORTER-Channel-Binding";
+        let exported = connection.export_keying_material([0; 32], label, None);
+        return exported.ok().map(ChannelBinding::tls_exporter);
+    }
+    #[cfg(feature = "scram")]
+    return super::end_point::end_point(connection.peer_certificates()?.first()?);
+    #[cfg(not(feature = "scram"))]
+    None
 }
 
 impl fmt::Display for TlsInfo {

@@ -7,9 +7,12 @@
 //! |---|---|
 //! | `verify` | who is asked whether a certificate is good |
 //! | `info` | what a handshake agreed on |
+//! | `end_point` | what AUTH is bound by over TLS 1.2: feature `scram` |
 //! | `fault` | why there is no TLS, in words |
 //! | `overheard` | a stream that remembers the first octets read |
 
+#[cfg(feature = "scram")]
+mod end_point;
 mod fault;
 mod info;
 mod overheard;

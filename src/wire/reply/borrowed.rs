@@ -144,13 +144,15 @@ impl<'a> ReplyRef<'a> {
     /// What the server should not have said, but was let pass.
     #[must_use]
     pub fn quirks(&self) -> Quirks {
+        let mut quirks = self.quirks;
         let class = self.code.number() / 100;
-        match self.enhanced() {
-            Some(enhanced) if u16::from(enhanced.class()) != class => {
-                self.quirks | Quirk::EnhancedClash
-            }
-            _ => self.quirks,
+        if self.enhanced().is_some_and(|enhanced| u16::from(enhanced.class()) != class) {
+            quirks.insert(Quirk::EnhancedClash);
         }
+        if self.kind == ReplyKind::Auth && self.is_completed() && self.code.number() != 235 {
+            quirks.insert(Quirk::OddAuthSuccess);
+        }
+        quirks
     }
 
     /// What the reply answers, as its reader said.
@@ -194,7 +196,7 @@ impl<'a> ReplyRef<'a> {
     }
 
     fn may_be_enhanced(&self) -> bool {
-        self.kind == ReplyKind::Other && !self.is_intermediate()
+        matches!(self.kind, ReplyKind::Auth | ReplyKind::Other) && !self.is_intermediate()
     }
 
     fn without_enhanced(&self, text: &'a [u8]) -> &'a [u8] {

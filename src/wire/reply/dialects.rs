@@ -3,7 +3,7 @@
 use super::tests::{flagged, lines, noted, one, plain, read, refused};
 use super::*;
 use crate::wire::{Code, Quirk, Quirks, Severity, Strictness};
-use ReplyKind::{Greeting, Hello, Other};
+use ReplyKind::{Auth, Greeting, Hello, Other};
 use Strictness::{Lenient, Strict, Tolerant};
 
 /// An error when strict, tolerant and lenient alike; its words.
@@ -266,6 +266,19 @@ fn dialect_55_no_enhanced_code_on_ehlo_lines() {
     let reply = plain(b"250-2.1.0 mx\r\n250 5.1.1 X\r\n", Hello);
     assert_eq!(reply.enhanced(), None);
     assert_eq!(reply.text(), "2.1.0 mx\n5.1.1 X");
+}
+
+#[test]
+fn dialect_58_another_success_of_auth_is_noted() {
+    let reply = one(b"254 Authentication OK\r\n", Auth, Strict);
+    assert_eq!(reply.quirks(), Quirks::from(Quirk::OddAuthSuccess) | Quirk::UnknownCode);
+    noted(b"250 ok\r\n", Auth, Quirk::OddAuthSuccess);
+    for usual in [&b"235 2.7.0 ok\r\n"[..], b"334 \r\n", b"535 5.7.8 no\r\n"] {
+        assert!(!one(usual, Auth, Strict).quirks().contains(Quirk::OddAuthSuccess));
+    }
+    let code = one(b"535 5.7.8 no\r\n", Auth, Strict).enhanced();
+    assert_eq!(code.map(|code| code.to_string()).as_deref(), Some("5.7.8"));
+    assert!(!one(b"254 ok\r\n", Other, Strict).quirks().contains(Quirk::OddAuthSuccess));
 }
 
 #[test]

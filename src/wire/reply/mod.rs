@@ -38,6 +38,9 @@ pub enum ReplyKind {
     /// EHLO, HELO or LHLO. No enhanced code is looked for, and lines without a code are accepted
     /// under [`Strictness::Lenient`](super::Strictness::Lenient).
     Hello,
+    /// AUTH, or a response in its dialogue: a success other than 235 is
+    /// [noted](super::Quirk::OddAuthSuccess).
+    Auth,
     /// Any other command. The default.
     #[default]
     Other,

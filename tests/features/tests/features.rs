@@ -16,6 +16,24 @@ fn c_043_a_domain_beyond_ascii_needs_idna() {
     }
 }
 
+/// Without the feature SCRAM is passed over for PLAIN, and missed where there is nothing else.
+#[test]
+fn t10_scram_is_there_with_its_feature() {
+    let password = ehlo::Credentials::new("alice", "wonderland");
+    let chosen = |offered: [&str; 2]| {
+        let chosen = password.choose(&ehlo::Offer::new(offered));
+        chosen.map(|mechanism| mechanism.name().to_owned()).map_err(|fault| fault.to_string())
+    };
+    if cfg!(feature = "scram") {
+        assert_eq!(chosen(["PLAIN", "SCRAM-SHA-256"]), Ok("SCRAM-SHA-256".to_owned()));
+    } else {
+        assert_eq!(chosen(["PLAIN", "SCRAM-SHA-256"]), Ok("PLAIN".to_owned()));
+        let words = "the server offers no mechanism that can be used (it offers CRAM-MD5, \
+                     SCRAM-SHA-256); CRAM-MD5, SCRAM-SHA-256: only with the feature `scram`";
+        assert_eq!(chosen(["CRAM-MD5", "SCRAM-SHA-256"]), Err(words.to_owned()));
+    }
+}
+
 #[cfg(all(any(feature = "net", feature = "tls"), not(feature = "ring")))]
 mod without_cryptography {
     use ehlo::{Connector, ErrorKind, Security, Stage};

@@ -1,7 +1,8 @@
 //! AUTH dialogues that a script cannot have: the mechanism's side of them.
 
 use ehlo::{
-    AuthFault, Command, Event, Exchange, Mechanism, Phase, Secret, Session, SessionConfig, Step,
+    AuthFault, Command, Credentials, Event, Exchange, Mechanism, Offer, Phase, Quirk, Reply, Secret,
+    Session, SessionConfig, Step,
 };
 
 /// Answers every challenge, and never comes to an end by itself.
@@ -67,7 +68,7 @@ fn t12_c_145_a_dialogue_without_end_is_given_up_once() {
         assert_eq!(challenged(&mut session, &mut exchange, "334 eA==\r\n"), "eA==\r\n");
     }
     assert_eq!(challenged(&mut session, &mut exchange, "334 eA==\r\n"), "*\r\n");
-    assert_eq!(exchange.into_fault(), Some(AuthFault::Endless(8)));
+    assert_eq!(exchange.end(&mut session), Some(AuthFault::Endless(8)));
     session.receive(b"334 eA==\r\n");
     assert!(session.poll().is_err());
     assert_eq!(session.phase(), Phase::Closed);
@@ -83,7 +84,7 @@ fn t12_c_145_dialect_57_what_is_not_base64_is_answered_with_a_star() {
         let end = Event::Reply(exchange.ticket());
         assert_eq!(session.poll(), Ok(Step::Event(end)));
         assert_eq!(session.phase(), Phase::Ready);
-        assert!(matches!(exchange.into_fault(), Some(AuthFault::NotBase64(_))));
+        assert!(matches!(exchange.end(&mut session), Some(AuthFault::NotBase64(_))));
     }
 }
 
@@ -105,4 +106,159 @@ fn c_144_an_initial_response_that_does_not_fit_waits_for_the_first_challenge() {
     assert_eq!(wire, "AUTH X-PATIENT\r\n");
     let response = challenged(&mut session, &mut exchange, "334 \r\n");
     assert_eq!(response.len(), 400_usize.div_ceil(3) * 4 + 2);
+}
+
+/// A server that has to prove something.
+struct Doubtful;
+
+impl Mechanism for Doubtful {
+    fn name(&self) -> &str {
+        "X-PATIENT"
+    }
+
+    fn respond(&mut self, challenge: &[u8]) -> Result<Secret, AuthFault> {
+        Ok(Secret::from(challenge))
+    }
+
+    fn succeeded(&mut self, text: &[u8]) -> Result<(), AuthFault> {
+        match text {
+            b"2.7.0 proved" => Ok(()),
+            text => Err(AuthFault::NotBase64(text.into())),
+        }
+    }
+
+    fn refused(&mut self, reply: &Reply) -> Option<AuthFault> {
+        Some(AuthFault::NotBase64(reply.octets().into()))
+    }
+}
+
+fn ended(reply: &str) -> (Session, Option<AuthFault>) {
+    let mut session = introduced();
+    let exchange = Exchange::begin(&mut session, Box::new(Doubtful)).unwrap();
+    written(&mut session);
+    session.receive(reply.as_bytes());
+    session.poll().unwrap();
+    assert!(!session.is_authenticated(), "before the mechanism has said so");
+    let fault = exchange.end(&mut session);
+    (session, fault)
+}
+
+#[test]
+fn c_147_a_success_counts_only_when_the_mechanism_has_seen_the_servers_part() {
+    let (session, fault) = ended("235 2.7.0 proved\r\n");
+    assert_eq!(fault, None);
+    assert!(session.is_authenticated());
+
+    let (mut session, fault) = ended("235 2.7.0 welcome\r\n");
+    assert_eq!(fault, Some(AuthFault::NotBase64((*b"2.7.0 welcome").into())));
+    assert!(!session.is_authenticated());
+    // The server holds the client for authenticated: it would answer 503.
+    let again = Command::auth("X-PATIENT", None).unwrap();
+    let words = session.send(&again).unwrap_err().to_string();
+    assert_eq!(words, "AUTH once more: it succeeded before");
+}
+
+#[test]
+fn dialect_59_a_refusal_may_be_told_by_the_mechanism() {
+    let (session, fault) = ended("535 no\r\n");
+    assert_eq!(fault, Some(AuthFault::NotBase64((*b"535 no\r\n").into())));
+    assert!(!session.is_authenticated());
+}
+
+#[test]
+fn dialect_58_another_2yz_than_235_is_a_success_and_noted() {
+    let mut session = introduced();
+    let (exchange, _) = begin(&mut session, None);
+    session.receive(b"254 Authentication OK\r\n");
+    session.poll().unwrap();
+    assert!(session.reply().unwrap().quirks().contains(Quirk::OddAuthSuccess));
+    assert_eq!(exchange.end(&mut session), None);
+    assert!(session.is_authenticated());
+}
+
+/// Everything that goes over the wire, and what came of it.
+fn played(credentials: &Credentials, mechanism: &str, replies: &[&str]) -> (String, String) {
+    let mut session = introduced();
+    let mechanism = credentials.choose(&Offer::new([mechanism]).server("mx.example", 587)).unwrap();
+    let mut exchange = Exchange::begin(&mut session, mechanism).unwrap();
+    let mut wire = written(&mut session);
+    for reply in replies {
+        session.receive(reply.as_bytes());
+        match session.poll().unwrap() {
+            Step::Event(Event::Challenge(_)) => {
+                exchange.challenged(&mut session).unwrap();
+                wire += &written(&mut session);
+            }
+            Step::Event(_) => break,
+            step => panic!("{step:?}"),
+        }
+    }
+    let end = match exchange.end(&mut session) {
+        Some(fault) => fault.to_string(),
+        None => format!("authenticated: {}", session.is_authenticated()),
+    };
+    (wire, end)
+}
+
+#[test]
+fn external_and_anonymous_say_one_thing() {
+    let done = "authenticated: true".to_owned();
+    let (wire, end) = played(&Credentials::external(), "EXTERNAL", &["235 ok\r\n"]);
+    assert_eq!((&*wire, &end), ("AUTH EXTERNAL =\r\n", &done));
+    let sirhc = Credentials::anonymous("sirhc");
+    let (wire, end) = played(&sirhc, "ANONYMOUS", &["235 ok\r\n"]);
+    assert_eq!((&*wire, &end), ("AUTH ANONYMOUS c2lyaGM=\r\n", &done));
+}
+
+/// The challenge of RFC 7628 §4.2.
+const REFUSED: &str = "334 eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIG1hYyIsInNjb3BlIjoiaHR0cHM6Ly9tYWlsLmdvb2dsZS5jb20vIn0K\r\n";
+
+#[test]
+fn c_151_dialect_59_a_refused_token_is_answered_and_told() {
+    let words = |mechanism| {
+        format!(
+            "{mechanism}: the token was refused (status 401, schemes bearer mac, scope \
+             https://mail.google.com/); the server said: 535 5.7.8 no"
+        )
+    };
+    let replies = [REFUSED, "535 5.7.8 no\r\n"];
+    let token = Credentials::token("tim", "ya29");
+    let (wire, end) = played(&token, "XOAUTH2", &replies);
+    assert_eq!(wire, "AUTH XOAUTH2 dXNlcj10aW0BYXV0aD1CZWFyZXIgeWEyOQEB\r\n\r\n");
+    assert_eq!(end, words("XOAUTH2"));
+    let (wire, end) = played(&token, "OAUTHBEARER", &replies);
+    assert!(wire.ends_with("\r\nAQ==\r\n"), "{wire}");
+    assert_eq!(end, words("OAUTHBEARER"));
+}
+
+#[test]
+fn t12_c_151_a_server_that_goes_on_refusing_is_left() {
+    let token = Credentials::token("tim", "ya29");
+    let replies = [REFUSED, "334 e30=\r\n", "501 5.7.0 cancelled\r\n"];
+    let (wire, end) = played(&token, "XOAUTH2", &replies);
+    assert!(wire.ends_with("\r\n\r\n*\r\n"), "{wire}");
+    assert_eq!(end, "XOAUTH2 has no answer to the challenge \"{}\"");
+}
+
+#[test]
+fn c_144_a_long_token_waits_to_be_asked_for() {
+    let token = Credentials::token("tim", "x".repeat(1500));
+    let (wire, end) = played(&token, "XOAUTH2", &["334 \r\n", REFUSED, "535 no\r\n"]);
+    assert!(wire.starts_with("AUTH XOAUTH2\r\ndXNlcj10aW0BYXV0aD1CZWFyZXIgeHh4"), "{wire}");
+    assert!(wire.ends_with("=\r\n\r\n") || wire.ends_with("\r\n\r\n"), "{wire}");
+    assert!(end.starts_with("XOAUTH2: the token was refused (status 401"), "{end}");
+}
+
+/// Without the feature SCRAM is not there, and it is said what would bring it.
+#[test]
+fn what_scram_needs_is_said() {
+    let password = Credentials::new("tim", "tanstaaf");
+    let chosen = |offered: &[&str]| {
+        let chosen = password.choose(&Offer::new(offered.iter().copied()));
+        chosen.map(|mechanism| mechanism.name().to_owned()).map_err(|fault| fault.to_string())
+    };
+    assert_eq!(chosen(&["SCRAM-SHA-256", "PLAIN"]), Ok("PLAIN".to_owned()));
+    let words = "the server offers no mechanism that can be used (it offers SCRAM-SHA-256, CRAM-MD5, \
+                 NTLM); SCRAM-SHA-256, CRAM-MD5: only with the feature `scram`; NTLM: never used";
+    assert_eq!(chosen(&["SCRAM-SHA-256", "CRAM-MD5", "NTLM"]), Err(words.to_owned()));
 }

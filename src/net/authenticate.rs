@@ -1,0 +1,132 @@
+//! AUTH over a conversation: which mechanism, and which after it. What a mechanism says is its own;
+//! how it is said, the exchange's.
+
+use std::borrow::Cow;
+
+use super::Conversation;
+#[cfg(feature = "tls")]
+use super::tls::TlsInfo;
+use crate::auth::{AuthFault, Credentials, Mechanism, Offer, TokenRefusal};
+use crate::error::{Error, ErrorKind};
+use crate::extension::Auth;
+use crate::protocol::{Event, Exchange, Stage};
+use crate::wire::Reply;
+
+impl Conversation {
+    /// Authenticates by the strongest mechanism that the server offers and the credentials fit and
+    /// allow. After a refusal the next may be tried: see [`Credentials::try_others`]; of another token,
+    /// see [`Credentials::token_from`].
+    ///
+    /// # Errors
+    /// The server refuses, offers nothing usable, has not proved what the mechanism wants proved, or
+    /// the secret would be exposed; see
+    /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext).
+    pub async fn authenticate(&mut self, credentials: &Credentials) -> Result<Reply, Error> {
+        self.settle(Stage::Auth).await?;
+        let mut offer = self.offer()?;
+        let mut credentials = Cow::Borrowed(credentials);
+        let mut provider = credentials.provider().cloned();
+        if let Some(provider) = &provider {
+            let token = provider.ask(None).await;
+            let token = token.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
+            credentials = Cow::Owned(credentials.with_token(token));
+        }
+        let mut refused = None;
+        loop {
+            let mechanism = match credentials.choose(&offer) {
+                Ok(mechanism) => mechanism,
+                Err(fault) => {
+                    let none = || self.driver.error(Stage::Auth, fault);
+                    return Err(refused.unwrap_or_else(none));
+                }
+            };
+            let name = mechanism.name().to_owned();
+            let error = match self.authenticate_with(mechanism).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            // Asked once more, and never again.
+            if let Some(provider) = provider.take_if(|_| is_of_the_token(&error)) {
+                let token = provider.ask(Some(refusal_in(&error))).await;
+                let token = token.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
+                credentials = Cow::Owned(credentials.with_token(token));
+            } else if is_followed(&error, &credentials) {
+                offer = offer.without(name);
+                refused = Some(error);
+            } else {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Whether AUTH has succeeded, on both sides.
+    #[must_use]
+    pub const fn is_authenticated(&self) -> bool {
+        self.driver.session.is_authenticated()
+    }
+
+    /// What the server offers for AUTH, over this channel.
+    fn offer(&self) -> Result<Offer, Error> {
+        let Some(auth) = self.capabilities().get::<Auth>() else {
+            let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
+            return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
+        };
+        let offer = Offer::new(auth.mechanisms());
+        #[cfg(feature = "tls")]
+        if let Some(binding) = self.tls().and_then(TlsInfo::channel_binding) {
+            return Ok(offer.channel_binding(binding.clone()));
+        }
+        Ok(offer)
+    }
+
+    /// Authenticates by this mechanism, which may be one of the caller's own, whether the server
+    /// names it or not.
+    ///
+    /// # Errors
+    /// The server refuses, the mechanism cannot answer it, or the secret would be exposed.
+    pub async fn authenticate_with(
+        &mut self,
+        mechanism: Box<dyn Mechanism>,
+    ) -> Result<Reply, Error> {
+        self.settle(Stage::Auth).await?;
+        let driver = &mut self.driver;
+        let mut exchange = Exchange::begin(&mut driver.session, mechanism)
+            .map_err(|misuse| driver.error(Stage::Auth, misuse))?;
+        loop {
+            let ticket = exchange.ticket();
+            match driver.ask(|_| Ok(ticket)).await? {
+                Event::Challenge(_) => exchange
+                    .challenged(&mut driver.session)
+                    .map_err(|misuse| driver.error(Stage::Auth, misuse))?,
+                _ => {
+                    return match exchange.end(&mut driver.session) {
+                        Some(fault) => Err(driver.error(Stage::Auth, fault)),
+                        None if driver.session.is_authenticated() => self.reply(),
+                        None => Err(driver.refused(Stage::Auth)),
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Whether another token may do: the server said so, or said no more than 535.
+fn is_of_the_token(error: &Error) -> bool {
+    let is_denied = error.reply().is_some_and(|reply| reply.code().number() == 535);
+    let refusal = refusal_in(error);
+    is_denied && (refusal.status().is_none() || refusal.is_of_the_token())
+}
+
+/// What was said of the token, which may be nothing.
+fn refusal_in(error: &Error) -> TokenRefusal {
+    match error.kind() {
+        ErrorKind::Auth(AuthFault::Token { refusal, .. }) => refusal.clone(),
+        _ => TokenRefusal::new(b""),
+    }
+}
+
+/// Whether another mechanism may be tried behind this error.
+fn is_followed(error: &Error, credentials: &Credentials) -> bool {
+    let code = error.reply().map(|reply| reply.code().number());
+    code.is_some_and(|code| credentials.goes_on_after(code))
+}

@@ -1,0 +1,287 @@
+//! AUTH over the network: every mechanism with the crate's own server, the choice among them, and
+//! the channel that SCRAM is bound to.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
+
+use std::sync::{Arc, Mutex};
+
+use ehlo::testing::{Running, Server};
+use ehlo::{
+    AuthFault, Client, Connector, Credentials, Error, ErrorKind, Retry, RootCertificates, Secret,
+    Security,
+};
+
+const HOST: &str = "mx.example.test";
+const PASSWORD: &str = "wonder,l=nd";
+const SCRAM: [&str; 6] = [
+    "SCRAM-SHA-512-PLUS",
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-512",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-1",
+];
+
+fn server<'a>(mechanisms: impl IntoIterator<Item = &'a str>) -> Server {
+    Server::new().user("al=ice,", PASSWORD).mechanisms(mechanisms)
+}
+
+/// Over TLS, to a server in memory.
+async fn login(server: Server, credentials: Credentials) -> (Result<Client, Error>, Running) {
+    let (near, far) = tokio::io::duplex(65_536);
+    let server = server.serve(far).unwrap();
+    let connector = Connector::new(HOST)
+        .roots(RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap())
+        .transcript(65_536)
+        .login(credentials);
+    (connector.connect_over(near).await, server)
+}
+
+fn alice(password: &str) -> Credentials {
+    Credentials::new("al=ice,", password)
+}
+
+fn token(token: &str) -> Credentials {
+    Credentials::token("al=ice,", token)
+}
+
+/// The lines of AUTH that the server has heard, without what they carry.
+fn tried(server: &Running) -> Vec<String> {
+    let log = server.log().concat();
+    let lines = log.lines().filter_map(|line| line.strip_prefix("C: AUTH "));
+    lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn c_147_c_148_c_149_every_mechanism_logs_in() {
+    for mechanism in SCRAM.into_iter().chain(["PLAIN", "LOGIN"]) {
+        let (client, server) = login(server([mechanism]), alice(PASSWORD)).await;
+        assert!(client.unwrap().conversation().is_authenticated(), "{mechanism}");
+        assert_eq!(tried(&server), [mechanism]);
+    }
+    let by_name = alice(PASSWORD).mechanisms(["CRAM-MD5"]);
+    login(server(["CRAM-MD5", "PLAIN"]), by_name).await.0.unwrap();
+    for mechanism in ["XOAUTH2", "OAUTHBEARER"] {
+        let long = "t".repeat(600);
+        let server = || server([mechanism]).user("al=ice,", &*long);
+        login(server(), token(PASSWORD)).await.0.unwrap();
+    }
+    login(server(["EXTERNAL"]), Credentials::external()).await.0.unwrap();
+    login(server(["ANONYMOUS"]), Credentials::anonymous("x")).await.0.unwrap();
+}
+
+#[tokio::test]
+async fn c_152_a_wrong_password_is_refused_by_every_mechanism() {
+    for mechanism in SCRAM.into_iter().chain(["PLAIN", "LOGIN", "CRAM-MD5"]) {
+        let wrong = alice("wrong").mechanisms([mechanism]);
+        let error = login(server([mechanism]), wrong).await.0.unwrap_err();
+        assert_eq!(error.reply().unwrap().code().number(), 535, "{mechanism}");
+        assert_eq!(error.retry(), Retry::Never);
+    }
+}
+
+#[tokio::test]
+async fn dialect_59_c_151_c_152_a_refused_token_is_explained() {
+    for mechanism in ["XOAUTH2", "OAUTHBEARER"] {
+        let (client, server) = login(server([mechanism]), token("stale")).await;
+        let error = client.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "authentication with {HOST} failed: {mechanism}: the token was refused (status 401, \
+                 schemes bearer, scope mail); the server said: 535 5.7.8 credentials not accepted"
+            )
+        );
+        assert_eq!(error.retry(), Retry::Never);
+        assert_eq!(error.reply().unwrap().code().number(), 535);
+        let ErrorKind::Auth(AuthFault::Token { refusal, .. }) = error.kind() else {
+            panic!("{error:?}");
+        };
+        assert!(refusal.is_of_the_token());
+        drop(server);
+    }
+}
+
+#[tokio::test]
+async fn t10_the_strongest_is_tried_and_no_other_after_a_refusal() {
+    let offered = ["PLAIN", "SCRAM-SHA-1", "CRAM-MD5", "SCRAM-SHA-256"];
+    let (client, server) = login(server(offered), alice("wrong")).await;
+    assert_eq!(
+        client.unwrap_err().to_string(),
+        format!("{HOST} said: 535 5.7.8 credentials not accepted (in reply to <secret>)")
+    );
+    assert_eq!(tried(&server), ["SCRAM-SHA-256"]);
+}
+
+#[tokio::test]
+async fn others_are_tried_when_that_is_allowed() {
+    let offered = ["PLAIN", "SCRAM-SHA-1", "CRAM-MD5", "SCRAM-SHA-256"];
+    let stubborn = || alice("wrong").try_others();
+    let (client, running) = login(server(offered), stubborn()).await;
+    let words = format!(
+        "{HOST} said: 535 5.7.8 credentials not accepted (in reply to AUTH PLAIN <secret>)"
+    );
+    assert_eq!(client.unwrap_err().to_string(), words);
+    assert_eq!(tried(&running), ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]);
+
+    let (client, running) = login(server(offered), stubborn().at_least("SCRAM-SHA-1")).await;
+    assert!(client.is_err());
+    assert_eq!(tried(&running), ["SCRAM-SHA-256", "SCRAM-SHA-1"]);
+}
+
+/// 504 says that the offer was wrong, and nothing of the password.
+#[tokio::test]
+async fn a_mechanism_that_is_not_there_after_all_is_passed_over() {
+    let offered = "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+                   C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH SCRAM-SHA-256 PLAIN\n\
+                   C: AUTH SCRAM-SHA-256 <secret>\nS: 504 5.5.4 not that one\n\
+                   C: AUTH PLAIN <secret>\nS: 235 2.7.0 welcome\n";
+    let (client, server) = login(Server::script(offered.parse().unwrap()), alice(PASSWORD)).await;
+    assert!(client.unwrap().conversation().is_authenticated());
+    drop(server);
+}
+
+#[tokio::test]
+async fn c_147_a_server_that_proves_nothing_is_left() {
+    let script = "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+                  C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH SCRAM-SHA-256 PLAIN\n\
+                  C: AUTH SCRAM-SHA-256 <secret>\nS: 235 2.7.0 welcome\nC: QUIT\nS: 221 bye\n";
+    let (client, server) = login(Server::script(script.parse().unwrap()), alice(PASSWORD)).await;
+    let error = client.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "authentication with {HOST} failed: SCRAM-SHA-256: the server has not proved that it knows \
+             the password"
+        )
+    );
+    assert!(error.transcript().unwrap().to_string().contains("C: QUIT"));
+    drop(server);
+}
+
+/// The -PLUS was taken out of the offer on its way: the client says that it could have, and the
+/// server knows better.
+#[tokio::test]
+async fn c_148_an_offer_without_its_plus_is_found_out() {
+    let (near, far) = tokio::io::duplex(65_536);
+    let server = server(["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"]).implicit_tls();
+    let server = server.serve(far).unwrap();
+    let connector = Connector::new(HOST)
+        .security(Security::Implicit)
+        .roots(RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap());
+    let mut smtp = connector.open_over(near).await.unwrap();
+    let hello = ehlo::Command::ehlo("client.example.org").unwrap();
+    smtp.say(&hello).await.unwrap();
+    let binding = smtp.tls().unwrap().channel_binding().unwrap().clone();
+    let stripped = ehlo::Offer::new(["SCRAM-SHA-256"]).channel_binding(binding);
+    let mechanism = alice(PASSWORD).choose(&stripped).unwrap();
+    let error = smtp.authenticate_with(mechanism).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "authentication with {HOST} failed: SCRAM-SHA-256: the server gave up: \
+             \"server-does-support-channel-binding\""
+        )
+    );
+    let elsewhere = ehlo::ChannelBinding::tls_exporter([0; 32]);
+    let offer = ehlo::Offer::new(["SCRAM-SHA-256-PLUS"]).channel_binding(elsewhere);
+    let mechanism = alice(PASSWORD).choose(&offer).unwrap();
+    let error = smtp.authenticate_with(mechanism).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "authentication with {HOST} failed: SCRAM-SHA-256-PLUS: the server gave up: \
+             \"channel-bindings-dont-match\""
+        )
+    );
+    assert!(!smtp.is_authenticated());
+}
+
+#[tokio::test]
+async fn t10_in_clear_nothing_is_bound_and_nothing_is_said() {
+    let (near, far) = tokio::io::duplex(65_536);
+    let running = server(["SCRAM-SHA-256"]).allow_cleartext().serve(far).unwrap();
+    let connector = Connector::new(HOST).security(Security::None).login(alice(PASSWORD));
+    let error = connector.connect_over(near).await.unwrap_err();
+    let words = "AUTH would send a secret in clear: only allow_cleartext lets it";
+    assert_eq!(error.to_string(), words);
+    assert_eq!(tried(&running), [""; 0]);
+}
+
+/// Credentials that give these tokens one by one, and what was asked.
+fn provided(tokens: &'static [&'static str]) -> (Credentials, Arc<Mutex<Vec<Option<String>>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&asked);
+    let credentials = Credentials::token_from("al=ice,", move |refused| {
+        let mut asked = note.lock().unwrap();
+        asked.push(refused.map(|refused| refused.status().unwrap_or_default().to_owned()));
+        let token = tokens.get(asked.len() - 1).copied();
+        async move {
+            tokio::task::yield_now().await;
+            token.map(Secret::from).ok_or("the issuer is away")
+        }
+    });
+    (credentials, asked)
+}
+
+#[tokio::test]
+async fn a_refused_token_is_asked_for_once_more() {
+    for mechanism in ["XOAUTH2", "OAUTHBEARER"] {
+        let (credentials, asked) = provided(&["stale", PASSWORD]);
+        let (client, server) = login(server([mechanism]), credentials).await;
+        assert!(client.unwrap().conversation().is_authenticated());
+        assert_eq!(*asked.lock().unwrap(), [None, Some("401".to_owned())]);
+        assert_eq!(tried(&server), [mechanism, mechanism]);
+    }
+    let (credentials, asked) = provided(&["stale", "staler", PASSWORD]);
+    let error = login(server(["XOAUTH2"]), credentials).await.0.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Auth(AuthFault::Token { .. })), "{error:?}");
+    assert_eq!(asked.lock().unwrap().len(), 2);
+
+    let (credentials, asked) = provided(&[PASSWORD]);
+    login(server(["XOAUTH2"]), credentials).await.0.unwrap();
+    assert_eq!(*asked.lock().unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn who_gives_no_token_is_quoted() {
+    let words =
+        format!("authentication with {HOST} failed: no token was to be had: the issuer is away");
+    for tokens in [&[][..], &["stale"]] {
+        let error = login(server(["XOAUTH2"]), provided(tokens).0).await.0.unwrap_err();
+        assert_eq!(error.to_string(), words);
+    }
+}
+
+/// What a token is good for does not change with another one.
+#[tokio::test]
+async fn a_scope_that_lacks_is_not_asked_for_again() {
+    let script = "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+                  C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH XOAUTH2\n\
+                  C: AUTH XOAUTH2 <secret>\nS: 334 eyJzdGF0dXMiOiJpbnN1ZmZpY2llbnRfc2NvcGUifQ==\nC: <secret>\n\
+                  S: 535 5.7.8 no\nC: QUIT\nS: 221 bye\n";
+    let (credentials, asked) = provided(&["narrow", "wide"]);
+    let (client, _server) = login(Server::script(script.parse().unwrap()), credentials).await;
+    assert_eq!(
+        client.unwrap_err().to_string(),
+        format!(
+            "authentication with {HOST} failed: XOAUTH2: the token was refused (status \
+             insufficient_scope); the server said: 535 5.7.8 no"
+        )
+    );
+    assert_eq!(*asked.lock().unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn c_152_a_temporary_refusal_of_a_token_stays_temporary() {
+    let script = "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+                  C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH XOAUTH2\n\
+                  C: AUTH XOAUTH2 <secret>\nS: 334 eyJzdGF0dXMiOiI0MDEifQ==\nC: <secret>\n\
+                  S: 454 4.7.0 later\nC: QUIT\nS: 221 bye\n";
+    let (credentials, asked) = provided(&["good", "better"]);
+    let (client, _server) = login(Server::script(script.parse().unwrap()), credentials).await;
+    let error = client.unwrap_err();
+    assert_eq!(error.retry(), Retry::Later);
+    assert_eq!(error.reply().unwrap().to_string(), "454 4.7.0 later");
+    assert_eq!(*asked.lock().unwrap(), [None], "a new token would not help");
+}
