@@ -6,6 +6,9 @@
 //! | `session` | the state machine: commands in, octets out; octets in, events out |
 //! | `session/check` | whether a command may be sent now |
 //! | `session/answer` | what a reply means |
+//! | `session/limits` | what the server takes of mails and recipients, and has had |
+//! | `session/octets` | octets out and in |
+//! | `session/state` | what a session can be asked |
 //! | `session/stream` | octets to and from a stream of the standard library |
 //! | `config` | what a session is told before it begins |
 //! | `event` | what it says to its driver |

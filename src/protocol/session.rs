@@ -4,9 +4,9 @@
 mod answer;
 mod check;
 mod limits;
+mod octets;
+mod state;
 mod stream;
-
-use std::io::IoSlice;
 
 use bytes::BytesMut;
 
@@ -20,7 +20,7 @@ use super::output::Output;
 use super::rules::{Act, Phase, rule};
 use super::{Stage, Transcript};
 use crate::extension::Capabilities;
-use crate::wire::{Command, ContentFault, ReplyBuffer, ReplyKind, ReplyRef, Scan, Sink, Verb};
+use crate::wire::{Command, ReplyBuffer, ReplyKind, ReplyRef, Sink, Verb};
 
 /// A conversation with a server, over bytes.
 ///
@@ -301,92 +301,6 @@ impl Session {
         Ok(first)
     }
 
-    /// Lays out what is to be written next as slices for one vectored write, and says how many
-    /// are used. `content` is what was promised and has not been consumed, from its first octet.
-    ///
-    /// None may be used although there is something to write: a lone CR at the end of what is lent
-    /// goes out later, in another form. `wrote(0)` then says that it is done with.
-    ///
-    /// # Errors
-    /// The content has an octet that cannot be sent. The session is over, and the mail was not
-    /// sent: there is no other way out of DATA.
-    pub fn gather<'a>(
-        &'a mut self,
-        content: &'a [u8],
-        slices: &mut [IoSlice<'a>],
-    ) -> Result<usize, ContentFault> {
-        let planned = self.output.plan(content, slices.len());
-        self.laid_out(planned)?;
-        Ok(self.output.slices(content, slices))
-    }
-
-    fn laid_out(&mut self, end: Result<Option<u64>, ContentFault>) -> Result<(), ContentFault> {
-        match end {
-            Ok(Some(end)) => self.flight.end_laid_out(end),
-            Ok(None) => {}
-            Err(fault) => {
-                self.close();
-                return Err(fault);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes a copy of the content that was promised: what is sent next goes out in the same write.
-    #[cfg(feature = "net")]
-    pub(crate) fn copy_in(&mut self, content: &[u8]) -> Result<(), ContentFault> {
-        let copied = self.output.copy_in(content);
-        self.laid_out(copied)
-    }
-
-    /// Octets that are to be written, of the caller's those that were copied.
-    #[cfg(feature = "net")]
-    pub(crate) fn to_write(&self) -> usize {
-        self.output.own_octets()
-    }
-
-    /// Takes note that so many octets of what was gathered have been written; says how many of
-    /// the caller's content are done with.
-    pub fn wrote(&mut self, octets: usize) -> usize {
-        let consumed = self.output.wrote(octets);
-        // A reply that is lent counts once: it is taken, and not consumed yet.
-        let lent = self.reply().map_or(0, |reply| reply.octets().len());
-        let received = self.taken + (self.input.pending().len() - lent) as u64;
-        let (transcript, content) = (&mut self.transcript, self.output.content_octets());
-        let mut ended = false;
-        self.flight.note_written(self.output.written(), received, |awaited, line| {
-            let Some(transcript) = transcript else { return };
-            if !line.is_empty() {
-                transcript.client(line);
-                transcript.content(awaited.content);
-            // The end of the content has no line of its own, and over LMTP several replies.
-            } else if awaited.act == Act::EndOfData && !std::mem::replace(&mut ended, true) {
-                transcript.content(content);
-                transcript.client(b".");
-            }
-        });
-        consumed
-    }
-
-    /// The read buffer: read into its spare capacity. What was read is looked at by the next
-    /// poll.
-    pub fn space(&mut self) -> &mut BytesMut {
-        self.input.space()
-    }
-
-    /// Takes a copy of octets that were read elsewhere than into [`space`](Self::space).
-    pub fn receive(&mut self, octets: &[u8]) {
-        // Nobody will look at what comes behind the end.
-        if self.here != Phase::Closed {
-            self.input.extend(octets);
-        }
-    }
-
-    /// The peer has closed its side. Whole replies that are buffered still surface.
-    pub const fn end_of_input(&mut self) {
-        self.input_ended = true;
-    }
-
     /// The handshake is done, after [`Step::StartTls`] or before anything was received.
     ///
     /// All that the server said in clear is forgotten (RFC 3207 §4.2). At any other time nothing is
@@ -417,152 +331,6 @@ impl Session {
         self.here = Phase::Closed;
         self.output.clear();
         self.flight.clear();
-    }
-
-    /// Whether one more command can be sent before a reply is read.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.flight.has_room(self.is_pipelining()) && !self.output.is_content_open()
-    }
-
-    /// How many replies are awaited.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.flight.len()
-    }
-
-    /// Where replies have brought the session.
-    #[must_use]
-    pub const fn phase(&self) -> Phase {
-        self.here
-    }
-
-    /// Where the session will be when everything in flight has succeeded.
-    #[must_use]
-    pub fn ahead(&self) -> Phase {
-        if self.flight.is_empty() { self.here } else { self.flight.ahead() }
-    }
-
-    /// What the server offers, by its last accepted EHLO; empty before it and after HELO.
-    #[must_use]
-    pub const fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
-    }
-
-    /// How far the channel can be trusted.
-    #[must_use]
-    pub const fn protection(&self) -> Protection {
-        self.protection
-    }
-
-    /// Whether AUTH has succeeded. Of an [`Exchange`](crate::Exchange) this is so once
-    /// [`Exchange::end`](crate::Exchange::end) has looked at the server's part, too.
-    #[must_use]
-    pub const fn is_authenticated(&self) -> bool {
-        self.authenticated && !self.unproved
-    }
-
-    /// Whether AUTH has succeeded by the server's word.
-    pub(super) const fn is_welcome(&self) -> bool {
-        self.authenticated
-    }
-
-    /// A success of AUTH is not to be believed before an exchange has said so, or it is from now on.
-    pub(super) const fn believe_success(&mut self, believed: bool) {
-        self.unproved = !believed;
-    }
-
-    /// SMTP or LMTP.
-    #[must_use]
-    pub const fn protocol(&self) -> Protocol {
-        self.config.protocol
-    }
-
-    /// Octets of content that were promised and are not written.
-    #[must_use]
-    pub const fn promised(&self) -> usize {
-        self.output.promised()
-    }
-
-    /// Whether the last octet of what a ticket was drawn for has been written: from then on the
-    /// server may have acted on it, and a mail that was ended so may have been taken.
-    #[must_use]
-    pub fn is_written(&self, ticket: Ticket) -> bool {
-        ticket <= self.flight.last_written()
-    }
-
-    /// Whether nothing up to that ticket is awaited any more. Of a session that is over nothing is.
-    #[must_use]
-    pub fn is_answered(&self, ticket: Ticket) -> bool {
-        self.flight.front().is_none_or(|front| ticket < front.ticket)
-    }
-
-    /// The transcript, where one is kept.
-    #[must_use]
-    pub const fn transcript(&self) -> Option<&Transcript> {
-        self.transcript.as_ref()
-    }
-
-    /// What has come of a reply that is not whole yet: its lines, and the octets of the last.
-    #[must_use]
-    pub fn unfinished(&self) -> &[u8] {
-        if self.lent { b"" } else { self.input.pending() }
-    }
-
-    /// The stage that the last reply belongs to: that of what it answers, or where it answers
-    /// nothing, of what was answered before it.
-    #[must_use]
-    pub const fn answered_stage(&self) -> Stage {
-        self.answered_stage
-    }
-
-    /// Whether content has begun and its end is not written: to leave it there would cut a mail.
-    /// The session's own lone dot is none.
-    pub(crate) fn is_half_sent(&self) -> bool {
-        match self.here {
-            Phase::Content => true,
-            Phase::EndOfData => {
-                self.flight.front().is_some_and(|end| !end.is_written() && !end.orphan)
-            }
-            _ => self.output.promised() > 0,
-        }
-    }
-
-    /// Whether there is anything to write.
-    #[cfg(feature = "net")]
-    pub(crate) fn is_writing(&self) -> bool {
-        self.output.is_pending()
-    }
-
-    /// Whether chunks have to be text, and then whether it may be 8-bit.
-    #[cfg(feature = "net")]
-    pub(crate) fn text_of_chunks(&self) -> Option<bool> {
-        self.declared.text()
-    }
-
-    /// What the chunk that was just sent holds was looked at before.
-    #[cfg(feature = "net")]
-    pub(crate) const fn chunk_scanned(&mut self) {
-        self.output.chunk_scanned();
-    }
-
-    /// Whether the peer has closed its side.
-    pub(crate) const fn is_input_ended(&self) -> bool {
-        self.input_ended
-    }
-
-    /// What the content of the open transaction is, by the scan that chose its parameters: it
-    /// need not be looked at again where nothing has to change.
-    pub(crate) fn scanned(&mut self, scan: &Scan) {
-        let fits = scan.eight_bit().is_none() || self.declared.eight_bit;
-        if self.here == Phase::Content && self.output.promised() == 0 && fits {
-            self.output.scanned(scan);
-        }
-    }
-
-    /// Whether commands may be sent in groups.
-    pub(crate) fn is_pipelining(&self) -> bool {
-        self.capabilities.is_pipelining()
     }
 
     const fn not_awaited(&self, what: &'static str, when: &'static str) -> Misuse {

@@ -1,0 +1,157 @@
+//! What a session can be asked: where it stands, what is on its way, what is offered.
+
+use super::Session;
+use crate::extension::Capabilities;
+use crate::protocol::config::{Protection, Protocol};
+use crate::protocol::event::Ticket;
+use crate::protocol::rules::Phase;
+use crate::protocol::{Stage, Transcript};
+use crate::wire::Scan;
+
+impl Session {
+    /// Whether one more command can be sent before a reply is read.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.flight.has_room(self.is_pipelining()) && !self.output.is_content_open()
+    }
+
+    /// How many replies are awaited.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.flight.len()
+    }
+
+    /// Where replies have brought the session.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.here
+    }
+
+    /// Where the session will be when everything in flight has succeeded.
+    #[must_use]
+    pub fn ahead(&self) -> Phase {
+        if self.flight.is_empty() { self.here } else { self.flight.ahead() }
+    }
+
+    /// What the server offers, by its last accepted EHLO; empty before it and after HELO.
+    #[must_use]
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// How far the channel can be trusted.
+    #[must_use]
+    pub const fn protection(&self) -> Protection {
+        self.protection
+    }
+
+    /// Whether AUTH has succeeded. Of an [`Exchange`](crate::Exchange) this is so once
+    /// [`Exchange::end`](crate::Exchange::end) has looked at the server's part, too.
+    #[must_use]
+    pub const fn is_authenticated(&self) -> bool {
+        self.authenticated && !self.unproved
+    }
+
+    /// Whether AUTH has succeeded by the server's word.
+    pub(in crate::protocol) const fn is_welcome(&self) -> bool {
+        self.authenticated
+    }
+
+    /// A success of AUTH is not to be believed before an exchange has said so, or it is from now on.
+    pub(in crate::protocol) const fn believe_success(&mut self, believed: bool) {
+        self.unproved = !believed;
+    }
+
+    /// SMTP or LMTP.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        self.config.protocol
+    }
+
+    /// Octets of content that were promised and are not written.
+    #[must_use]
+    pub const fn promised(&self) -> usize {
+        self.output.promised()
+    }
+
+    /// Whether the last octet of what a ticket was drawn for has been written: from then on the
+    /// server may have acted on it, and a mail that was ended so may have been taken.
+    #[must_use]
+    pub fn is_written(&self, ticket: Ticket) -> bool {
+        ticket <= self.flight.last_written()
+    }
+
+    /// Whether nothing up to that ticket is awaited any more. Of a session that is over nothing is.
+    #[must_use]
+    pub fn is_answered(&self, ticket: Ticket) -> bool {
+        self.flight.front().is_none_or(|front| ticket < front.ticket)
+    }
+
+    /// The transcript, where one is kept.
+    #[must_use]
+    pub const fn transcript(&self) -> Option<&Transcript> {
+        self.transcript.as_ref()
+    }
+
+    /// What has come of a reply that is not whole yet: its lines, and the octets of the last.
+    #[must_use]
+    pub fn unfinished(&self) -> &[u8] {
+        if self.lent { b"" } else { self.input.pending() }
+    }
+
+    /// The stage that the last reply belongs to: that of what it answers, or where it answers
+    /// nothing, of what was answered before it.
+    #[must_use]
+    pub const fn answered_stage(&self) -> Stage {
+        self.answered_stage
+    }
+
+    /// Whether content has begun and its end is not written: to leave it there would cut a mail.
+    /// The session's own lone dot is none.
+    pub(crate) fn is_half_sent(&self) -> bool {
+        match self.here {
+            Phase::Content => true,
+            Phase::EndOfData => {
+                self.flight.front().is_some_and(|end| !end.is_written() && !end.orphan)
+            }
+            _ => self.output.promised() > 0,
+        }
+    }
+
+    /// Whether there is anything to write.
+    #[cfg(feature = "net")]
+    pub(crate) fn is_writing(&self) -> bool {
+        self.output.is_pending()
+    }
+
+    /// Whether chunks have to be text, and then whether it may be 8-bit.
+    #[cfg(feature = "net")]
+    pub(crate) fn text_of_chunks(&self) -> Option<bool> {
+        self.declared.text()
+    }
+
+    /// What the chunk that was just sent holds was looked at before.
+    #[cfg(feature = "net")]
+    pub(crate) const fn chunk_scanned(&mut self) {
+        self.output.chunk_scanned();
+    }
+
+    /// Whether the peer has closed its side.
+    pub(crate) const fn is_input_ended(&self) -> bool {
+        self.input_ended
+    }
+
+    /// What the content of the open transaction is, by the scan that chose its parameters: it
+    /// need not be looked at again where nothing has to change.
+    pub(crate) fn scanned(&mut self, scan: &Scan) {
+        let fits = scan.eight_bit().is_none() || self.declared.eight_bit;
+        if self.here == Phase::Content && self.output.promised() == 0 && fits {
+            self.output.scanned(scan);
+        }
+    }
+
+    /// Whether commands may be sent in groups.
+    pub(crate) fn is_pipelining(&self) -> bool {
+        self.capabilities.is_pipelining()
+    }
+}
