@@ -269,9 +269,11 @@ impl Connector {
     /// it costs none of its own.
     ///
     /// What is risked: some servers end the connection over it although they offer PIPELINING
-    /// (Dovecot 2.3's submission proxy does, without a reply). The mails that were on their way are then
-    /// *unknown* where their last octet had been written, and *not sent* where not. And content is
-    /// sent in vain where every recipient is refused.
+    /// (Dovecot 2.3's submission proxy does over DATA, without a reply). The mails that were on their
+    /// way are then *unknown* where their last octet had been written, and *not sent* where not. Content
+    /// is sent in vain where every recipient is refused. And over BDAT an RSET goes out with the next
+    /// mail behind it: a server that refuses a last chunk, keeps its transaction open, and refuses RSET
+    /// too, would take that mail under the sender of the one before.
     #[must_use]
     pub fn run_ahead(mut self) -> Self {
         self.session = self.session.run_ahead();
