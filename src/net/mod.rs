@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `security` | how a connection is to be protected: the choice |
 //! | `connect` | from a host's name to a TCP connection, from a path to a Unix socket |
+//! | `race` | Happy Eyeballs: the order of addresses, and the next beside a silent one |
 //! | `stream` | what carries the octets: TCP, any other stream, TLS over each |
 //! | `tls/` | trust, crypto provider, handshake, and why one failed |
 //! | `connector` | how to reach a server and speak with it: the settings |
@@ -34,6 +35,7 @@ mod driver;
 mod outbox;
 mod policy;
 mod query;
+mod race;
 mod reach;
 #[cfg(feature = "tls")]
 mod secure;

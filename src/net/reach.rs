@@ -135,7 +135,7 @@ impl Connector {
         }
         connect(addresses, &self.sources, limit)
             .await
-            .map(|stream| Stream::Plain(Plain::Tcp(stream)))
+            .map(|(stream, _)| Stream::Plain(Plain::Tcp(stream)))
     }
 
     /// Does all that [`open`](Self::open) does over a stream that is given: any `AsyncRead +
