@@ -132,8 +132,8 @@ pub use extension::{
 #[cfg(feature = "net")]
 pub use net::{
     Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Conversation,
-    Deliveries, HeloPolicy, InClear, InvalidSecurity, Mail, Progress, ResolveFault, Security, Sent,
-    Source, Timeouts, Transaction, Transfer,
+    Deliveries, HeloPolicy, InClear, InvalidSecurity, InvalidUrl, Mail, Progress, ResolveFault,
+    Security, Sent, Source, Timeouts, Transaction, Transfer,
 };
 #[cfg(feature = "tls")]
 pub use net::{

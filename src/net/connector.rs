@@ -90,11 +90,16 @@ impl Connector {
     /// `mail.example.org:2525`, `192.0.2.1:25`, `[2001:db8::1]:25`.
     ///
     /// What is none of these is told by [`connect`](Self::connect), and so is every other setting
-    /// that cannot be used.
+    /// that cannot be used. A URL is [parsed](#impl-FromStr-for-Connector) instead.
+    ///
+    /// The addresses of a name are tried as RFC 8305 has it: IPv6 first, then by turns, the next one
+    /// when one has failed or been silent for 250 ms. An error names every attempt.
     pub fn new(server: impl Into<String>) -> Self {
         let server = server.into();
         let (host, port, invalid) = match split_port(&server) {
             Ok((host, port)) => (host.to_owned(), port, None),
+            // A URL may have a password in it.
+            Err(misuse) if is_url(&server) => (String::new(), None, Some(misuse)),
             Err(misuse) => (server, None, Some(misuse)),
         };
         Self {
@@ -384,6 +389,11 @@ impl DangerousConnector {
 
 /// The host and the port of `host`, `host:port`, `[v6]` or `[v6]:port`.
 fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
+    if is_url(server) {
+        // Not shown: it may have a password in it.
+        let words = "a server is host, host:port or [IPv6]:port; a URL is to be parsed";
+        return Err(Misuse::Setting(words.to_owned()));
+    }
     let is_bare_v6 = server.parse::<std::net::Ipv6Addr>().is_ok();
     let (host, port) = match server.rsplit_once(':') {
         Some((host, port)) if !is_bare_v6 && !server.ends_with(']') => (host, Some(port)),
@@ -402,9 +412,25 @@ fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
     Ok((host, port))
 }
 
+/// Whether this is a URL, or enough of one to hold a password.
+fn is_url(server: &str) -> bool {
+    server.contains("://") || server.contains('@')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn t11_a_url_that_was_not_parsed_is_not_shown() {
+        for server in ["smtps://alice:w0nder@mx.example", "alice:w0nder@mx.example:25"] {
+            let connector = Connector::new(server);
+            let words = connector.invalid.as_ref().map(ToString::to_string).unwrap_or_default();
+            assert_eq!(words, "a server is host, host:port or [IPv6]:port; a URL is to be parsed");
+            let shown = format!("{connector:?} {connector}");
+            assert!(!shown.contains("w0nder"), "{shown}");
+        }
+    }
 
     #[test]
     fn a_server_may_have_a_port() {

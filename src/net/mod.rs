@@ -9,6 +9,7 @@
 //! | `stream` | what carries the octets: TCP, any other stream, TLS over each |
 //! | `tls/` | trust, crypto provider, handshake, and why one failed |
 //! | `connector` | how to reach a server and speak with it: the settings |
+//! | `url` | the same from a URL |
 //! | `reach` | the steps from there to a client |
 //! | `driver` | THE LOOP: does on a stream what a session says, within deadlines |
 //! | `clock` | the deadline that runs |
@@ -47,6 +48,7 @@ mod timeouts;
 mod tls;
 mod transaction;
 mod transmit;
+mod url;
 mod watch;
 
 pub use batch::{Deliveries, Mail, Sent};
@@ -66,4 +68,5 @@ pub use tls::{
     TlsVersion, Trust,
 };
 pub use transaction::{Body, Transaction};
+pub use url::InvalidUrl;
 pub use watch::Progress;
