@@ -104,6 +104,7 @@
 //! | `tls` | yes | TLS by tokio-rustls |
 //! | `aws-lc-rs` | yes | its crypto provider |
 //! | `ring` | | another one; with both, aws-lc-rs is used unless [`Crypto::Ring`] is named |
+//! | `proxy` | | reaches servers through SOCKS5 and HTTP proxies, and sends a PROXY header |
 //! | `idna` | | non-ASCII domains become A-labels; without it they are refused |
 //! | `tracing` | | a span per session, an event per reply, no secret |
 //! | `testing` | | a mail server for the tests of those who use the crate: `ehlo::testing::Server` |
@@ -140,6 +141,8 @@ pub use net::{
     Crypto, DangerousConnector, InvalidRoots, InvalidTlsOptions, RootCertificates, TlsFault,
     TlsInfo, TlsReason, TlsVersion, Trust,
 };
+#[cfg(feature = "proxy")]
+pub use net::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,
     Phase, Protection, Protocol, Recipient, Refusal, Session, SessionConfig, Stage, Step, Ticket,

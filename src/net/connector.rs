@@ -11,6 +11,8 @@ use std::sync::{Arc, OnceLock};
 use tokio_rustls::rustls::ClientConfig;
 
 use super::policy::{Policy, Transfer};
+#[cfg(feature = "proxy")]
+use super::proxy::{Proxy, ProxyHeader};
 #[cfg(feature = "tls")]
 use super::tls::{Anchor, Crypto, RootCertificates, TlsOptions, TlsSetup};
 use super::{Security, Timeouts};
@@ -48,6 +50,10 @@ pub struct Connector {
     pub(super) helo: HeloPolicy,
     pub(super) credentials: Option<Credentials>,
     pub(super) sources: Vec<IpAddr>,
+    #[cfg(feature = "proxy")]
+    pub(super) proxy: Option<Proxy>,
+    #[cfg(feature = "proxy")]
+    pub(super) proxy_header: Option<ProxyHeader>,
     pub(super) timeouts: Timeouts,
     pub(super) session: SessionConfig,
     pub(super) policy: Policy,
@@ -113,6 +119,10 @@ impl Connector {
             helo: HeloPolicy::default(),
             credentials: None,
             sources: Vec::new(),
+            #[cfg(feature = "proxy")]
+            proxy: None,
+            #[cfg(feature = "proxy")]
+            proxy_header: None,
             timeouts: Timeouts::default(),
             session: SessionConfig::default(),
             policy: Policy::default(),
@@ -226,6 +236,29 @@ impl Connector {
     #[must_use]
     pub fn source_address(mut self, address: IpAddr) -> Self {
         self.sources.push(address);
+        self
+    }
+
+    /// Reaches the server through this proxy, which looks up its name. Other settings mean the same:
+    /// TLS goes through to the server, [`source_address`](Self::source_address) is where the proxy is
+    /// reached from, and [`Timeouts::connect`] covers what is said to it. A proxy has no part in a
+    /// stream that is given, and leads to no Unix socket.
+    ///
+    /// In EHLO this end is `[127.0.0.1]` unless it has a [`client_name`](Self::client_name): its own
+    /// address is the proxy's affair alone.
+    #[cfg(feature = "proxy")]
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Sends this PROXY header first, before TLS and the greeting, over any connection and any stream
+    /// that is given. For a server behind a balancer, which expects it; none by default.
+    #[cfg(feature = "proxy")]
+    #[must_use]
+    pub const fn proxy_header(mut self, header: ProxyHeader) -> Self {
+        self.proxy_header = Some(header);
         self
     }
 
@@ -388,7 +421,7 @@ impl DangerousConnector {
 }
 
 /// The host and the port of `host`, `host:port`, `[v6]` or `[v6]:port`.
-fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
+pub(super) fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
     if is_url(server) {
         // Not shown: it may have a password in it.
         let words = "a server is host, host:port or [IPv6]:port; a URL is to be parsed";

@@ -6,6 +6,7 @@
 //! | `security` | how a connection is to be protected: the choice |
 //! | `connect` | from a host's name to a TCP connection, from a path to a Unix socket |
 //! | `race` | Happy Eyeballs: the order of addresses, and the next beside a silent one |
+//! | `proxy/` | SOCKS5 and HTTP CONNECT, and the PROXY header |
 //! | `stream` | what carries the octets: TCP, any other stream, TLS over each |
 //! | `tls/` | trust, crypto provider, handshake, and why one failed |
 //! | `connector` | how to reach a server and speak with it: the settings |
@@ -35,6 +36,8 @@ mod conversation;
 mod driver;
 mod outbox;
 mod policy;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod query;
 mod race;
 mod reach;
@@ -59,6 +62,8 @@ pub use connector::DangerousConnector;
 pub use connector::{Connector, HeloPolicy, InClear};
 pub use conversation::Conversation;
 pub use policy::Transfer;
+#[cfg(feature = "proxy")]
+pub use proxy::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
 pub use security::{InvalidSecurity, Security};
 pub use source::Source;
 pub use timeouts::Timeouts;
