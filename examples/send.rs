@@ -28,7 +28,8 @@ use common::{Access, FAILED, USAGE, arguments, fail};
 Exit status: 0 all recipients accepted, 1 some, 2 none, 3 the session failed,
 4 the server may have the mail and did not say so (4 wins over 3), 64 bad arguments.")]
 struct Arguments {
-    /// Where to send it; without a port 465 for implicit TLS, 587 for starttls, else 25
+    /// Where to send it; without a port 465 for implicit TLS, 587 for starttls, else 25. Or a URL,
+    /// such as smtps://mail.example.org or lmtp+unix:///run/lmtp
     #[arg(long, value_name = "HOST:PORT")]
     server: String,
     /// Who sends it; '' is the null path of notifications
@@ -69,8 +70,10 @@ async fn main() -> ExitCode {
     if let Some(error) = error.as_ref().filter(|error| common::is_usage(error)) {
         return fail(USAGE, error);
     }
+    // A URL may have a password in it.
+    let url = common::is_url(&arguments.server).then(|| connector.to_string());
     let report = Report {
-        server: &arguments.server,
+        server: url.as_deref().unwrap_or(&arguments.server),
         elapsed_ms: began.elapsed().as_millis(),
         recipients: delivery.recipients().map(row).collect(),
         error: error.as_ref().map(failure),
