@@ -96,7 +96,7 @@ impl Proxy {
             Ok((host, port)) => (host.to_owned(), port, None),
             Err(misuse) => (String::new(), None, Some(misuse)),
         };
-        Self { kind, host, port: port.or(kind.default_port()), login: None, invalid }
+        Self { kind, host, port: port.or_else(|| kind.default_port()), login: None, invalid }
     }
 
     /// Logs in at the proxy, which gets both in clear: SOCKS5 takes 1 to 255 octets of each, HTTP a
