@@ -30,7 +30,7 @@ use console::{HELP, Input, lawful, show, words};
 #[derive(Parser)]
 #[command(after_help = HELP)]
 struct Arguments {
-    /// The server [default: an embedded one, which knows alice]
+    /// The server, or its URL [default: an embedded one, which knows alice]
     #[arg(value_name = "HOST[:PORT]")]
     server: Option<String>,
     #[command(flatten)]

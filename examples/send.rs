@@ -25,7 +25,8 @@ use report::{Failure, Row, STATUS, bar, status};
 #[derive(Parser)]
 #[command(after_help = STATUS)]
 struct Arguments {
-    /// Where to send it; without a port 465 for implicit TLS, 587 for starttls, else 25
+    /// Where to send it; without a port 465 for implicit TLS, 587 for starttls, else 25. Or a URL,
+    /// such as smtps://mail.example.org or lmtp+unix:///run/lmtp
     #[arg(long, value_name = "HOST:PORT")]
     server: String,
     /// Who sends it; '' is the null path of notifications
@@ -66,8 +67,10 @@ async fn main() -> ExitCode {
     if let Some(error) = error.as_ref().filter(|error| common::is_usage(error)) {
         return fail(USAGE, error);
     }
+    // A URL may have a password in it.
+    let url = common::is_url(&arguments.server).then(|| connector.to_string());
     let report = Report {
-        server: &arguments.server,
+        server: url.as_deref().unwrap_or(&arguments.server),
         elapsed_ms: began.elapsed().as_millis(),
         recipients: delivery.recipients().map(Row::from).collect(),
         error: error.as_ref().map(Failure::from),

@@ -10,6 +10,8 @@ use crate::auth::AuthFault;
 use crate::net::TlsFault;
 #[cfg(feature = "net")]
 use crate::net::{ConnectFault, ResolveFault};
+#[cfg(feature = "proxy")]
+use crate::net::{ProxyFault, ProxyStep};
 use crate::protocol::{
     Delivery, InvalidEnvelope, Misuse, Outcome, Stage, Transcript, Unmet, Violation,
 };
@@ -88,6 +90,9 @@ pub enum ErrorKind {
     /// None of the server's addresses can be reached.
     #[cfg(feature = "net")]
     Connect(ConnectFault),
+    /// The proxy has not connected to the server.
+    #[cfg(feature = "proxy")]
+    Proxy(ProxyFault),
     /// The TLS handshake failed.
     #[cfg(feature = "tls")]
     Tls(TlsFault),
@@ -117,6 +122,8 @@ impl ErrorKind {
             Self::Resolve(_) => "resolve",
             #[cfg(feature = "net")]
             Self::Connect(_) => "connect",
+            #[cfg(feature = "proxy")]
+            Self::Proxy(_) => "proxy",
             #[cfg(feature = "tls")]
             Self::Tls(_) => "tls",
             Self::Auth(_) => "auth",
@@ -275,6 +282,9 @@ impl Error {
             ErrorKind::LimitReached { .. } => Retry::Later,
             #[cfg(feature = "net")]
             ErrorKind::Resolve(_) => Retry::Later,
+            // Without the proxy no host can be reached.
+            #[cfg(feature = "proxy")]
+            ErrorKind::Proxy(fault) if fault.step() != ProxyStep::Request => Retry::Later,
             _ if stage == Stage::EndOfData => Retry::Unknown,
             _ if stage < Stage::Mail => Retry::NextHost,
             _ => Retry::Later,
@@ -343,6 +353,8 @@ impl fmt::Display for Error {
             ErrorKind::Resolve(fault) => fault.fmt(f)?,
             #[cfg(feature = "net")]
             ErrorKind::Connect(fault) => fault.fmt(f)?,
+            #[cfg(feature = "proxy")]
+            ErrorKind::Proxy(fault) => fault.fmt(f)?,
             #[cfg(feature = "tls")]
             ErrorKind::Tls(fault) => write!(f, "the TLS handshake with {peer} failed: {fault}")?,
             ErrorKind::Auth(fault) => write!(f, "authentication with {peer} failed: {fault}")?,
@@ -411,6 +423,8 @@ impl std::error::Error for Error {
             ErrorKind::Resolve(fault) => Some(fault),
             #[cfg(feature = "net")]
             ErrorKind::Connect(fault) => Some(fault),
+            #[cfg(feature = "proxy")]
+            ErrorKind::Proxy(fault) => Some(fault),
             #[cfg(feature = "tls")]
             ErrorKind::Tls(fault) => Some(fault),
             ErrorKind::Auth(fault) => Some(fault),

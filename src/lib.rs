@@ -106,6 +106,7 @@
 //! | `aws-lc-rs` | yes | its crypto provider |
 //! | `ring` | | another one; with both, aws-lc-rs is used unless [`Crypto::Ring`] is named |
 //! | `scram` | | AUTH by SCRAM (SHA-1, -256, -512, each with -PLUS) and CRAM-MD5 |
+//! | `proxy` | | reaches servers through SOCKS5 and HTTP proxies, and sends a PROXY header |
 //! | `idna` | | non-ASCII domains become A-labels; without it they are refused |
 //! | `tracing` | | a span per session, an event per reply, no secret |
 //! | `testing` | | a mail server for the tests of those who use the crate: `ehlo::testing::Server` |
@@ -134,14 +135,16 @@ pub use extension::{
 #[cfg(feature = "net")]
 pub use net::{
     Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Content, Conversation,
-    Deliveries, HeloPolicy, InClear, InvalidSecurity, Mail, Progress, ResolveFault, Security, Sent,
-    Source, Timeouts, Transaction, Transfer,
+    Deliveries, HeloPolicy, InClear, InvalidSecurity, InvalidUrl, Mail, Progress, ResolveFault,
+    Security, Sent, Source, Timeouts, Transaction, Transfer,
 };
 #[cfg(feature = "tls")]
 pub use net::{
     Crypto, DangerousConnector, InvalidRoots, InvalidTlsOptions, RootCertificates, TlsFault,
     TlsInfo, TlsReason, TlsVersion, Trust,
 };
+#[cfg(feature = "proxy")]
+pub use net::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,
     Phase, Protection, Protocol, Recipient, Refusal, Session, SessionConfig, Stage, Step, Ticket,

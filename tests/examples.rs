@@ -164,6 +164,26 @@ mod send {
     use super::*;
 
     #[tokio::test]
+    async fn t11_a_url_is_a_server_and_its_password_stays_out() {
+        let (server, ca) = server().await;
+        let at = format!("localhost:{}", server.port());
+        let arguments = format!(
+            "--server smtp://alice:wonderland@{at} --ca {} --from '' --to bob@example.test --json",
+            ca.path()
+        );
+        let ran = run("send", &arguments, MAIL).await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert_eq!(ran.json()["server"], format!("smtp://alice@{at}"));
+        assert_eq!(server.mails()[0].user(), Some("alice"));
+        assert!(!ran.out.contains("wonderland"), "{}", ran.out);
+
+        let arguments = "--server smtp://mx?tls=none --from '' --to bob@example.test";
+        let ran = run("send", arguments, MAIL).await;
+        let words = "error: the URL has a query, and there is nothing that it could mean\n";
+        assert_eq!((ran.status, ran.err.as_str()), (64, words));
+    }
+
+    #[tokio::test]
     async fn all_accepted_is_0() {
         let (server, ca) = server().await;
         let arguments = format!(

@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    ClientName, Connector, Error, ErrorKind, ForwardPath, ReversePath, RootCertificates, Security,
-    Stage, Timeouts,
+    ClientName, Connector, Error, ErrorKind, ForwardPath, InvalidUrl, ReversePath,
+    RootCertificates, Security, Stage, Timeouts,
 };
 
 /// The session failed.
@@ -39,9 +39,9 @@ pub(crate) type Reached = (Connector, Option<(String, String)>, Option<Running>)
 /// How to reach a server.
 #[derive(Args)]
 pub(crate) struct Access {
-    /// implicit, starttls, opportunistic or none
-    #[arg(long, value_name = "MODE", default_value_t)]
-    tls: Security,
+    /// implicit, starttls, opportunistic or none [default: what the URL says, else starttls]
+    #[arg(long, value_name = "MODE")]
+    tls: Option<Security>,
     /// Trust the certificate authorities in this PEM file, and not the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -80,7 +80,8 @@ impl Access {
         let (mut connector, embedded) = match server {
             Some(server) => (self.connector(server)?, None),
             None => {
-                let server = embedded(other, self.tls).await.map_err(|why| why.to_string())?;
+                let tls = self.tls.unwrap_or_default();
+                let server = embedded(other, tls).await.map_err(|why| why.to_string())?;
                 credentials.get_or_insert_with(|| ("alice".to_owned(), "wonderland".to_owned()));
                 let roots = RootCertificates::from_pem(server.ca_pem().as_bytes());
                 let connector = self
@@ -97,7 +98,14 @@ impl Access {
     }
 
     fn connector(&self, server: &str) -> Result<Connector, String> {
-        let mut connector = Connector::new(server).security(self.tls).transcript(TRANSCRIPT);
+        let mut connector = match is_url(server) {
+            true => server.parse().map_err(|why: InvalidUrl| why.to_string())?,
+            false => Connector::new(server),
+        };
+        connector = connector.transcript(TRANSCRIPT);
+        if let Some(tls) = self.tls {
+            connector = connector.security(tls);
+        }
         if let Some(file) = &self.ca {
             let failed = |why: &dyn ToString| format!("{}: {}", file.display(), why.to_string());
             let pem = std::fs::read(file).map_err(|why| failed(&why))?;
@@ -127,6 +135,11 @@ impl Access {
             Err(_) => Err("--user needs the password in EHLO_PASSWORD".to_owned()),
         }
     }
+}
+
+/// A server may be a URL, such as `smtps://mail.example.org` or `lmtp+unix:///run/lmtp`.
+pub(crate) fn is_url(server: &str) -> bool {
+    server.contains("://")
 }
 
 /// The server to speak with where none is given.

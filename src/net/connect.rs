@@ -11,12 +11,13 @@ use std::time::Duration;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::race::{interleave, race};
 use crate::Escaped;
 
-/// The addresses of `host`, in the resolver's order and each once. An IP literal, in brackets or
-/// bare, stands for itself.
+/// The addresses of `host`, each once and in the order to try them (see [`interleave`]). An IP
+/// literal, in brackets or bare, stands for itself.
 ///
 /// # Errors
 ///
@@ -30,26 +31,20 @@ pub(crate) async fn resolve(
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let fault = |reason| ResolveFault { host: host.to_owned(), reason };
-    let mut addresses = Vec::new();
-    match timeout(limit, lookup_host((host, port))).await {
+    let addresses = match timeout(limit, lookup_host((host, port))).await {
         Err(_) => return Err(fault(ResolveReason::TimedOut(limit))),
         Ok(Err(error)) => return Err(fault(ResolveReason::Failed(error))),
-        Ok(Ok(found)) => {
-            for address in found {
-                if !addresses.contains(&address) {
-                    addresses.push(address);
-                }
-            }
-        }
-    }
+        Ok(Ok(found)) => interleave(found),
+    };
     if addresses.is_empty() {
         return Err(fault(ResolveReason::NoAddress));
     }
     Ok(addresses)
 }
 
-/// A connection to the first of `addresses` that takes one, each within `limit`, with
-/// `TCP_NODELAY` set: a flight of commands is one write, and no reply comes until it is sent.
+/// A connection to one of `addresses`, tried in their order and beside each other as [`race`] has
+/// it, each within `limit`; and when the attempt began that made it. `TCP_NODELAY` is set: a flight
+/// of commands is one write, and no reply comes until it is sent.
 ///
 /// With `sources` not empty the local end is the first of them that is of the address's family;
 /// an address of another family is not tried, because a caller who names a source does not want
@@ -62,17 +57,8 @@ pub(crate) async fn connect(
     addresses: &[SocketAddr],
     sources: &[IpAddr],
     limit: Duration,
-) -> Result<TcpStream, ConnectFault> {
-    let mut attempts = Vec::new();
-    for &address in addresses {
-        let failure = match timeout(limit, attempt(address, sources)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(failure)) => failure,
-            Err(_) => ConnectFailure::TimedOut(limit),
-        };
-        attempts.push(ConnectAttempt { place: Place::Tcp(address), failure });
-    }
-    Err(ConnectFault { attempts })
+) -> Result<(TcpStream, Instant), ConnectFault> {
+    race(addresses, limit, |address| attempt(address, sources)).await
 }
 
 /// A connection to the Unix socket at `path`, within `limit`.
@@ -168,7 +154,11 @@ pub struct ConnectFault {
 }
 
 impl ConnectFault {
-    /// Every attempt, in the order made; empty when there was no address to try.
+    pub(super) const fn new(attempts: Vec<ConnectAttempt>) -> Self {
+        Self { attempts }
+    }
+
+    /// Every attempt, in the order begun; empty when there was no address to try.
     #[must_use]
     pub fn attempts(&self) -> &[ConnectAttempt] {
         &self.attempts
@@ -208,6 +198,10 @@ pub struct ConnectAttempt {
 }
 
 impl ConnectAttempt {
+    pub(super) const fn tcp(address: SocketAddr, failure: ConnectFailure) -> Self {
+        Self { place: Place::Tcp(address), failure }
+    }
+
     /// The address that was tried; none for a Unix socket.
     #[must_use]
     pub const fn address(&self) -> Option<SocketAddr> {
@@ -335,7 +329,7 @@ mod tests {
     async fn c_161_goes_on_to_the_address_that_listens() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
-        let stream = connect(&[closed_port().await, open], &[], LONG).await.unwrap();
+        let (stream, _) = connect(&[closed_port().await, open], &[], LONG).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
         assert!(stream.nodelay().unwrap());
     }
@@ -365,7 +359,7 @@ mod tests {
         let open = listener.local_addr().unwrap();
         let sources = ["::1".parse().unwrap(), "127.0.0.2".parse().unwrap()];
         if cfg!(target_os = "linux") {
-            let stream = connect(&[open], &sources, LONG).await.unwrap();
+            let (stream, _) = connect(&[open], &sources, LONG).await.unwrap();
             assert_eq!(stream.local_addr().unwrap().ip(), sources[1]);
         }
 
@@ -395,7 +389,7 @@ mod tests {
         let deaf = (deaf.local_addr().unwrap(), deaf);
         let limit = Duration::from_millis(100);
         let mut queued = Vec::new();
-        while let Ok(stream) = connect(&[deaf.0], &[], limit).await {
+        while let Ok((stream, _)) = connect(&[deaf.0], &[], limit).await {
             queued.push(stream);
             assert!(queued.len() < 100, "the queue has no end");
         }

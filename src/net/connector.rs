@@ -11,6 +11,8 @@ use std::sync::{Arc, OnceLock};
 use tokio_rustls::rustls::ClientConfig;
 
 use super::policy::{Policy, Transfer};
+#[cfg(feature = "proxy")]
+use super::proxy::{Proxy, ProxyHeader};
 #[cfg(feature = "tls")]
 use super::tls::{Anchor, Crypto, RootCertificates, TlsOptions, TlsSetup};
 use super::{Security, Timeouts};
@@ -48,6 +50,10 @@ pub struct Connector {
     pub(super) helo: HeloPolicy,
     pub(super) credentials: Option<Credentials>,
     pub(super) sources: Vec<IpAddr>,
+    #[cfg(feature = "proxy")]
+    pub(super) proxy: Option<Proxy>,
+    #[cfg(feature = "proxy")]
+    pub(super) proxy_header: Option<ProxyHeader>,
     pub(super) timeouts: Timeouts,
     pub(super) session: SessionConfig,
     pub(super) policy: Policy,
@@ -90,11 +96,16 @@ impl Connector {
     /// `mail.example.org:2525`, `192.0.2.1:25`, `[2001:db8::1]:25`.
     ///
     /// What is none of these is told by [`connect`](Self::connect), and so is every other setting
-    /// that cannot be used.
+    /// that cannot be used. A URL is [parsed](#impl-FromStr-for-Connector) instead.
+    ///
+    /// The addresses of a name are tried as RFC 8305 has it: IPv6 first, then by turns, the next one
+    /// when one has failed or been silent for 250 ms. An error names every attempt.
     pub fn new(server: impl Into<String>) -> Self {
         let server = server.into();
         let (host, port, invalid) = match split_port(&server) {
             Ok((host, port)) => (host.to_owned(), port, None),
+            // A URL may have a password in it.
+            Err(misuse) if is_url(&server) => (String::new(), None, Some(misuse)),
             Err(misuse) => (server, None, Some(misuse)),
         };
         Self {
@@ -108,6 +119,10 @@ impl Connector {
             helo: HeloPolicy::default(),
             credentials: None,
             sources: Vec::new(),
+            #[cfg(feature = "proxy")]
+            proxy: None,
+            #[cfg(feature = "proxy")]
+            proxy_header: None,
             timeouts: Timeouts::default(),
             session: SessionConfig::default(),
             policy: Policy::default(),
@@ -221,6 +236,29 @@ impl Connector {
     #[must_use]
     pub fn source_address(mut self, address: IpAddr) -> Self {
         self.sources.push(address);
+        self
+    }
+
+    /// Reaches the server through this proxy, which looks up its name. Other settings mean the same:
+    /// TLS goes through to the server, [`source_address`](Self::source_address) is where the proxy is
+    /// reached from, and [`Timeouts::connect`] covers what is said to it. A proxy has no part in a
+    /// stream that is given, and leads to no Unix socket.
+    ///
+    /// In EHLO this end is `[127.0.0.1]` unless it has a [`client_name`](Self::client_name): its own
+    /// address is the proxy's affair alone.
+    #[cfg(feature = "proxy")]
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Sends this PROXY header first, before TLS and the greeting, over any connection and any stream
+    /// that is given. For a server behind a balancer, which expects it; none by default.
+    #[cfg(feature = "proxy")]
+    #[must_use]
+    pub const fn proxy_header(mut self, header: ProxyHeader) -> Self {
+        self.proxy_header = Some(header);
         self
     }
 
@@ -385,7 +423,12 @@ impl DangerousConnector {
 }
 
 /// The host and the port of `host`, `host:port`, `[v6]` or `[v6]:port`.
-fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
+pub(super) fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
+    if is_url(server) {
+        // Not shown: it may have a password in it.
+        let words = "a server is host, host:port or [IPv6]:port; a URL is to be parsed";
+        return Err(Misuse::Setting(words.to_owned()));
+    }
     let is_bare_v6 = server.parse::<std::net::Ipv6Addr>().is_ok();
     let (host, port) = match server.rsplit_once(':') {
         Some((host, port)) if !is_bare_v6 && !server.ends_with(']') => (host, Some(port)),
@@ -404,9 +447,25 @@ fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
     Ok((host, port))
 }
 
+/// Whether this is a URL, or enough of one to hold a password.
+fn is_url(server: &str) -> bool {
+    server.contains("://") || server.contains('@')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn t11_a_url_that_was_not_parsed_is_not_shown() {
+        for server in ["smtps://alice:w0nder@mx.example", "alice:w0nder@mx.example:25"] {
+            let connector = Connector::new(server);
+            let words = connector.invalid.as_ref().map(ToString::to_string).unwrap_or_default();
+            assert_eq!(words, "a server is host, host:port or [IPv6]:port; a URL is to be parsed");
+            let shown = format!("{connector:?} {connector}");
+            assert!(!shown.contains("w0nder"), "{shown}");
+        }
+    }
 
     #[test]
     fn a_server_may_have_a_port() {

@@ -5,9 +5,12 @@
 //! |---|---|
 //! | `security` | how a connection is to be protected: the choice |
 //! | `connect` | from a host's name to a TCP connection, from a path to a Unix socket |
+//! | `race` | Happy Eyeballs: the order of addresses, and the next beside a silent one |
+//! | `proxy/` | SOCKS5 and HTTP CONNECT, and the PROXY header |
 //! | `stream` | what carries the octets: TCP, any other stream, TLS over each |
 //! | `tls/` | trust, crypto provider, handshake, and why one failed |
 //! | `connector` | how to reach a server and speak with it: the settings |
+//! | `url` | the same from a URL |
 //! | `reach` | the steps from there to a client |
 //! | `driver` | THE LOOP: does on a stream what a session says, within deadlines |
 //! | `clock` | the deadline that runs |
@@ -36,7 +39,10 @@ mod conversation;
 mod driver;
 mod outbox;
 mod policy;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod query;
+mod race;
 mod reach;
 #[cfg(feature = "tls")]
 mod secure;
@@ -47,6 +53,7 @@ mod timeouts;
 mod tls;
 mod transaction;
 mod transmit;
+mod url;
 mod watch;
 
 pub use batch::{Deliveries, Mail, Sent};
@@ -58,6 +65,8 @@ pub use connector::{Connector, HeloPolicy, InClear};
 pub use content::{Content, Source};
 pub use conversation::Conversation;
 pub use policy::Transfer;
+#[cfg(feature = "proxy")]
+pub use proxy::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
 pub use security::{InvalidSecurity, Security};
 pub use timeouts::Timeouts;
 #[cfg(feature = "tls")]
@@ -66,4 +75,5 @@ pub use tls::{
     TlsVersion, Trust,
 };
 pub use transaction::{Body, Transaction};
+pub use url::InvalidUrl;
 pub use watch::Progress;

@@ -1,17 +1,21 @@
 //! The steps from a name to a conversation or a client: connect, TLS, greeting, EHLO, STARTTLS,
 //! AUTH. How octets are carried is the driver's; what is lawful, the session's.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+#[cfg(feature = "proxy")]
+use tokio::io::AsyncWriteExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
 #[cfg(unix)]
 use super::connect::connect_unix;
-use super::connect::{ConnectFault, connect, resolve};
+use super::connect::{connect, resolve};
 use super::connector::{Connector, HeloPolicy, InClear};
 use super::driver::{Arrival, Driver};
+#[cfg(feature = "proxy")]
+use super::proxy::Target;
 #[cfg(feature = "tls")]
 use super::secure::Secured;
 use super::stream::{Plain, Stream};
@@ -93,17 +97,11 @@ impl Connector {
         }
         let port = self.tcp_port().map_err(|misuse| failed(Stage::Connect, misuse.into()))?;
         let whole = self.timeouts.whole().unwrap_or(Duration::MAX);
-        let addresses = match port {
-            None => Vec::new(),
-            Some(port) => resolve(&self.host, port, self.timeouts.resolve().min(whole))
-                .await
-                .map_err(|fault| failed(Stage::Resolve, ErrorKind::Resolve(fault)))?,
+        let stream = match timeout(whole, self.stream_to(port)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err((stage, kind))) => return Err(failed(stage, kind)),
+            Err(_) => return Err(failed(Stage::Connect, ErrorKind::Timeout(whole))),
         };
-        let connected = self.connect_to(&addresses);
-        let stream = timeout(whole.saturating_sub(began.elapsed()), connected)
-            .await
-            .map_err(|_| failed(Stage::Connect, ErrorKind::Timeout(whole)))?
-            .map_err(|fault| failed(Stage::Connect, ErrorKind::Connect(fault)))?;
         self.greet(stream, began).await
     }
 
@@ -127,15 +125,58 @@ impl Connector {
         }
     }
 
-    async fn connect_to(&self, addresses: &[SocketAddr]) -> Result<Stream, ConnectFault> {
-        let limit = self.timeouts.connect();
+    /// The way to the server: through a proxy, to a Unix socket, or to one of its addresses.
+    async fn stream_to(&self, port: Option<u16>) -> Result<Stream, (Stage, ErrorKind)> {
+        let (limit, whole) = (self.timeouts.connect(), self.timeouts.whole());
+        let unreachable = |fault| (Stage::Connect, ErrorKind::Connect(fault));
+        #[cfg(feature = "proxy")]
+        if let Some(stream) = self.stream_through_proxy(port).await {
+            return stream.map_err(|kind| (Stage::Connect, kind));
+        }
         #[cfg(unix)]
         if let Some(path) = &self.socket {
-            return connect_unix(path, limit).await.map(Stream::given);
+            return connect_unix(path, limit).await.map(Stream::given).map_err(unreachable);
         }
-        connect(addresses, &self.sources, limit)
+        let port = port.unwrap_or_default();
+        let patience = self.timeouts.resolve().min(whole.unwrap_or(Duration::MAX));
+        let addresses = resolve(&self.host, port, patience)
             .await
-            .map(|stream| Stream::Plain(Plain::Tcp(stream)))
+            .map_err(|fault| (Stage::Resolve, ErrorKind::Resolve(fault)))?;
+        let (stream, _) = connect(&addresses, &self.sources, limit).await.map_err(unreachable)?;
+        Ok(Stream::Plain(Plain::Tcp(stream)))
+    }
+
+    /// None where there is no proxy.
+    #[cfg(feature = "proxy")]
+    async fn stream_through_proxy(&self, port: Option<u16>) -> Option<Result<Stream, ErrorKind>> {
+        let proxy = self.proxy.as_ref()?;
+        let Some(port) = port else {
+            let words = "a Unix socket is not reached through a proxy".to_owned();
+            return Some(Err(Misuse::Setting(words).into()));
+        };
+        let checked = proxy.check().and_then(|at| Ok((at, Target::new(&self.host, port)?)));
+        let dialled = match checked {
+            Ok((at, target)) => proxy.dial(at, &target, &self.sources, &self.timeouts).await,
+            Err(misuse) => return Some(Err(misuse.into())),
+        };
+        // Given: the ends of the connection to the proxy are nothing to tell the server.
+        Some(dialled.map(Stream::given).map_err(ErrorKind::Proxy))
+    }
+
+    /// Says who is calling, where that is to be said.
+    #[cfg(feature = "proxy")]
+    async fn announce(&self, stream: &mut Stream) -> Result<(), ErrorKind> {
+        let Some(header) = &self.proxy_header else { return Ok(()) };
+        let octets = header.encode(stream.ends());
+        let written = async {
+            stream.write_all(&octets).await?;
+            stream.flush().await
+        };
+        let limit = self.timeouts.of(Stage::Connect);
+        match timeout(limit, written).await {
+            Ok(written) => written.map_err(ErrorKind::Io),
+            Err(_) => Err(ErrorKind::Timeout(limit)),
+        }
     }
 
     /// Does all that [`open`](Self::open) does over a stream that is given: any `AsyncRead +
@@ -161,7 +202,16 @@ impl Connector {
     }
 
     /// TLS where it comes first, and the greeting.
-    async fn greet(&self, stream: Stream, began: Instant) -> Result<Conversation, Error> {
+    async fn greet(
+        &self,
+        #[cfg_attr(not(feature = "proxy"), expect(unused_mut, reason = "nothing goes first"))]
+        mut stream: Stream,
+        began: Instant,
+    ) -> Result<Conversation, Error> {
+        #[cfg(feature = "proxy")]
+        if let Err(kind) = self.announce(&mut stream).await {
+            return Err(Error::new(Stage::Connect, kind).with_peer(&self.host, began.elapsed()));
+        }
         let mut config = self.session.clone().protocol(self.protocol);
         if self.security.requires_tls() {
             config = config.require_tls();

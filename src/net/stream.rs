@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
+#[cfg(feature = "proxy")]
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -68,6 +70,17 @@ impl Stream {
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.get_ref().0.plain().local_ip(),
             Self::Gone => None,
+        }
+    }
+
+    /// The addresses of this end and of the other; none but for TCP.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        match self {
+            Self::Plain(Plain::Tcp(stream)) => {
+                stream.local_addr().ok().zip(stream.peer_addr().ok())
+            }
+            _ => None,
         }
     }
 

@@ -121,7 +121,7 @@ macro_rules! stages {
 
 stages! {
     resolve, with_resolve: "the addresses of a host name. Default 30 s: resolvers themselves give up earlier.";
-    connect, with_connect: "a connection, for each address anew. Default 30 s: a path that lives answers within a few, and the other addresses wait behind it.";
+    connect, with_connect: "a connection, for each address anew. Default 30 s: a path that lives answers within a few. The next address is tried beside one that has been silent for 250 ms (RFC 8305 §5).";
     handshake, with_handshake: "the TLS handshake. Default 1 min.";
     greeting, with_greeting: "the greeting. Default 5 min (RFC 5321 §4.5.3.2.1): servers delay it to shake off spammers.";
     hello, with_hello: "the reply to EHLO, HELO or LHLO. Default 5 min, as for MAIL.";
