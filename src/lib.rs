@@ -137,8 +137,8 @@ pub use net::{
 };
 #[cfg(feature = "tls")]
 pub use net::{
-    Crypto, DangerousConnector, InvalidRoots, InvalidTlsOptions, RootCertificates, TlsFault,
-    TlsInfo, TlsReason, TlsVersion, Trust,
+    Crypto, DangerousConnector, InvalidRoots, RootCertificates, TlsFault, TlsInfo, TlsReason,
+    TlsVersion, Trust,
 };
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,

@@ -60,8 +60,7 @@ pub use source::Source;
 pub use timeouts::Timeouts;
 #[cfg(feature = "tls")]
 pub use tls::{
-    Crypto, InvalidRoots, InvalidTlsOptions, RootCertificates, TlsFault, TlsInfo, TlsReason,
-    TlsVersion, Trust,
+    Crypto, InvalidRoots, RootCertificates, TlsFault, TlsInfo, TlsReason, TlsVersion, Trust,
 };
 pub use transaction::{Body, Transaction};
 pub use watch::Progress;
