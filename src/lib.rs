@@ -104,6 +104,7 @@
 //! | `tls` | yes | TLS by tokio-rustls |
 //! | `aws-lc-rs` | yes | its crypto provider |
 //! | `ring` | | another one; with both, aws-lc-rs is used unless [`Crypto::Ring`] is named |
+//! | `x509` | | what is written in a server's certificates, in `TlsInfo` and in errors |
 //! | `idna` | | non-ASCII domains become A-labels; without it they are refused |
 //! | `tracing` | | a span per session, an event per reply, no secret |
 //! | `testing` | | a mail server for the tests of those who use the crate: `ehlo::testing::Server` |
@@ -129,6 +130,8 @@ pub use extension::{
     OriginalRecipient, Pipelining, Prdr, Priority, RcptParam, RequireTls, ReturnContent, Rrvs,
     ServerLimits, Size, SmtpUtf8, StartTls, Submitter, ValidSince, Xclient, Xforward, Xverp,
 };
+#[cfg(feature = "x509")]
+pub use net::CertificateDetails;
 #[cfg(feature = "net")]
 pub use net::{
     Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Conversation,
@@ -137,8 +140,9 @@ pub use net::{
 };
 #[cfg(feature = "tls")]
 pub use net::{
-    Crypto, DangerousConnector, InvalidRoots, RootCertificates, TlsFault, TlsInfo, TlsReason,
-    TlsVersion, Trust,
+    ClientCertificate, Crypto, DangerousConnector, InvalidClientCertificate, InvalidPin,
+    InvalidRevocationLists, InvalidRoots, PeerCertificate, Pin, RevocationLists, RootCertificates,
+    TlsFault, TlsInfo, TlsReason, TlsVersion, Trust, TrustedBy,
 };
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,

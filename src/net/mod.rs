@@ -58,9 +58,13 @@ pub use policy::Transfer;
 pub use security::{InvalidSecurity, Security};
 pub use source::Source;
 pub use timeouts::Timeouts;
+#[cfg(feature = "x509")]
+pub use tls::CertificateDetails;
 #[cfg(feature = "tls")]
 pub use tls::{
-    Crypto, InvalidRoots, RootCertificates, TlsFault, TlsInfo, TlsReason, TlsVersion, Trust,
+    ClientCertificate, Crypto, InvalidClientCertificate, InvalidPin, InvalidRevocationLists,
+    InvalidRoots, PeerCertificate, Pin, RevocationLists, RootCertificates, TlsFault, TlsInfo,
+    TlsReason, TlsVersion, Trust, TrustedBy,
 };
 pub use transaction::{Body, Transaction};
 pub use watch::Progress;

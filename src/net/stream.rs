@@ -12,8 +12,6 @@ use tokio::net::TcpStream;
 
 #[cfg(feature = "tls")]
 use super::tls::{TlsFault, TlsInfo, TlsSetup, TlsStream};
-#[cfg(feature = "tls")]
-use tokio_rustls::rustls::pki_types::ServerName;
 
 /// What a stream given by the caller has to be. Every type that can be, is.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -42,14 +40,10 @@ impl Stream {
     /// A future dropped midway leaves a stream that is closed; so does a failure, since after it
     /// nothing may be said in clear (RFC 3207 §4).
     #[cfg(feature = "tls")]
-    pub(crate) async fn start_tls(
-        &mut self,
-        setup: &TlsSetup,
-        name: &ServerName<'static>,
-    ) -> Result<TlsInfo, TlsFault> {
+    pub(crate) async fn start_tls(&mut self, setup: &TlsSetup) -> Result<TlsInfo, TlsFault> {
         match std::mem::replace(self, Self::Gone) {
             Self::Plain(plain) => {
-                let (stream, info) = setup.handshake(plain, name).await?;
+                let (stream, info) = setup.handshake(plain).await?;
                 *self = Self::Tls(Box::new(stream));
                 Ok(info)
             }

@@ -5,10 +5,13 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
-use super::verify::SelfSigned;
+use super::Pin;
+use super::utc::Utc;
+use super::verify::Told;
 use crate::Escaped;
 
 /// A TLS handshake that failed, or a certificate that would have made it fail.
@@ -35,7 +38,12 @@ impl TlsFault {
             return Self::new(reason, error);
         }
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-            Some(tls) => Self::from(tls.clone()),
+            Some(tls) => match (TlsReason::of(tls), old_version(heard)) {
+                (TlsReason::NoCommonVersion { .. }, chosen @ Some(_)) => {
+                    Self::new(TlsReason::NoCommonVersion { chosen }, tls.clone())
+                }
+                _ => Self::from(tls.clone()),
+            },
             None if is_closing(error.kind()) => Self::new(TlsReason::Closed, error),
             None => Self::new(TlsReason::Io, error),
         }
@@ -48,6 +56,11 @@ impl TlsFault {
 
     pub(crate) fn already_secured() -> Self {
         Self::from(Error::General("TLS is spoken already".to_owned()))
+    }
+
+    /// The handshake was given up after so long.
+    pub(crate) const fn timed_out(after: Duration) -> Self {
+        Self { reason: TlsReason::TimedOut { after }, source: None }
     }
 
     pub(super) fn no_roots(error: Error) -> Self {
@@ -84,6 +97,15 @@ impl StdError for TlsFault {
     }
 }
 
+/// Equal if they say the same.
+impl PartialEq for TlsFault {
+    fn eq(&self, other: &Self) -> bool {
+        self.reason == other.reason && self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for TlsFault {}
+
 /// What is wrong, of a [`TlsFault`]. Times are seconds since 1970-01-01 00:00 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -91,6 +113,9 @@ pub enum TlsReason {
     /// The certificate was valid until `not_after`; the clock here says `now`.
     #[non_exhaustive]
     Expired {
+        /// Whose it is, where it is not the server's own but one in between; told with the feature
+        /// `x509`.
+        subject: Option<String>,
         /// The end of its validity, where the verifier tells.
         not_after: Option<u64>,
         /// When it was checked, by this machine's clock.
@@ -99,6 +124,9 @@ pub enum TlsReason {
     /// The certificate becomes valid at `not_before`; the clock here says `now`.
     #[non_exhaustive]
     NotYetValid {
+        /// Whose it is, where it is not the server's own but one in between; told with the feature
+        /// `x509`.
+        subject: Option<String>,
         /// The start of its validity, where the verifier tells.
         not_before: Option<u64>,
         /// When it was checked, by this machine's clock.
@@ -113,17 +141,42 @@ pub enum TlsReason {
         presented: Vec<String>,
     },
     /// No trusted authority vouches for the certificate.
-    UnknownIssuer,
+    #[non_exhaustive]
+    UnknownIssuer {
+        /// Who signed the last certificate of those that the server sent: raw, from a stranger.
+        /// Told with the feature `x509`.
+        issuer: Option<String>,
+    },
     /// The certificate vouches for itself, and is not trusted.
     SelfSigned,
     /// The certificate is one of an authority, used as if it were a server's.
     IsAuthority,
     /// The certificate was withdrawn by its issuer.
     Revoked,
+    /// A revocation list that was given is out of date.
+    #[non_exhaustive]
+    StaleRevocationList {
+        /// By when its issuer promised another, where the verifier tells.
+        next_update: Option<u64>,
+        /// When it was looked at, by this machine's clock.
+        now: Option<u64>,
+    },
+    /// The certificate has none of the pins that were given.
+    #[non_exhaustive]
+    NotPinned {
+        /// The SHA-256 of the certificate.
+        fingerprint: Option<Pin>,
+        /// The SHA-256 of its public key.
+        public_key: Option<Pin>,
+    },
     /// The certificate was not accepted for another reason, which the source tells.
     Certificate,
     /// No version of TLS that both sides allow.
-    NoCommonVersion,
+    #[non_exhaustive]
+    NoCommonVersion {
+        /// The one that the server chose, such as `TLS 1.0`, where it did.
+        chosen: Option<&'static str>,
+    },
     /// The server sent something else than TLS.
     #[non_exhaustive]
     NotTls {
@@ -138,6 +191,12 @@ pub enum TlsReason {
     },
     /// The connection was closed during the handshake.
     Closed,
+    /// The handshake was not done in time.
+    #[non_exhaustive]
+    TimedOut {
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// The connection broke during the handshake, which the source tells.
     Io,
     /// This system has no trusted root certificates.
@@ -156,23 +215,30 @@ impl TlsReason {
                 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
                 | PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled,
-            ) => Self::NoCommonVersion,
+            ) => Self::NoCommonVersion { chosen: None },
             Error::AlertReceived(alert) => Self::Alert { name: spaced(&format!("{alert:?}")) },
             _ => Self::Other,
         }
     }
 
-    fn of_certificate(error: &CertificateError) -> Self {
+    pub(super) fn of_certificate(error: &CertificateError) -> Self {
         match error {
-            CertificateError::ExpiredContext { time, not_after } => {
-                Self::Expired { not_after: Some(not_after.as_secs()), now: Some(time.as_secs()) }
+            CertificateError::ExpiredContext { time, not_after } => Self::Expired {
+                subject: None,
+                not_after: Some(not_after.as_secs()),
+                now: Some(time.as_secs()),
+            },
+            CertificateError::Expired => {
+                Self::Expired { subject: None, not_after: None, now: None }
             }
-            CertificateError::Expired => Self::Expired { not_after: None, now: None },
             CertificateError::NotValidYetContext { time, not_before } => Self::NotYetValid {
+                subject: None,
                 not_before: Some(not_before.as_secs()),
                 now: Some(time.as_secs()),
             },
-            CertificateError::NotValidYet => Self::NotYetValid { not_before: None, now: None },
+            CertificateError::NotValidYet => {
+                Self::NotYetValid { subject: None, not_before: None, now: None }
+            }
             CertificateError::NotValidForNameContext { expected, presented } => Self::WrongName {
                 expected: Some(expected.to_str().into_owned()),
                 presented: presented.iter().filter_map(|name| bare(name)).collect(),
@@ -180,13 +246,26 @@ impl TlsReason {
             CertificateError::NotValidForName => {
                 Self::WrongName { expected: None, presented: Vec::new() }
             }
-            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            CertificateError::UnknownIssuer => Self::UnknownIssuer { issuer: None },
             CertificateError::Revoked => Self::Revoked,
-            CertificateError::Other(other) if other.0.is::<SelfSigned>() => Self::SelfSigned,
-            CertificateError::Other(other) => match other.0.downcast_ref() {
-                Some(webpki::Error::CaUsedAsEndEntity) => Self::IsAuthority,
-                _ => Self::Certificate,
-            },
+            CertificateError::ExpiredRevocationListContext { time, next_update } => {
+                Self::StaleRevocationList {
+                    next_update: Some(next_update.as_secs()),
+                    now: Some(time.as_secs()),
+                }
+            }
+            CertificateError::ExpiredRevocationList => {
+                Self::StaleRevocationList { next_update: None, now: None }
+            }
+            CertificateError::Other(other) => {
+                if let Some(told) = other.0.downcast_ref::<Told>() {
+                    return told.reason.clone();
+                }
+                match other.0.downcast_ref() {
+                    Some(webpki::Error::CaUsedAsEndEntity) => Self::IsAuthority,
+                    _ => Self::Certificate,
+                }
+            }
             _ => Self::Certificate,
         }
     }
@@ -195,15 +274,17 @@ impl TlsReason {
 impl fmt::Display for TlsReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Expired { not_after, now } => {
-                f.write_str("the server's certificate has expired")?;
+            Self::Expired { subject, not_after, now } => {
+                whose(f, subject.as_deref())?;
+                f.write_str(" has expired")?;
                 if let Some(not_after) = not_after {
                     write!(f, ": it was valid until {}", Utc(*not_after))?;
                 }
                 clock(f, *now)
             }
-            Self::NotYetValid { not_before, now } => {
-                f.write_str("the server's certificate is not valid yet")?;
+            Self::NotYetValid { subject, not_before, now } => {
+                whose(f, subject.as_deref())?;
+                f.write_str(" is not valid yet")?;
                 if let Some(not_before) = not_before {
                     write!(f, ": it will be from {}", Utc(*not_before))?;
                 }
@@ -225,14 +306,23 @@ impl fmt::Display for TlsReason {
                 f.write_str(match name.as_str() {
                     "handshake failure" => " (often: no cipher suite in common)",
                     "certificate required" => " (it wants a client certificate)",
+                    "no application protocol" => {
+                        " (it speaks none of the ALPN protocols asked for)"
+                    }
                     "unrecognised name" => " (it does not go by the name it was asked for)",
                     _ => "",
                 })
             }
-            Self::UnknownIssuer => f.write_str(
-                "the issuer of the server's certificate is not trusted here: its root certificate \
-                 is missing here, or the server does not send the intermediate ones",
-            ),
+            Self::UnknownIssuer { issuer } => {
+                f.write_str("the issuer of the server's certificate")?;
+                if let Some(issuer) = issuer {
+                    write!(f, ", \"{}\",", Escaped::new(issuer.as_bytes()))?;
+                }
+                f.write_str(
+                    " is not trusted here: its root certificate is missing here, or the server \
+                     does not send the intermediate ones",
+                )
+            }
             Self::SelfSigned => f.write_str(
                 "the server's certificate is self-signed and is not among the trusted roots",
             ),
@@ -241,10 +331,34 @@ impl fmt::Display for TlsReason {
                  self-signed ones often are: it cannot stand for a server, even when trusted",
             ),
             Self::Revoked => f.write_str("the server's certificate has been revoked by its issuer"),
+            Self::StaleRevocationList { next_update, now } => {
+                f.write_str("the revocation list for the server's certificate is out of date")?;
+                if let Some(next_update) = next_update {
+                    write!(f, ": another was due by {}", Utc(*next_update))?;
+                }
+                clock(f, *now)
+            }
+            Self::NotPinned { fingerprint, public_key } => {
+                f.write_str("the server's certificate is none of those that are pinned")?;
+                if let Some(fingerprint) = fingerprint {
+                    write!(f, ": its fingerprint is {fingerprint}")?;
+                }
+                match public_key {
+                    Some(public_key) => write!(f, ", its public key is {public_key}"),
+                    None => Ok(()),
+                }
+            }
             Self::Certificate => f.write_str("the server's certificate was not accepted"),
-            Self::NoCommonVersion => f.write_str(
+            Self::NoCommonVersion { chosen: None } => f.write_str(
                 "the server speaks no version of TLS that is allowed here (1.2 and 1.3 by default)",
             ),
+            Self::NoCommonVersion { chosen: Some(chosen) } => write!(
+                f,
+                "the server chose {chosen}, which is not allowed here (1.2 and 1.3 are, by default)"
+            ),
+            Self::TimedOut { after } => {
+                write!(f, "the TLS handshake was not done within {after:?}")
+            }
             Self::Closed => {
                 f.write_str("the server closed the connection during the TLS handshake")
             }
@@ -255,6 +369,16 @@ impl fmt::Display for TlsReason {
             ),
             Self::Other => f.write_str("the TLS handshake failed"),
         }
+    }
+}
+
+fn whose(f: &mut fmt::Formatter<'_>, subject: Option<&str>) -> fmt::Result {
+    match subject {
+        Some(subject) => {
+            let subject = Escaped::new(subject.as_bytes());
+            write!(f, "a certificate between the server's and its root, \"{subject}\",")
+        }
+        None => f.write_str("the server's certificate"),
     }
 }
 
@@ -306,6 +430,21 @@ const fn is_record_type(octet: u8) -> bool {
     matches!(octet, 20..=24)
 }
 
+/// The version in a ServerHello, which is the first message of a server (RFC 5246 §7.4.1.3): where
+/// it is 1.3, its field says 1.2. None for anything else.
+fn old_version(heard: &[u8]) -> Option<&'static str> {
+    match heard {
+        [22, _, _, _, _, 2, _, _, _, 3, minor, ..] => match minor {
+            0 => Some("SSL 3.0"),
+            1 => Some("TLS 1.0"),
+            2 => Some("TLS 1.1"),
+            3 => Some("TLS 1.2"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn first_line(heard: &[u8]) -> &[u8] {
     let end = memchr::memchr2(b'\r', b'\n', heard).unwrap_or(heard.len());
     heard.get(..end).unwrap_or(heard)
@@ -349,41 +488,8 @@ fn spaced(camel: &str) -> String {
     words
 }
 
-/// Seconds since 1970 as `2026-01-31 12:00 UTC`.
-struct Utc(u64);
-
-impl fmt::Display for Utc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil(self.0 / DAY);
-        let minutes = self.0 % DAY / 60;
-        let (hour, minute) = (minutes / 60, minutes % 60);
-        write!(f, "{year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
-    }
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap
-/// day comes last, and in cycles of 400 years, which all have as many days.
-const fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days.saturating_add(DAYS_FROM_YEAR_0_TO_1970);
-    let (cycle, day) = (days / DAYS_IN_CYCLE, days % DAYS_IN_CYCLE);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * day + 2) / 153;
-    let day = day - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year + 400 * cycle + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
-}
-
 /// As many names as fit on a screen's line or two; certificates of hosters list hundreds.
 const NAMES_SHOWN: usize = 8;
-
-const DAY: u64 = 24 * 60 * 60;
-
-/// From 0000-03-01 to 1970-01-01.
-const DAYS_FROM_YEAR_0_TO_1970: u64 = 719_468;
-
-const DAYS_IN_CYCLE: u64 = 146_097;
 
 #[cfg(test)]
 mod tests {
@@ -449,18 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn times_far_and_near() {
-        for (seconds, shown) in [
-            (0, "1970-01-01 00:00 UTC"),
-            (951_782_399, "2000-02-28 23:59 UTC"),
-            (951_782_400, "2000-02-29 00:00 UTC"),
-            (4_107_542_400, "2100-03-01 00:00 UTC"),
-            (253_402_300_799, "9999-12-31 23:59 UTC"),
-        ] {
-            assert_eq!(Utc(seconds).to_string(), shown);
-        }
-        // Whatever number stands there, it can be shown.
-        assert!(Utc(u64::MAX).to_string().ends_with(" UTC"));
+    fn every_time_can_be_shown() {
         let error = CertificateError::ExpiredContext {
             time: UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX)),
             not_after: UnixTime::since_unix_epoch(Duration::ZERO),

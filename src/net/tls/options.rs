@@ -7,12 +7,20 @@ use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 
-use super::RootCertificates;
+use super::{ClientCertificate, Pin, RevocationLists, RootCertificates, TlsVersion};
 
 /// What a caller may choose about TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsOptions {
     pub(crate) anchor: Anchor,
+    /// The server's certificate has to have one of them, where there is one.
+    pub(crate) pins: Vec<Pin>,
+    /// What the given roots have withdrawn.
+    pub(crate) revocation: Option<RevocationLists>,
+    pub(crate) identity: Option<ClientCertificate>,
+    pub(crate) alpn: Vec<Vec<u8>>,
+    pub(crate) sni: Sni,
+    pub(crate) minimum: TlsVersion,
     /// The named provider; otherwise aws-lc-rs where it is compiled in, else ring.
     pub(crate) crypto: Option<Crypto>,
     /// Where the time comes from; tests stop it.
@@ -21,7 +29,17 @@ pub(crate) struct TlsOptions {
 
 impl Default for TlsOptions {
     fn default() -> Self {
-        Self { anchor: Anchor::default(), crypto: None, clock: Arc::new(DefaultTimeProvider) }
+        Self {
+            anchor: Anchor::default(),
+            pins: Vec::new(),
+            revocation: None,
+            identity: None,
+            alpn: Vec::new(),
+            sni: Sni::default(),
+            minimum: TlsVersion::Tls12,
+            crypto: None,
+            clock: Arc::new(DefaultTimeProvider),
+        }
     }
 }
 
@@ -33,10 +51,54 @@ pub(crate) enum Anchor {
     Platform,
     /// These and no others.
     Roots(RootCertificates),
+    /// The pins, with no regard to issuer, name and dates.
+    Pins,
     /// A configuration of rustls, taken as it is.
     Config(Arc<ClientConfig>),
     /// Every certificate is taken. Only behind a door with an ugly name.
     Anything,
+}
+
+/// The name that is sent in the handshake, in clear.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Sni {
+    /// The one that the certificate is checked for.
+    #[default]
+    AsChecked,
+    Named(String),
+    Omitted,
+}
+
+impl TlsOptions {
+    /// # Errors
+    ///
+    /// When they contradict each other. None is passed over in silence: what was asked for would
+    /// seem to hold.
+    pub(super) fn agree(&self) -> Result<(), InvalidTlsOptions> {
+        if matches!(self.anchor, Anchor::Config(_)) {
+            let beside = [
+                (!self.pins.is_empty(), "a pin"),
+                (self.revocation.is_some(), "a revocation list"),
+                (self.identity.is_some(), "a client certificate"),
+                (!self.alpn.is_empty(), "ALPN"),
+                (!matches!(self.sni, Sni::AsChecked), "another SNI"),
+                (self.minimum != TlsVersion::Tls12, "a minimum version"),
+                (self.crypto.is_some(), "a crypto provider"),
+            ];
+            if let Some((_, what)) = beside.into_iter().find(|(is_given, _)| *is_given) {
+                return Err(InvalidTlsOptions::BesideConfig(what));
+            }
+        }
+        match (&self.anchor, self.pins.is_empty()) {
+            (Anchor::Pins, true) => return Err(InvalidTlsOptions::NoPin),
+            (Anchor::Anything, false) => return Err(InvalidTlsOptions::PinIgnored),
+            _ => {}
+        }
+        if self.revocation.is_some() && !matches!(self.anchor, Anchor::Roots(_)) {
+            return Err(InvalidTlsOptions::RevocationWithoutRoots);
+        }
+        Ok(())
+    }
 }
 
 /// The cryptography under TLS.
@@ -94,6 +156,19 @@ pub(crate) enum InvalidTlsOptions {
     /// The provider that was named is not compiled in; its feature has the same name.
     #[error("the crypto provider {0} is not compiled in: enable feature {0}")]
     ProviderMissing(&'static str),
+    /// A whole configuration leaves no place for this.
+    #[error("a whole ClientConfig is taken as it is: {0} has to be set in it")]
+    BesideConfig(&'static str),
+    #[error("pins_alone needs a pin")]
+    NoPin,
+    #[error("a pin is in vain where any certificate is accepted: pins_alone is what does that")]
+    PinIgnored,
+    #[error(
+        "revocation lists go with roots that are given: what the platform trusts, it checks itself"
+    )]
+    RevocationWithoutRoots,
+    #[error("the client certificate cannot be used: {0}")]
+    ClientCertificate(&'static str),
     /// No certificate can be for this name.
     #[error("{} is neither a host name nor an address", crate::Escaped::new(.0.as_bytes()))]
     ServerName(String),
