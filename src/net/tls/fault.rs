@@ -4,6 +4,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -421,8 +422,12 @@ fn wrong_name(
 /// listing's dress; none for kinds that are not a server's name.
 fn bare(listed: &str) -> Option<String> {
     let dns = listed.strip_prefix("DnsName(\"").and_then(|rest| rest.strip_suffix("\")"));
-    let ip = || listed.strip_prefix("IpAddress(")?.strip_suffix(')');
-    dns.or_else(ip).map(str::to_owned)
+    let ip = || {
+        let ip = listed.strip_prefix("IpAddress(")?.strip_suffix(')')?;
+        // It shortens IPv6 addresses in a way of its own.
+        Some(ip.parse::<IpAddr>().map_or_else(|_| ip.to_owned(), |ip| ip.to_string()))
+    };
+    dns.map(str::to_owned).or_else(ip)
 }
 
 /// The five content types of a TLS record (RFC 8446 §5.1, RFC 6520).
@@ -536,9 +541,10 @@ mod tests {
                     "DnsName(\"a\u{1b}b\")".to_owned(),
                     "DirectoryName".to_owned(),
                     "IpAddress(192.0.2.1)".to_owned(),
+                    "IpAddress(0::1)".to_owned(),
                 ],
             },
-            r"the server's certificate is not for mx.example but for a\x1bb, 192.0.2.1",
+            r"the server's certificate is not for mx.example but for a\x1bb, 192.0.2.1, ::1",
         );
     }
 

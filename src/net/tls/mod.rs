@@ -32,8 +32,7 @@ mod roots;
 mod utc;
 mod verify;
 
-#[cfg(test)]
-#[cfg(feature = "testing")]
+#[cfg(all(test, feature = "testing", feature = "x509"))]
 mod tests;
 
 use std::sync::{Arc, OnceLock};
