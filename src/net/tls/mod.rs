@@ -14,7 +14,8 @@
 //! | `info` | what a handshake agreed on |
 //! | `peer` | a certificate that the server has shown |
 //! | `details` | what is written in one (feature `x509`) |
-//! | `fault` | why there is no TLS, in words |
+//! | `fault` | why there is no TLS |
+//! | `reason` | the same in words |
 //! | `utc` | times as people read them |
 //! | `overheard` | a stream that remembers the first octets read |
 
@@ -27,6 +28,7 @@ mod options;
 mod overheard;
 mod peer;
 mod pin;
+mod reason;
 mod revocation;
 mod roots;
 mod utc;
@@ -56,12 +58,13 @@ use verify::{Accepting, Explaining, Judge, Pins, PinsAlone};
 pub use client_certificate::{ClientCertificate, InvalidClientCertificate};
 #[cfg(feature = "x509")]
 pub use details::CertificateDetails;
-pub use fault::{TlsFault, TlsReason};
+pub use fault::TlsFault;
 pub use info::{TlsInfo, TlsVersion, Trust, TrustedBy};
 pub use options::Crypto;
 pub(crate) use options::{Anchor, InvalidTlsOptions, Sni, TlsOptions, server_name};
 pub use peer::PeerCertificate;
 pub use pin::{InvalidPin, Pin};
+pub use reason::TlsReason;
 pub use revocation::{InvalidRevocationLists, RevocationLists};
 pub use roots::{InvalidRoots, RootCertificates};
 
