@@ -193,7 +193,7 @@ mod in_clear {
         for (says, reason) in [
             (
                 Some(&b"\x15\x03\x03\x00\x02\x02\x28"[..]),
-                "the server ended the TLS handshake: handshake failure (often: no cipher suite in \
+                "the server ended TLS: handshake failure (often: no cipher suite in \
                  common)",
             ),
             (None, "the TLS handshake was not done within 1s"),

@@ -47,6 +47,14 @@ impl TlsFault {
         }
     }
 
+    /// Explains an alert that came behind the handshake; none where it was something else.
+    pub(crate) fn of_alert(error: &io::Error) -> Option<Self> {
+        match error.get_ref()?.downcast_ref()? {
+            alert @ Error::AlertReceived(_) => Some(Self::from(Error::clone(alert))),
+            _ => None,
+        }
+    }
+
     /// The stream was given up by an earlier handshake.
     pub(crate) const fn closed() -> Self {
         Self { reason: TlsReason::Closed, source: None }

@@ -34,7 +34,8 @@ mod roots;
 mod utc;
 mod verify;
 
-#[cfg(all(test, feature = "testing", feature = "x509"))]
+#[cfg(test)]
+#[cfg(all(feature = "testing", feature = "x509"))]
 mod tests;
 
 use std::sync::{Arc, OnceLock};

@@ -89,7 +89,7 @@ pub enum TlsReason {
         /// The start of what it sent, at most one line: raw, from a stranger.
         heard: Vec<u8>,
     },
-    /// The server ended the handshake with this alert, named as in RFC 8446 §6.2 but for spaces.
+    /// The server ended TLS with this alert, in the handshake or behind it, named as in RFC 8446 §6.2 but for spaces.
     #[non_exhaustive]
     Alert {
         /// Such as `handshake failure`.
@@ -208,7 +208,7 @@ impl fmt::Display for TlsReason {
                 f.write_str(what_it_may_be(heard))
             }
             Self::Alert { name } => {
-                write!(f, "the server ended the TLS handshake: {name}")?;
+                write!(f, "the server ended TLS: {name}")?;
                 f.write_str(match name.as_str() {
                     "handshake failure" => " (often: no cipher suite in common)",
                     "certificate required" => " (it wants a client certificate)",

@@ -340,20 +340,20 @@ async fn alerts_and_ends_are_told() {
     for (octets, words) in [
         (
             &b"\x15\x03\x03\x00\x02\x02\x28"[..],
-            "the server ended the TLS handshake: handshake failure (often: no cipher suite in \
+            "the server ended TLS: handshake failure (often: no cipher suite in \
              common)",
         ),
         (
             b"\x15\x03\x03\x00\x02\x02\x74",
-            "the server ended the TLS handshake: certificate required (it wants a client \
+            "the server ended TLS: certificate required (it wants a client \
              certificate)",
         ),
         (
             b"\x15\x03\x03\x00\x02\x02\x70",
-            "the server ended the TLS handshake: unrecognised name (it does not go by the name \
+            "the server ended TLS: unrecognised name (it does not go by the name \
              it was asked for)",
         ),
-        (b"\x15\x03\x03\x00\x02\x02\x50", "the server ended the TLS handshake: internal error"),
+        (b"\x15\x03\x03\x00\x02\x02\x50", "the server ended TLS: internal error"),
         (b"", "the server closed the connection during the TLS handshake"),
         (b"\x16\x03\x03", "the server closed the connection during the TLS handshake"),
     ] {
