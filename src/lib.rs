@@ -107,6 +107,7 @@
 //! | `ring` | | another one; with both, aws-lc-rs is used unless [`Crypto::Ring`] is named |
 //! | `scram` | | AUTH by SCRAM (SHA-1, -256, -512, each with -PLUS) and CRAM-MD5 |
 //! | `proxy` | | reaches servers through SOCKS5 and HTTP proxies, and sends a PROXY header |
+//! | `x509` | | what is written in a server's certificates, in `TlsInfo` and in errors |
 //! | `idna` | | non-ASCII domains become A-labels; without it they are refused |
 //! | `tracing` | | a span per session, an event per reply, no secret |
 //! | `testing` | | a mail server for the tests of those who use the crate: `ehlo::testing::Server` |
@@ -132,6 +133,8 @@ pub use extension::{
     OriginalRecipient, Pipelining, Prdr, Priority, RcptParam, RequireTls, ReturnContent, Rrvs,
     ServerLimits, Size, SmtpUtf8, StartTls, Submitter, ValidSince, Xclient, Xforward, Xverp,
 };
+#[cfg(feature = "x509")]
+pub use net::CertificateDetails;
 #[cfg(feature = "net")]
 pub use net::{
     Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Content, Conversation,
@@ -140,8 +143,9 @@ pub use net::{
 };
 #[cfg(feature = "tls")]
 pub use net::{
-    Crypto, DangerousConnector, InvalidRoots, InvalidTlsOptions, RootCertificates, TlsFault,
-    TlsInfo, TlsReason, TlsVersion, Trust,
+    ClientCertificate, Crypto, DangerousConnector, InvalidClientCertificate, InvalidPin,
+    InvalidRevocationLists, InvalidRoots, PeerCertificate, Pin, RevocationLists, RootCertificates,
+    TlsFault, TlsInfo, TlsReason, TlsVersion, Trust, TrustedBy,
 };
 #[cfg(feature = "proxy")]
 pub use net::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};

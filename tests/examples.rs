@@ -387,6 +387,95 @@ mod send {
     }
 }
 
+mod tls {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_report_of_a_verified_server() {
+        for arguments in ["", "--tls implicit"] {
+            let ran = run("tls", arguments, "").await;
+            assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+            let start = "\
+version:       TLS 1.3
+cipher suite:  TLS_AES_256_GCM_SHA384
+key exchange:  X25519
+verified:      by the given roots
+certificate 1: ";
+            let rest = ran.out.strip_prefix(start).unwrap_or_else(|| panic!("{}", ran.out));
+            let told = "CN=mx.example.test, issued by CN=ehlo testing authority, valid from ";
+            assert!(rest.starts_with(told), "{rest}");
+            assert!(rest.contains("\n  public key: sha256//"), "{rest}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pin_is_told_and_asked_for() {
+        let (server, ca) = server().await;
+        let reach = format!("127.0.0.1:{} --json", server.port());
+        let with_ca = format!("{reach} --ca {}", ca.path());
+        let ran = run("tls", &with_ca, "").await;
+        let report = ran.json();
+        assert_eq!((ran.status, &report["verified"]), (0, &json!(true)));
+        assert_eq!(report["verified_by"], "the given roots");
+        assert_eq!(report["pin"], Value::Null);
+        let key = report["chain"][0]["public_key"].as_str().unwrap();
+        let fingerprint = report["chain"][0]["fingerprint"].as_str().unwrap();
+        let names = json!(["mx.example.test", "localhost", "127.0.0.1", "::1"]);
+        assert_eq!(report["chain"][0]["names"], names);
+        for pin in [key, fingerprint] {
+            let ran = run("tls", &format!("{with_ca} --pin {pin}"), "").await;
+            assert_eq!((ran.status, &ran.json()["pin"]), (0, &json!(pin)));
+            let alone = format!("{reach} --pin {pin} --pins-alone --name other.example");
+            let ran = run("tls", &alone, "").await;
+            assert_eq!((ran.status, &ran.json()["verified_by"]), (0, &json!("a pin alone")));
+        }
+        let other = "00".repeat(32);
+        let ran = run("tls", &format!("{with_ca} --pin {other}"), "").await;
+        let report = ran.json();
+        assert_eq!((ran.status, &report["verified"]), (2, &json!(false)));
+        let words = format!(
+            "the server's certificate is none of those that are pinned: its fingerprint is \
+             {fingerprint}, its public key is {key}"
+        );
+        assert_eq!(report["fault"], words);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_verified_is_looked_at_all_the_same() {
+        let (server, ca) = server().await;
+        let arguments =
+            format!("127.0.0.1:{} --ca {} --name mail.example", server.port(), ca.path());
+        let ran = run("tls", &arguments, "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (2, ""));
+        assert!(ran.out.contains("\nverified:      no\ncertificate 1: "), "{}", ran.out);
+        let words = "\nnot verified: the server's certificate is not for mail.example but for \
+                     mx.example.test, localhost, 127.0.0.1, ::1\n";
+        assert!(ran.out.ends_with(words), "{}", ran.out);
+    }
+
+    #[tokio::test]
+    async fn without_tls_it_fails_in_words() {
+        let server =
+            scripted("S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250 mx\nC: QUIT\nS: 221 bye\n-- close\n")
+                .await;
+        let reach = format!("127.0.0.1:{}", server.port());
+        let ran = run("tls", &reach, "").await;
+        assert_eq!((ran.status, ran.out.as_str()), (3, ""));
+        assert_eq!(ran.err, "error: 127.0.0.1 does not offer STARTTLS, which required TLS needs\n");
+        let ran = run("tls", &format!("{reach} --tls implicit"), "").await;
+        assert_eq!(ran.status, 3);
+        assert_eq!(
+            ran.err,
+            "error: the TLS handshake with 127.0.0.1 failed: the server did not answer with TLS: \
+             it sent \"220 mx\", a greeting of SMTP in clear; TLS may be had there by STARTTLS\n"
+        );
+        for arguments in ["--pin x", "--pins-alone", "--tls none", "--ca /nonexistent", "a:b:c"] {
+            assert_eq!(run("tls", arguments, "").await.status, 64, "{arguments}");
+        }
+        assert_eq!(run("tls", "--help", "").await.status, 0);
+    }
+}
+
 mod lmtp {
     use super::*;
 

@@ -69,10 +69,13 @@ pub use policy::Transfer;
 pub use proxy::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
 pub use security::{InvalidSecurity, Security};
 pub use timeouts::Timeouts;
+#[cfg(feature = "x509")]
+pub use tls::CertificateDetails;
 #[cfg(feature = "tls")]
 pub use tls::{
-    Crypto, InvalidRoots, InvalidTlsOptions, RootCertificates, TlsFault, TlsInfo, TlsReason,
-    TlsVersion, Trust,
+    ClientCertificate, Crypto, InvalidClientCertificate, InvalidPin, InvalidRevocationLists,
+    InvalidRoots, PeerCertificate, Pin, RevocationLists, RootCertificates, TlsFault, TlsInfo,
+    TlsReason, TlsVersion, Trust, TrustedBy,
 };
 pub use transaction::{Body, Transaction};
 pub use url::InvalidUrl;

@@ -20,7 +20,7 @@ use super::proxy::Target;
 use super::secure::Secured;
 use super::stream::{Plain, Stream};
 #[cfg(feature = "tls")]
-use super::tls::{Check, TlsSetup, server_name};
+use super::tls::{Check, TlsFault, TlsSetup, server_name};
 use super::{Client, Conversation, Security};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Extension, StartTls};
@@ -38,6 +38,12 @@ impl Connector {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
+        #[cfg(feature = "tls")]
+        if let Some(fault) = self.left_to_clear(&error) {
+            let mut smtp = self.reach().await?;
+            smtp.in_clear = Some(InClear::HandshakeFailed(fault));
+            return self.introduce(smtp).await;
+        }
         let closed_on_ehlo =
             error.stage() == Stage::Ehlo && matches!(error.kind(), ErrorKind::Closed(None));
         if self.helo != HeloPolicy::WhereRefused || !closed_on_ehlo || !self.helo_will_do() {
@@ -45,6 +51,18 @@ impl Connector {
         }
         let with_helo = self.clone().helo(HeloPolicy::Always);
         with_helo.introduce(with_helo.reach().await?).await
+    }
+
+    /// Why the handshake failed, where that is to lead to a connection in clear.
+    #[cfg(feature = "tls")]
+    fn left_to_clear(&self, error: &Error) -> Option<TlsFault> {
+        let allowed = self.retry_in_clear && self.security == Security::Opportunistic;
+        match error.kind() {
+            _ if !allowed || error.stage() != Stage::Handshake => None,
+            ErrorKind::Tls(fault) => Some(fault.clone()),
+            ErrorKind::Timeout(after) => Some(TlsFault::timed_out(*after)),
+            _ => None,
+        }
     }
 
     /// Does all that [`connect`](Self::connect) does over a stream that is given: any `AsyncRead +
@@ -305,6 +323,9 @@ impl Connector {
     }
 
     async fn start_tls(&self, smtp: &mut Conversation) -> Result<(), Error> {
+        if smtp.in_clear.is_some() {
+            return Ok(());
+        }
         let required = self.security.requires_tls();
         if !smtp.capabilities().has(StartTls::KEYWORD) {
             if required {
@@ -343,14 +364,14 @@ impl Connector {
         };
         let made = match self.tls_setup.get() {
             Some(setup) => Ok(setup.clone()),
-            None => TlsSetup::new(&self.tls, check),
+            None => server_name(name).and_then(|name| TlsSetup::new(&self.tls, check, &name)),
         };
         let setup = made.map(|setup| {
             let keep = setup.is_possible();
             if keep { self.tls_setup.get_or_init(|| setup).clone() } else { setup }
         });
-        match server_name(name).and_then(|name| Ok(Secured::new(setup?, check, name))) {
-            Ok(secured) => driver.tls = Some(secured),
+        match setup {
+            Ok(setup) => driver.tls = Some(Secured::new(setup, check)),
             // In clear nobody asked for TLS: whoever says STARTTLS later is told then.
             Err(_) if self.security == Security::None => {}
             Err(invalid) => {

@@ -1,7 +1,6 @@
 //! From a driver in clear to one over TLS, and what came of it.
 
 use tokio::time::timeout;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::driver::Driver;
 use super::tls::{Check, TlsFault, TlsInfo, TlsSetup};
@@ -12,13 +11,12 @@ use crate::protocol::{Misuse, Protection, Stage};
 pub(crate) struct Secured {
     setup: TlsSetup,
     check: Check,
-    name: ServerName<'static>,
     info: Option<TlsInfo>,
 }
 
 impl Secured {
-    pub(crate) const fn new(setup: TlsSetup, check: Check, name: ServerName<'static>) -> Self {
-        Self { setup, check, name, info: None }
+    pub(crate) const fn new(setup: TlsSetup, check: Check) -> Self {
+        Self { setup, check, info: None }
     }
 
     pub(crate) const fn info(&self) -> Option<&TlsInfo> {
@@ -35,8 +33,8 @@ impl Driver {
             let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
             return Err(self.misuse(misuse));
         };
-        let Secured { setup, check, name, info } = secured;
-        let handshake = self.stream.start_tls(setup, name);
+        let Secured { setup, check, info } = secured;
+        let handshake = self.stream.start_tls(setup);
         let fault = match timeout(limit, handshake).await {
             Ok(Ok(done)) => {
                 // What would have done without a good certificate is not trusted for one.

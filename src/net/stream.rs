@@ -14,8 +14,6 @@ use tokio::net::TcpStream;
 
 #[cfg(feature = "tls")]
 use super::tls::{TlsFault, TlsInfo, TlsSetup, TlsStream};
-#[cfg(feature = "tls")]
-use tokio_rustls::rustls::pki_types::ServerName;
 
 /// What a stream given by the caller has to be. Every type that can be, is.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -44,14 +42,10 @@ impl Stream {
     /// A future dropped midway leaves a stream that is closed; so does a failure, since after it
     /// nothing may be said in clear (RFC 3207 §4).
     #[cfg(feature = "tls")]
-    pub(crate) async fn start_tls(
-        &mut self,
-        setup: &TlsSetup,
-        name: &ServerName<'static>,
-    ) -> Result<TlsInfo, TlsFault> {
+    pub(crate) async fn start_tls(&mut self, setup: &TlsSetup) -> Result<TlsInfo, TlsFault> {
         match std::mem::replace(self, Self::Gone) {
             Self::Plain(plain) => {
-                let (stream, info) = setup.handshake(plain, name).await?;
+                let (stream, info) = setup.handshake(plain).await?;
                 *self = Self::Tls(Box::new(stream));
                 Ok(info)
             }
@@ -114,10 +108,17 @@ impl AsyncRead for Stream {
 
 /// An end without close_notify reads like any other end: replies say themselves where they end, so
 /// an attacker who cuts the connection gains nothing, and many servers close so after QUIT.
+///
+/// An alert is explained: over TLS 1.3 a server that does not like the client's certificate, or misses
+/// it, says so when the handshake is done on this side.
 #[cfg(feature = "tls")]
 fn closed_is_closed(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+        Err(error) => Err(match TlsFault::of_alert(&error) {
+            Some(fault) => io::Error::new(error.kind(), fault),
+            None => error,
+        }),
         outcome => outcome,
     }
 }

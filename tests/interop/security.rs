@@ -158,7 +158,7 @@ async fn wrong_ca() {
     let error = as_alice(postfix()).roots(another).connect().await.unwrap_err();
     assert_eq!(error.stage(), Stage::Handshake);
     let ErrorKind::Tls(fault) = error.kind() else { panic!("{error}") };
-    assert_eq!(*fault.reason(), TlsReason::UnknownIssuer);
+    assert!(matches!(fault.reason(), TlsReason::UnknownIssuer { .. }), "{fault}");
     assert_eq!(
         checked(error).to_string(),
         "the TLS handshake with 127.0.0.1 failed: the issuer of the server's certificate is not \
@@ -184,7 +184,7 @@ async fn opportunistic() {
     assert_eq!(client.conversation().in_clear(), None::<&InClear>);
     let tls = client.conversation().tls().expect("TLS").clone();
     let Trust::Unverified(why) = tls.trust() else { panic!("{tls}") };
-    assert_eq!(*why.reason(), TlsReason::UnknownIssuer);
+    assert!(matches!(why.reason(), TlsReason::UnknownIssuer { .. }), "{why}");
     let reply = send_one(&mut client, mail("hello\r\n").as_bytes()).await;
     arrived(&reply, &["bob@example.test"]).await;
     quit(client).await;

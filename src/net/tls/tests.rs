@@ -1,6 +1,8 @@
 //! Handshakes in memory against a rustls server, with certificates made for each mistake. The
 //! clock stands still, so that every word can be pinned.
 
+mod choices;
+mod details;
 mod support;
 
 use std::error::Error as _;
@@ -29,9 +31,9 @@ async fn a_good_certificate_is_verified() {
         assert_eq!(info.alpn(), None);
         assert_eq!(info.to_string(), "TLS 1.3, TLS_AES_256_GCM_SHA384, verified");
     }
-    let setup = TlsSetup::new(&options(anchor()), Check::Required).unwrap();
+    let setup = ready(&options(anchor()));
     let config = server_config(&identity, &[&TLS12]);
-    let (info, _) = session(&setup, NAME, config).await.unwrap();
+    let (info, _) = session(&setup, config).await.unwrap();
     assert_eq!(info.to_string(), "TLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, verified");
     // T9: nothing was left in the process for others to find, or for us to have found.
     assert!(CryptoProvider::get_default().is_none());
@@ -111,8 +113,9 @@ async fn t9_c_129_c_130_a_bad_certificate_is_explained() {
         (
             NAME,
             stranger.issue(&params(&[NAME])),
-            "the issuer of the server's certificate is not trusted here: its root certificate is \
-             missing here, or the server does not send the intermediate ones",
+            "the issuer of the server's certificate, \"CN=another authority\", is not trusted here: \
+             its root certificate is missing here, or the server does not send the intermediate \
+             ones",
         ),
         (
             NAME,
@@ -156,15 +159,16 @@ async fn t9_c_129_c_130_a_bad_certificate_is_explained() {
 async fn c_130_c_131_names_match_as_rfc_9525_says() {
     let ca = Authority::new();
     let identity = ca.issue(&params(&["*.mx.example", "192.0.2.1", "2001:db8::1"]));
-    let setup = TlsSetup::new(&options(Anchor::Roots(ca.roots())), Check::Required).unwrap();
+    let options = options(Anchor::Roots(ca.roots()));
     for (name, sni) in [
         ("a.mx.example", Some("a.mx.example")),
         ("A.MX.Example.", Some("a.mx.example")),
         ("192.0.2.1", None),
         ("[2001:db8::1]", None),
     ] {
+        let setup = TlsSetup::new(&options, Check::Required, &named(name)).unwrap();
         let config = server_config(&identity, &[&TLS13]);
-        let (info, asked) = session(&setup, name, config).await.unwrap();
+        let (info, asked) = session(&setup, config).await.unwrap();
         assert!(info.is_verified(), "{name}");
         assert_eq!(asked.as_deref().map(str::to_lowercase).as_deref(), sni);
     }
@@ -183,9 +187,9 @@ async fn a_certificate_without_its_key_is_fatal() {
         let stolen = Identity::new(certificate, &thief);
         for version in [&TLS13, &TLS12] {
             let anchor = Anchor::Roots(ca.roots());
-            let setup = TlsSetup::new(&options(anchor), Check::Recorded).unwrap();
+            let setup = TlsSetup::new(&options(anchor), Check::Recorded, &named(NAME)).unwrap();
             let config = server_config(&stolen, &[version]);
-            let fault = session(&setup, NAME, config).await.unwrap_err();
+            let fault = session(&setup, config).await.unwrap_err();
             assert_eq!(
                 fault.to_string(),
                 "the server's certificate was not accepted: invalid peer certificate: BadSignature"
@@ -200,7 +204,10 @@ async fn the_platform_does_not_vouch_for_us() {
     let identity = Authority::new().issue(&params(&[NAME]));
     let expected = |fault: &TlsFault| {
         let reason = fault.reason();
-        assert!(matches!(reason, TlsReason::UnknownIssuer | TlsReason::NoRoots), "{reason:?}");
+        assert!(
+            matches!(reason, TlsReason::UnknownIssuer { .. } | TlsReason::NoRoots),
+            "{reason:?}"
+        );
     };
     let outcome = verify(Anchor::Platform, Check::Required, NAME, &identity).await;
     expected(&outcome.unwrap_err());
@@ -217,10 +224,10 @@ async fn every_opportunistic_handshake_has_its_verdict() {
     let ca = Authority::new();
     let identity = Identity::self_signed(&params(&[NAME]));
     let anchor = Anchor::Roots(ca.roots());
-    let setup = TlsSetup::new(&options(anchor), Check::Recorded).unwrap();
+    let setup = TlsSetup::new(&options(anchor), Check::Recorded, &named(NAME)).unwrap();
     let config = server_config(&identity, &[&TLS13, &TLS12]);
     for _ in 0..3 {
-        let (info, _) = session(&setup, NAME, config.clone()).await.unwrap();
+        let (info, _) = session(&setup, config.clone()).await.unwrap();
         assert!(matches!(info.trust(), Trust::Unverified(_)));
     }
 }
@@ -228,16 +235,18 @@ async fn every_opportunistic_handshake_has_its_verdict() {
 #[tokio::test]
 async fn a_whole_configuration_is_taken_as_it_is() {
     let ca = Authority::new();
-    let base = Base { provider: provider(None).unwrap(), clock: Arc::new(Stopped) };
-    let verifier = judge(&options(Anchor::Roots(ca.roots()))).unwrap().unwrap();
+    let trusting = options(Anchor::Roots(ca.roots()));
+    let base = Base::new(&trusting).unwrap();
+    let none = Pins { pins: Arc::default(), sha256: None };
+    let verifier = judge(&trusting, &base.provider, none, &named(NAME)).unwrap().0.unwrap();
     let mut config = base.config(verifier).unwrap();
     config.alpn_protocols = vec![b"smtp".to_vec()];
     let anchor = || Anchor::Config(Arc::new(config.clone()));
 
     let mut server = server_config(&ca.issue(&params(&[NAME])), &[&TLS13]);
     server.alpn_protocols = vec![b"smtp".to_vec()];
-    let setup = TlsSetup::new(&options(anchor()), Check::Required).unwrap();
-    let (info, _) = session(&setup, NAME, server).await.unwrap();
+    let setup = ready(&options(anchor()));
+    let (info, _) = session(&setup, server).await.unwrap();
     assert_eq!(info.alpn(), Some(&b"smtp"[..]));
     assert_eq!(info.to_string(), "TLS 1.3, TLS_AES_256_GCM_SHA384, ALPN smtp, verified");
 
@@ -250,23 +259,29 @@ async fn a_whole_configuration_is_taken_as_it_is() {
 
 #[tokio::test]
 async fn c_128_no_version_in_common() {
-    let provider = provider(None).unwrap();
-    let modern = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13])
-        .unwrap()
-        .with_root_certificates(Arc::clone(&Authority::new().roots().0))
-        .with_no_client_auth();
-    let setup = TlsSetup::new(&options(Anchor::Config(Arc::new(modern))), Check::Required);
+    let ca = Authority::new();
+    let modern = TlsOptions { minimum: TlsVersion::Tls13, ..options(Anchor::Roots(ca.roots())) };
     let config = server_config(&Identity::self_signed(&params(&[NAME])), &[&TLS12]);
-    let words = "the server speaks no version of TLS that is allowed here (1.2 and 1.3 by default)";
-    let fault = session(&setup.unwrap(), NAME, config).await.unwrap_err();
-    assert_eq!(fault.to_string(), words);
+    let fault = session(&ready(&modern), config).await.unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "the server speaks no version of TLS that is allowed here (1.2 and 1.3 by default)"
+    );
+    // As a server of TLS 1.0 or 1.1 says it that looks at what is offered.
+    let fault = answered(b"\x15\x03\x01\x00\x02\x02\x46").await;
+    assert_eq!(*fault.reason(), TlsReason::NoCommonVersion { chosen: None });
 
-    // A server that chooses TLS 1.0, which rustls cannot be made to be.
-    let mut hello = b"\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01".to_vec();
-    hello.extend([7; 32]);
-    hello.extend(b"\x00\x00\x2f\x00");
-    assert_eq!(answered(&hello).await.to_string(), words);
+    // Servers that choose an older one without asking, which rustls cannot be made to be.
+    for (minor, chosen) in [(0, "SSL 3.0"), (1, "TLS 1.0"), (2, "TLS 1.1")] {
+        let mut hello = b"\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03".to_vec();
+        hello.push(minor);
+        hello.extend([7; 32]);
+        hello.extend(b"\x00\x00\x2f\x00");
+        let words = format!(
+            "the server chose {chosen}, which is not allowed here (1.2 and 1.3 are, by default)"
+        );
+        assert_eq!(answered(&hello).await.to_string(), words);
+    }
 }
 
 /// The fault of a handshake that is answered with these octets and the end.
@@ -275,12 +290,11 @@ async fn answered(octets: &[u8]) -> TlsFault {
     let mut stream = Stream::given(client);
     peer.write_all(octets).await.unwrap();
     peer.shutdown().await.unwrap();
-    let setup = TlsSetup::new(&options(Anchor::Anything), Check::Required).unwrap();
-    let name = server_name(NAME).unwrap();
-    let fault = stream.start_tls(&setup, &name).await.unwrap_err();
+    let setup = ready(&options(Anchor::Anything));
+    let fault = stream.start_tls(&setup).await.unwrap_err();
     // After a failure nothing is said in clear (RFC 3207 §4), and a second try finds it closed.
     assert!(stream.write_all(b"QUIT\r\n").await.is_err());
-    let again = stream.start_tls(&setup, &name).await.unwrap_err();
+    let again = stream.start_tls(&setup).await.unwrap_err();
     assert_eq!(*again.reason(), TlsReason::Closed);
     fault
 }
@@ -326,20 +340,20 @@ async fn alerts_and_ends_are_told() {
     for (octets, words) in [
         (
             &b"\x15\x03\x03\x00\x02\x02\x28"[..],
-            "the server ended the TLS handshake: handshake failure (often: no cipher suite in \
+            "the server ended TLS: handshake failure (often: no cipher suite in \
              common)",
         ),
         (
             b"\x15\x03\x03\x00\x02\x02\x74",
-            "the server ended the TLS handshake: certificate required (it wants a client \
+            "the server ended TLS: certificate required (it wants a client \
              certificate)",
         ),
         (
             b"\x15\x03\x03\x00\x02\x02\x70",
-            "the server ended the TLS handshake: unrecognised name (it does not go by the name \
+            "the server ended TLS: unrecognised name (it does not go by the name \
              it was asked for)",
         ),
-        (b"\x15\x03\x03\x00\x02\x02\x50", "the server ended the TLS handshake: internal error"),
+        (b"\x15\x03\x03\x00\x02\x02\x50", "the server ended TLS: internal error"),
         (b"", "the server closed the connection during the TLS handshake"),
         (b"\x16\x03\x03", "the server closed the connection during the TLS handshake"),
     ] {
@@ -351,10 +365,9 @@ async fn alerts_and_ends_are_told() {
 async fn a_dropped_handshake_leaves_a_closed_stream() {
     let (client, mut peer) = duplex(4096);
     let mut stream = Stream::given(client);
-    let setup = TlsSetup::new(&options(Anchor::Anything), Check::Required).unwrap();
-    let name = server_name(NAME).unwrap();
+    let setup = ready(&options(Anchor::Anything));
     let limit = Duration::from_millis(1);
-    let dropped = tokio::time::timeout(limit, stream.start_tls(&setup, &name)).await;
+    let dropped = tokio::time::timeout(limit, stream.start_tls(&setup)).await;
     assert!(dropped.is_err());
     assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
     assert!(stream.write_all(b"MAIL").await.is_err());
@@ -370,10 +383,9 @@ async fn c_125_tls_is_not_begun_inside_tls() {
     let (client, peer) = duplex(4096);
     let _server = serve(peer, server_config(&identity, &[&TLS13]));
     let mut stream = Stream::given(client);
-    let setup = TlsSetup::new(&options(Anchor::Anything), Check::Required).unwrap();
-    let name = server_name(NAME).unwrap();
-    stream.start_tls(&setup, &name).await.unwrap();
-    let fault = stream.start_tls(&setup, &name).await.unwrap_err();
+    let setup = ready(&options(Anchor::Anything));
+    stream.start_tls(&setup).await.unwrap();
+    let fault = stream.start_tls(&setup).await.unwrap_err();
     assert_eq!(
         fault.to_string(),
         "the TLS handshake failed: unexpected error: TLS is spoken already"
@@ -389,9 +401,9 @@ async fn providers_by_name() {
     let identity = ca.issue(&params(&[NAME]));
     for crypto in [Crypto::AwsLcRs, Crypto::Ring] {
         let options = TlsOptions { crypto: Some(crypto), ..options(Anchor::Roots(ca.roots())) };
-        let setup = TlsSetup::new(&options, Check::Required).unwrap();
+        let setup = ready(&options);
         let config = server_config(&identity, &[&TLS13]);
-        let (info, _) = session(&setup, NAME, config).await.unwrap();
+        let (info, _) = session(&setup, config).await.unwrap();
         assert!(info.is_verified(), "{crypto:?}");
     }
 }
@@ -425,10 +437,9 @@ fn roots_are_read_or_refused() {
 #[test]
 fn futures_are_send() {
     fn assert_send(_: &impl Send) {}
-    let setup = TlsSetup::new(&options(Anchor::Anything), Check::Required).unwrap();
-    let name = server_name(NAME).unwrap();
+    let setup = ready(&options(Anchor::Anything));
     let mut stream = Stream::given(duplex(1).0);
-    assert_send(&stream.start_tls(&setup, &name));
+    assert_send(&stream.start_tls(&setup));
     let limit = Duration::from_secs(1);
     assert_send(&crate::net::connect::resolve(NAME, 25, limit));
     assert_send(&crate::net::connect::connect(&[], &[], limit));

@@ -15,14 +15,20 @@ use tokio_rustls::rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
-use super::TlsFault;
+#[cfg(feature = "x509")]
+use super::details;
+use super::pin::Sha256;
+use super::{Pin, TlsFault, TlsReason};
 
-/// Says of an unknown issuer whether it is the certificate itself, which is another mistake and
-/// has another remedy. Decides nothing.
+/// Asks a verifier, and then the pins. Says of an unknown issuer whether it is the certificate
+/// itself, which is another mistake and has another remedy, and what else the certificates tell.
 #[derive(Debug)]
 pub(super) struct Explaining {
     pub(super) verifier: Arc<dyn ServerCertVerifier>,
     pub(super) provider: Arc<CryptoProvider>,
+    /// The name to check, where another was sent.
+    pub(super) name: Option<ServerName<'static>>,
+    pub(super) pins: Pins,
 }
 
 impl Explaining {
@@ -64,6 +70,7 @@ impl ServerCertVerifier for Explaining {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let server_name = self.name.as_ref().unwrap_or(server_name);
         let verdict = self.verifier.verify_server_cert(
             end_entity,
             intermediates,
@@ -71,15 +78,17 @@ impl ServerCertVerifier for Explaining {
             ocsp_response,
             now,
         );
-        verdict.map_err(|error| match error {
+        match verdict {
+            Ok(good) if self.pins.pins.is_empty() => Ok(good),
+            Ok(_) => self.pins.check(end_entity),
             // A bad signature where one of the roots happens to have the same name.
-            Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::BadSignature,
-            ) if self.vouches_for_itself(end_entity, server_name, now) => {
-                Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(SelfSigned))))
+            Err(Error::InvalidCertificate(
+                error @ (CertificateError::UnknownIssuer | CertificateError::BadSignature),
+            )) if self.vouches_for_itself(end_entity, server_name, now) => {
+                Err(Told::error(TlsReason::SelfSigned, error))
             }
-            error => error,
-        })
+            Err(error) => Err(explained(error, end_entity, intermediates)),
+        }
     }
 
     fn verify_tls12_signature(
@@ -105,10 +114,111 @@ impl ServerCertVerifier for Explaining {
     }
 }
 
-/// The certificate's issuer is the certificate itself.
+/// Adds what the certificates say and the verifier did not, where something is.
+#[cfg(feature = "x509")]
+fn explained(
+    error: Error,
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+) -> Error {
+    let Error::InvalidCertificate(error) = error else {
+        return error;
+    };
+    match details::explain(&TlsReason::of_certificate(&error), end_entity, intermediates) {
+        Some(reason) => Told::error(reason, error),
+        None => Error::InvalidCertificate(error),
+    }
+}
+
+#[cfg(not(feature = "x509"))]
+const fn explained(error: Error, _: &CertificateDer<'_>, _: &[CertificateDer<'_>]) -> Error {
+    error
+}
+
+/// A fault of a certificate that is known better than rustls can say. The server is told of it with
+/// the alert `certificate_unknown`, since rustls knows no other for it.
 #[derive(Debug, thiserror::Error)]
-#[error("self-signed certificate")]
-pub(super) struct SelfSigned;
+#[error("{error}")]
+pub(super) struct Told {
+    pub(super) reason: TlsReason,
+    error: CertificateError,
+}
+
+impl Told {
+    fn error(reason: TlsReason, error: CertificateError) -> Error {
+        Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Self {
+            reason,
+            error,
+        }))))
+    }
+}
+
+/// Which certificates a server may have. Its own is looked at alone: others that it sends with it
+/// need not belong to the chain that was found good.
+#[derive(Clone, Debug)]
+pub(super) struct Pins {
+    pub(super) pins: Arc<[Pin]>,
+    pub(super) sha256: Option<Sha256>,
+}
+
+impl Pins {
+    /// One of the pins has to be the certificate's. Where nobody can hash, none is.
+    fn check(&self, certificate: &CertificateDer<'_>) -> Result<ServerCertVerified, Error> {
+        let fingerprint = self.sha256.and_then(|sha256| sha256.certificate(certificate));
+        let public_key = self.sha256.and_then(|sha256| sha256.public_key(certificate));
+        let own = [fingerprint, public_key];
+        if own.iter().flatten().any(|own| self.pins.contains(own)) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let reason = TlsReason::NotPinned { fingerprint, public_key };
+        Err(Told::error(reason, CertificateError::ApplicationVerificationFailure))
+    }
+}
+
+/// Believes whoever has the key of a certificate that is pinned, as with a DANE-EE record (RFC
+/// 7671 §5.1): names, dates and issuers say nothing that the pin does not say better.
+#[derive(Debug)]
+pub(super) struct PinsAlone {
+    pub(super) pins: Pins,
+    pub(super) provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for PinsAlone {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.pins.check(end_entity)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
 
 /// Accepts every certificate. With a judge, its verdict is recorded.
 ///

@@ -80,28 +80,29 @@ mod without_cryptography {
 }
 
 #[cfg(feature = "ring")]
-mod ring_alone {
+mod with_cryptography {
     use std::sync::Arc;
 
-    use ehlo::{Connector, Crypto, ErrorKind, RootCertificates, Security};
+    use ehlo::{Connector, Crypto, Error, RootCertificates, Security, TlsInfo};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
     use tokio_rustls::TlsAcceptor;
     use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::CryptoProvider;
     use tokio_rustls::rustls::crypto::ring::default_provider;
     use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
     /// Greets over TLS, and answers EHLO and QUIT.
-    async fn serve(far: DuplexStream, acceptor: TlsAcceptor) {
-        let mut tls = acceptor.accept(far).await.unwrap();
-        tls.write_all(b"220 mx\r\n").await.unwrap();
+    async fn serve(far: DuplexStream, acceptor: TlsAcceptor) -> std::io::Result<()> {
+        let mut tls = acceptor.accept(far).await?;
+        tls.write_all(b"220 mx\r\n").await?;
         for reply in [&b"250 mx\r\n"[..], b"221 bye\r\n"] {
-            while tls.read_u8().await.unwrap() != b'\n' {}
-            tls.write_all(reply).await.unwrap();
+            while tls.read_u8().await? != b'\n' {}
+            tls.write_all(reply).await?;
         }
+        Ok(())
     }
 
-    #[tokio::test]
-    async fn a_handshake_by_default_and_by_name() {
+    fn server() -> (TlsAcceptor, String) {
         let made = rcgen::generate_simple_self_signed(["mx.example".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -110,19 +111,65 @@ mod ring_alone {
             .with_no_client_auth()
             .with_single_cert(vec![made.cert.der().clone()], key)
             .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let roots = RootCertificates::from_pem(made.cert.pem().as_bytes()).unwrap();
-        let connector = Connector::new("mx.example").security(Security::Implicit).roots(roots);
-        for connector in [connector.clone(), connector.crypto(Crypto::Ring)] {
-            let (near, far) = tokio::io::duplex(65_536);
-            let server = tokio::spawn(serve(far, acceptor.clone()));
-            let mut client = connector.connect_over(near).await.unwrap();
-            assert!(client.conversation().tls().unwrap().is_verified());
-            client.quit().await.unwrap();
-            server.await.unwrap();
-        }
+        (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
     }
 
+    fn implicit(pem: &str) -> Connector {
+        let roots = RootCertificates::from_pem(pem.as_bytes()).unwrap();
+        Connector::new("mx.example").security(Security::Implicit).roots(roots)
+    }
+
+    /// What a connection to it agreed on.
+    async fn agreed(connector: &Connector, acceptor: &TlsAcceptor) -> Result<TlsInfo, Error> {
+        let (near, far) = tokio::io::duplex(65_536);
+        let server = tokio::spawn(serve(far, acceptor.clone()));
+        let mut client = connector.connect_over(near).await?;
+        let info = client.conversation().tls().unwrap().clone();
+        client.quit().await?;
+        server.await.unwrap().unwrap();
+        Ok(info)
+    }
+
+    /// T9: where both are compiled in, rustls alone would panic for lack of a choice.
+    #[tokio::test]
+    async fn t9_a_handshake_by_default_and_by_name_leaves_nothing_in_the_process() {
+        let (acceptor, pem) = server();
+        let connector = implicit(&pem);
+        let mut connectors = vec![connector.clone(), connector.clone().crypto(Crypto::Ring)];
+        if cfg!(feature = "both") {
+            connectors.push(connector.crypto(Crypto::AwsLcRs));
+        }
+        for connector in connectors {
+            assert!(agreed(&connector, &acceptor).await.unwrap().is_verified());
+        }
+        assert!(CryptoProvider::get_default().is_none());
+    }
+
+    /// What a program has installed for itself is not taken: this one could do nothing.
+    #[cfg(feature = "both")]
+    #[test]
+    fn t9_nothing_is_taken_from_the_process() {
+        let name = "with_cryptography::t9_child_with_a_provider_that_can_do_nothing";
+        let test = std::env::current_exe().unwrap();
+        let child =
+            std::process::Command::new(test).args(["--exact", name, "--ignored"]).output().unwrap();
+        let out = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && out.contains("1 passed"), "{out}");
+    }
+
+    #[cfg(feature = "both")]
+    #[tokio::test]
+    #[ignore = "it needs a process of its own: t9_nothing_is_taken_from_the_process runs it"]
+    async fn t9_child_with_a_provider_that_can_do_nothing() {
+        let (acceptor, pem) = server();
+        let mut useless = default_provider();
+        useless.cipher_suites.clear();
+        useless.kx_groups.clear();
+        useless.install_default().unwrap();
+        assert!(agreed(&implicit(&pem), &acceptor).await.unwrap().is_verified());
+    }
+
+    #[cfg(not(feature = "both"))]
     #[tokio::test]
     async fn the_other_provider_is_missed_by_name() {
         let (near, _far) = tokio::io::duplex(1024);
@@ -132,6 +179,43 @@ mod ring_alone {
             error.to_string(),
             "the crypto provider aws-lc-rs is not compiled in: enable feature aws-lc-rs"
         );
-        assert!(matches!(error.kind(), ErrorKind::Misuse(_)), "{error:?}");
+        assert!(matches!(error.kind(), ehlo::ErrorKind::Misuse(_)), "{error:?}");
+    }
+
+    /// Without the feature a fault says what rustls does; and pins need nothing else.
+    #[tokio::test]
+    async fn t9_who_has_issued_a_certificate_needs_x509() {
+        let (acceptor, pem) = server();
+        let ca = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "somebody");
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let issuer = rcgen::Issuer::new(params, ca);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(["mx.example".to_owned()]).unwrap();
+        let issued = params.signed_by(&key, &issuer).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![issued.der().clone()], key)
+            .unwrap();
+        let stranger = TlsAcceptor::from(Arc::new(config));
+        let words = agreed(&implicit(&pem), &stranger).await.unwrap_err().to_string();
+        let who = if cfg!(feature = "x509") { ", \"CN=somebody\"," } else { "" };
+        assert_eq!(
+            words,
+            format!(
+                "the TLS handshake with mx.example failed: the issuer of the server's \
+                 certificate{who} is not trusted here: its root certificate is missing here, or \
+                 the server does not send the intermediate ones"
+            )
+        );
+        let info = agreed(&implicit(&pem), &acceptor).await.unwrap();
+        let key = info.chain()[0].public_key().unwrap();
+        let pinned = Connector::new("mx.example").security(Security::Implicit).pin(key);
+        let info = agreed(&pinned.pins_alone(), &acceptor).await.unwrap();
+        assert_eq!(info.pin(), Some(&key));
     }
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, DuplexSt
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
@@ -36,7 +36,7 @@ impl TimeProvider for Stopped {
 
 /// A certificate authority.
 pub(super) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
+    pub(super) issuer: Issuer<'static, KeyPair>,
     pub(super) der: CertificateDer<'static>,
 }
 
@@ -98,8 +98,17 @@ pub(super) fn params(names: &[&str]) -> CertificateParams {
     params
 }
 
+pub(super) fn named(name: &str) -> ServerName<'static> {
+    server_name(name).unwrap()
+}
+
 pub(super) fn options(anchor: Anchor) -> TlsOptions {
     TlsOptions { anchor, clock: Arc::new(Stopped), ..TlsOptions::default() }
+}
+
+/// For the name that all have, with a good certificate required.
+pub(super) fn ready(options: &TlsOptions) -> TlsSetup {
+    TlsSetup::new(options, Check::Required, &named(NAME)).unwrap()
 }
 
 pub(super) fn server_config(
@@ -132,13 +141,12 @@ pub(super) fn serve(
 /// A whole session: handshake, a line there and back, and the end.
 pub(super) async fn session(
     setup: &TlsSetup,
-    name: &str,
     config: ServerConfig,
 ) -> Result<(TlsInfo, Option<String>), TlsFault> {
     let (client, peer) = duplex(4096);
     let server = serve(peer, config);
     let mut stream = Stream::given(client);
-    let info = match stream.start_tls(setup, &server_name(name).unwrap()).await {
+    let info = match stream.start_tls(setup).await {
         Ok(info) => info,
         Err(fault) => {
             assert!(!matches!(stream, Stream::Tls(_)));
@@ -162,7 +170,7 @@ pub(super) async fn verify(
     name: &str,
     identity: &Identity,
 ) -> Result<TlsInfo, TlsFault> {
-    let setup = TlsSetup::new(&options(anchor), check).unwrap();
+    let setup = TlsSetup::new(&options(anchor), check, &named(name)).unwrap();
     let config = server_config(identity, &[&TLS13, &TLS12]);
-    session(&setup, name, config).await.map(|(info, _)| info)
+    session(&setup, config).await.map(|(info, _)| info)
 }
