@@ -234,6 +234,7 @@ impl Error {
         match &self.0.kind {
             ErrorKind::Refused(reply) | ErrorKind::Closed(Some(reply)) => Some(reply),
             ErrorKind::Auth(fault) => fault.reply(),
+            ErrorKind::Violation(fault) => fault.reply(),
             _ => None,
         }
     }
@@ -274,6 +275,8 @@ impl Error {
             // What was refused is to forget an older mail: nothing is said of this one.
             ErrorKind::Refused(_) if stage == Stage::Rset => Retry::Later,
             ErrorKind::Refused(reply) => reply.retry(),
+            // Another host may offer it.
+            ErrorKind::Unsupported { .. } if stage < Stage::Mail => Retry::NextHost,
             ErrorKind::Misuse(_)
             | ErrorKind::Unsupported { .. }
             | ErrorKind::Content(_)

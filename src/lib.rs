@@ -110,7 +110,7 @@
 //! | `x509` | | what is written in a server's certificates, in `TlsInfo` and in errors |
 //! | `idna` | | non-ASCII domains become A-labels; without it they are refused |
 //! | `tracing` | | a span per session, an event per reply, no secret |
-//! | `testing` | | a mail server for the tests of those who use the crate: `ehlo::testing::Server` |
+//! | `testing` | | a mail server for the tests of those who use the crate: `ehlo::testing::Server`; turns on `tls`, `aws-lc-rs` and `scram` |
 
 #![cfg_attr(not(feature = "net"), allow(dead_code, reason = "some helpers serve the driver alone"))]
 

@@ -27,7 +27,8 @@ impl MailParam {
     /// Servers compare it octet by octet.
     ///
     /// A server that has a part of the mail answers MAIL with `355` and how many octets of the
-    /// content it has, counted before dot-stuffing ([`Reply::resume_at`](crate::Reply::resume_at)). Then it knows the recipients too: what is left
+    /// content it has, counted before dot-stuffing
+    /// ([`Reply::resume_at`](crate::Reply::resume_at)). Then it knows the recipients too: what is left
     /// of the content follows DATA. A mail with this parameter is sent command by command, over
     /// `Session` or `Conversation`: nothing else knows which octets are left.
     ///

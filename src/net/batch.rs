@@ -138,7 +138,7 @@ impl Client {
         }
     }
 
-    /// The same for mails that need not be waited for.
+    /// Sends the mails of an iterator in a row; see [`send_each`](Self::send_each).
     pub fn send_all<'a>(
         &'a mut self,
         mails: impl IntoIterator<Item = Mail, IntoIter: Send + 'a>,
@@ -243,7 +243,7 @@ impl Deliveries<'_> {
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
         let is_over = driver.session.phase() == Phase::Closed;
         let in_doubt = is_over && !outbox.is_oldest_decided();
-        let delivery = outbox.conclude_oldest(&driver.session).unwrap_or_default();
+        let Some(delivery) = outbox.conclude_oldest(&driver.session) else { return };
         let error = in_doubt.then(|| error.take().unwrap_or_else(|| driver.closed()));
         let error = error.map(|error| error.about(&delivery));
         let place = self.row.iter_mut().find(|place| matches!(place, Place::OnItsWay));

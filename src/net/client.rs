@@ -121,7 +121,8 @@ impl Client {
     /// Nothing was sent, because the server does not offer what the mail needs, takes no more mails
     /// over this connection, or the content cannot be sent; or the session ended before all was known,
     /// or the [`Source`](super::Source) failed. What is known then is kept for
-    /// [`take_delivery`](Self::take_delivery). Refusals are no errors.
+    /// [`take_delivery`](Self::take_delivery). Refusals of this mail are no errors; that of the RSET
+    /// which ends an older one is, and of an EHLO that was still due after XCLIENT.
     pub async fn send<'c>(
         &mut self,
         envelope: &Envelope,

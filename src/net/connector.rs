@@ -317,6 +317,9 @@ impl Connector {
     /// content of up to 64 KiB goes out with BDAT behind recipients that are not answered yet, so that
     /// it costs none of its own.
     ///
+    /// All content goes over BDAT then; a [`Source`](super::Source) goes out behind unanswered
+    /// recipients only where its size is declared, and over LMTP nothing does.
+    ///
     /// What is risked: some servers end the connection over it although they offer PIPELINING
     /// (Dovecot 2.3's submission proxy does over DATA, without a reply). The mails that were on their
     /// way are then *unknown* where their last octet had been written, and *not sent* where not. Content
@@ -331,7 +334,8 @@ impl Connector {
     }
 
     /// Refuses content with lines of more than 998 octets, which a server need not take (RFC 5321
-    /// §4.5.3.1.6), before MAIL. By default they are sent.
+    /// §4.5.3.1.6): content in memory before MAIL, that of a [`Source`](super::Source) on its way. Not
+    /// what a [`Body`](super::Body) writes, nor binary content. By default they are sent.
     #[must_use]
     pub const fn refuse_long_lines(mut self) -> Self {
         self.policy.refuse_long_lines = true;

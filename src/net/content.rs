@@ -147,8 +147,8 @@ impl<'a> Source<'a> {
         self
     }
 
-    /// The same for content whose line ends are right, and whose last line ends: `SIZE=` goes out
-    /// whatever is done with line ends.
+    /// Declares the size of content whose line ends are right, and whose last line ends: `SIZE=` goes
+    /// out whatever is done with line ends.
     #[must_use]
     pub const fn final_size(mut self, octets: u64) -> Self {
         self.size = Some(octets);

@@ -18,8 +18,8 @@ const AHEAD: u64 = 64 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Transfer {
-    /// DATA, unless the content is binary or [running ahead](super::Connector::run_ahead) was
-    /// chosen, where the server offers CHUNKING.
+    /// BDAT for binary content; and for any, where [running ahead](super::Connector::run_ahead) was
+    /// chosen and the server offers CHUNKING. Otherwise DATA.
     #[default]
     Auto,
     /// DATA, which every server knows. Binary content cannot be sent.

@@ -7,10 +7,10 @@ use crate::protocol::Stage;
 
 /// How long a client waits at each stage before it gives up.
 ///
-/// Each is absolute: it runs from the moment a stage begins waiting until its reply is complete,
-/// however many octets arrive in between, so that a server which sends one octet at a time
-/// cannot hold a client. The defaults are the minima of RFC 5321 §4.5.3.2; where it names none,
-/// the number's reason is given at its setter.
+/// Each but `block` is absolute: it runs from the moment a stage begins waiting until its reply is
+/// complete, however many octets arrive in between, so that a server which sends one octet at a time
+/// cannot hold a client. The defaults are the minima of RFC 5321 §4.5.3.2, and this crate's own where
+/// it names none.
 ///
 /// ```
 /// use std::time::Duration;

@@ -26,7 +26,7 @@ use crate::wire::{ForwardPath, Reply, Retry, Severity};
 /// # assert!(delivery.recipients().all(|recipient| recipient.outcome() == Outcome::NotSent));
 /// # Ok::<(), ehlo::InvalidEnvelope>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "recipients may have been refused, which is no error"]
 pub struct Delivery {
     pub(super) mail: Option<Reply>,
@@ -65,7 +65,20 @@ impl Delivery {
     /// reached: every recipient is *not sent*.
     pub fn not_sent(envelope: &Envelope) -> Self {
         let recipients = envelope.recipients().iter().map(Addressee::new).collect();
-        Self { recipients, ..Self::default() }
+        Self { recipients, ..Self::nothing() }
+    }
+
+    /// That of a mail of which nobody was named.
+    pub(super) const fn nothing() -> Self {
+        Self {
+            mail: None,
+            data: None,
+            end: None,
+            recipients: Vec::new(),
+            written: false,
+            long_lines: 0,
+            is_cut: false,
+        }
     }
 
     /// Every recipient with its outcome, in the order of the envelope.
@@ -74,7 +87,8 @@ impl Delivery {
     }
 
     /// The recipient at this place of the envelope.
-    pub(crate) fn recipient(&self, n: usize) -> Option<Recipient<'_>> {
+    #[must_use]
+    pub fn recipient(&self, n: usize) -> Option<Recipient<'_>> {
         self.recipients.get(n).map(|addressee| Recipient { delivery: self, addressee })
     }
 
@@ -111,7 +125,8 @@ impl Delivery {
     }
 
     /// How many lines of the content have more than 998 octets, which a server need not take and may
-    /// have cut (RFC 5321 §4.5.3.1.6); 0 where the content was read from a source.
+    /// have cut (RFC 5321 §4.5.3.1.6); 0 where the content was read from a source or written stage by
+    /// stage.
     #[must_use]
     pub const fn long_lines(&self) -> u64 {
         self.long_lines
@@ -208,6 +223,24 @@ impl<'a> Refusal<'a> {
     #[must_use]
     pub const fn stage(&self) -> Stage {
         self.stage
+    }
+}
+
+impl<'a> Outcome<'a> {
+    /// The reply that decided, where one did.
+    #[must_use]
+    pub const fn reply(&self) -> Option<&'a Reply> {
+        match self {
+            Self::Accepted(reply) => Some(reply),
+            Self::Refused(refusal) => Some(refusal.reply),
+            Self::NotSent | Self::Unknown => None,
+        }
+    }
+
+    /// Whether the recipient has the mail.
+    #[must_use]
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self, Self::Accepted(_))
     }
 }
 

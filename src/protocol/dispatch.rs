@@ -52,7 +52,7 @@ use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath,
 /// # assert!(written.ends_with(b"hello\r\n.\r\n"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Dispatch {
     delivery: Delivery,
     mail: Option<Ticket>,
@@ -98,7 +98,18 @@ impl Dispatch {
     /// A mail to these recipients, of which nothing has been sent.
     #[must_use]
     pub fn new(recipients: &[ForwardPath]) -> Self {
-        let mut dispatch = Self::default();
+        let mut dispatch = Self {
+            delivery: Delivery::nothing(),
+            mail: None,
+            rcpts: Vec::new(),
+            data: None,
+            chunks: None,
+            end: None,
+            go_ahead: false,
+            accepted: 0,
+            is_full: false,
+            way: Way::Data,
+        };
         recipients.iter().for_each(|recipient| dispatch.expect(recipient));
         dispatch
     }
@@ -111,15 +122,15 @@ impl Dispatch {
         self
     }
 
-    /// The same with BDAT in place of DATA: the content is cut into [chunks](Self::chunk), the first
-    /// of which waits until every recipient is answered.
+    /// Sends the content over BDAT in place of DATA, cut into [chunks](Self::chunk), the first of
+    /// which waits until every recipient is answered.
     #[must_use]
     pub const fn over_bdat(mut self) -> Self {
         self.way = Way::Bdat { ahead: false };
         self
     }
 
-    /// The same with BDAT, and the first chunk waits for nothing where the session
+    /// Sends the content over BDAT, and the first chunk waits for nothing where the session
     /// [runs ahead](super::SessionConfig::run_ahead).
     #[must_use]
     pub const fn running_ahead(mut self) -> Self {
@@ -304,7 +315,7 @@ impl Dispatch {
         goes_on && self.end.is_none() && session.promised() == 0
     }
 
-    /// Whether the content has been ended, or will not be: all that is left is to wait.
+    /// Whether the end of the content has been sent: all that is left is to wait.
     #[must_use]
     pub const fn is_ended(&self) -> bool {
         self.end.is_some()
@@ -383,7 +394,8 @@ impl Dispatch {
     }
 
     /// What is known so far; who is not decided yet reads as *not sent*.
-    pub(crate) const fn delivery(&self) -> &Delivery {
+    #[must_use]
+    pub const fn delivery(&self) -> &Delivery {
         &self.delivery
     }
 

@@ -19,7 +19,7 @@ use crate::wire::{ForwardPath, InvalidValue, Param, ReversePath};
 /// A sender and at least one recipient, with the parameters of MAIL and of each RCPT.
 ///
 /// ```
-/// use ehlo::{Envelope, Param};
+/// use ehlo::{Envelope, MailParam, Notify, RcptParam, ReturnContent};
 ///
 /// let envelope = Envelope::new("alice@example.org", ["bob@example.net", "postmaster"])?;
 /// assert_eq!(envelope.sender().to_string(), "<alice@example.org>");
@@ -31,9 +31,9 @@ use crate::wire::{ForwardPath, InvalidValue, Param, ReversePath};
 ///
 /// // reports: with the header alone, when the mail is late or lost, and none at all for Eve
 /// let envelope = Envelope::new("alice@example.org", ["bob@example.net", "carol@example.net"])?
-///     .param(Param::with_value("RET", "HDRS")?)
-///     .rcpt_param(Param::with_value("NOTIFY", "FAILURE,DELAY")?)
-///     .recipient("eve@example.com", [Param::with_value("NOTIFY", "NEVER")?.into()])?;
+///     .param(MailParam::ret(ReturnContent::Headers))
+///     .rcpt_param(RcptParam::notify(Notify::FAILURE | Notify::DELAY))
+///     .recipient("eve@example.com", [RcptParam::notify(Notify::NEVER)])?;
 /// assert_eq!(envelope.recipient_params(1)[0].to_string(), "NOTIFY=FAILURE,DELAY");
 /// assert_eq!(envelope.recipient_params(2)[0].to_string(), "NOTIFY=NEVER");
 ///
@@ -231,6 +231,35 @@ impl Envelope {
                 .cloned()
                 .collect(),
         })
+    }
+
+    /// The same mail to some of its recipients, with their parameters: those for whose place, from 0,
+    /// this is true. `None` where nobody is left.
+    ///
+    /// ```
+    /// use ehlo::{Delivery, Envelope, Retry};
+    ///
+    /// let envelope = Envelope::new("alice@example.org", ["bob@example.net", "eve@example.net"])?;
+    /// let delivery = Delivery::not_sent(&envelope); // from a client: `Client::send` and its like
+    /// let later: Vec<_> =
+    ///     delivery.recipients().map(|one| one.outcome().retry() == Retry::Later).collect();
+    /// let again = envelope.select(|n| later[n]).expect("nobody has it yet");
+    /// assert_eq!(again.recipients().len(), 2);
+    /// # Ok::<(), ehlo::InvalidEnvelope>(())
+    /// ```
+    #[must_use]
+    pub fn select(&self, mut keep: impl FnMut(usize) -> bool) -> Option<Self> {
+        let mut some = Self {
+            sender: self.sender.clone(),
+            params: self.params.clone(),
+            recipients: Vec::new(),
+            recipient_params: Vec::new(),
+        };
+        for (n, recipient) in self.recipients.iter().enumerate().filter(|(n, _)| keep(*n)) {
+            some.recipients.push(recipient.clone());
+            some.recipient_params.push(self.recipient_params(n).to_vec());
+        }
+        (!some.recipients.is_empty()).then_some(some)
     }
 
     /// Who sends the mail, and hears when it cannot be delivered.

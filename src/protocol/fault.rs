@@ -47,6 +47,16 @@ pub enum Violation {
 }
 
 impl Violation {
+    /// The reply that broke the protocol, where it was one.
+    #[must_use]
+    pub const fn reply(&self) -> Option<&Reply> {
+        match self {
+            Self::Unexpected(reply) | Self::BeforeEnd(reply) => Some(reply),
+            Self::WrongClass { reply, .. } | Self::NoTransaction { reply, .. } => Some(reply),
+            Self::Reply(_) | Self::BehindStartTls(_) => None,
+        }
+    }
+
     /// Where it struck, where the violation itself says so.
     pub(crate) const fn stage(&self) -> Option<Stage> {
         match self {

@@ -206,7 +206,8 @@ impl Needs {
         self.long_lines
     }
 
-    /// For those who refuse such lines: many servers cut or refuse them, some take them.
+    /// Refuses content with lines of more than 998 octets: many servers cut or refuse them, some take
+    /// them.
     ///
     /// # Errors
     /// There is one; the fault says where the first begins.

@@ -1,5 +1,6 @@
-//! What the replies to VRFY, EXPN and ETRN say beside their codes (RFC 5321 §3.5, RFC 1985), and the
-//! path in a 251 or 551, the offset in a 355. Nothing here is followed or kept: a person is to read it (RFC 5321 §7.4).
+//! What replies say beside their codes: those to VRFY, EXPN and ETRN (RFC 5321 §3.5, RFC 1985), the
+//! path in a 251 or 551, the offset in a 355. Nothing here is followed or kept: a person is to read
+//! it (RFC 5321 §7.4).
 
 use std::fmt;
 

@@ -39,7 +39,8 @@ impl Envelope {
         header.envelope(header.sender()?)
     }
 
-    /// The same from a sender that is known, such as the account's: Sender and From are not read.
+    /// The envelope of a message by its header, from a sender that is known, such as the account's:
+    /// Sender and From are not read.
     ///
     /// ```
     /// use ehlo::Envelope;
@@ -62,7 +63,7 @@ impl Envelope {
         header.envelope(sender.try_into().map_err(Into::into)?)
     }
 
-    /// The same of a message that is not what will be sent: its `Bcc` fields count, and **the
+    /// The envelope of a draft, which is not what will be sent: its `Bcc` fields count, and **the
     /// caller takes them out** before anybody sees them.
     ///
     /// ```

@@ -10,7 +10,8 @@ impl<'a> Command<'a> {
     /// `ETRN`: the server is to start sending what it holds (RFC 1985), over connections of its
     /// own.
     ///
-    /// 250 to 253 say that it has started, and what it holds; 458 and 459 that it will not.
+    /// 250, 252 and 253 say that it has started, 251 that it holds nothing; 458 and 459 that it will
+    /// not.
     ///
     /// ```
     /// use ehlo::Command;
@@ -63,8 +64,9 @@ impl<'a> Command<'a> {
     /// `XCLIENT`: on whose behalf the client speaks (Postfix). Accepted with 220, it makes the
     /// server forget all: EHLO is due again.
     ///
-    /// What does not fit in a line of 512 octets goes into several; each begins a new conversation,
-    /// and Postfix wants the name and the address in the last.
+    /// A line has 512 octets at most, and nothing is split here: say several commands where the
+    /// attributes do not fit. Each begins a new conversation, and Postfix wants the name and the
+    /// address in the last.
     ///
     /// # Errors
     ///
@@ -82,7 +84,8 @@ impl<'a> Command<'a> {
     /// `XFORWARD`: where the next mail came from (Postfix), for the server's log. It holds until
     /// that mail's transaction has ended.
     ///
-    /// What does not fit in a line of 512 octets goes into several.
+    /// A line has 512 octets at most, and nothing is split here: say several commands where the
+    /// attributes do not fit.
     ///
     /// # Errors
     ///
