@@ -24,7 +24,9 @@ pub enum Security {
     StartTls,
     /// STARTTLS where the server offers it, whatever its certificate; else in clear. What a relay
     /// does between strangers. No secret is sent, even where the certificate is good, unless
-    /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext) says so.
+    /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext) says so. A handshake that
+    /// fails is an error, unless there is
+    /// [`Connector::retry_in_clear`](super::Connector::retry_in_clear).
     Opportunistic,
     /// In clear.
     None,

@@ -1,5 +1,5 @@
 //! Who is asked whether a certificate is good, and what follows from the answer. The answer's
-//! words stand in `fault`.
+//! words stand in `reason`.
 
 use std::sync::{Arc, OnceLock};
 
