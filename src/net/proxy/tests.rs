@@ -147,8 +147,13 @@ async fn t19_a_hostile_socks5_proxy_gets_nothing_more() {
     let (outcome, _, _, left) = dialogue(&plain, "mx", &endless).await;
     assert!(outcome.is_ok());
     assert_eq!(left.len(), 60_000 - 257);
+    // What is no SOCKS5 gets no password, whatever method it names.
+    let with_login = plain.credentials("a", "w0nder");
+    let (at, words, heard) = fails(&with_login, b"\x04\x02\x01\0").await;
+    assert_eq!((at, words), (ProxyStep::Method, foreign(r"\x04\x02")));
+    assert_eq!(heard, b"\x05\x02\0\x02");
     // In the login too.
-    let (at, words, heard) = fails(&plain.credentials("a", "w0nder"), b"\x05\x02HT").await;
+    let (at, words, heard) = fails(&with_login, b"\x05\x02HT").await;
     assert_eq!((at, words), (ProxyStep::Login, foreign("HT")));
     assert!(heard.ends_with(b"w0nder"), "nothing behind it");
 }
