@@ -2,8 +2,6 @@
 
 use super::*;
 
-use std::time::Duration;
-
 use tokio::io::duplex;
 use tokio::net::TcpListener;
 
@@ -287,6 +285,20 @@ async fn t19_the_deadline_for_connecting_covers_the_dialogue() {
         assert_eq!(fault.proxy(), proxy.to_string());
         assert!(matches!(fault.reason(), ProxyReason::TimedOut(_)));
         drop(served.await);
+    }
+}
+
+/// What connecting has taken is gone.
+#[tokio::test(start_paused = true)]
+async fn t19_a_dialogue_has_what_is_left_of_the_time() {
+    for proxy in [socks5(), http()] {
+        let (mut near, _far) = duplex(1024);
+        let limit = Duration::from_secs(30);
+        let began = Instant::now();
+        tokio::time::advance(Duration::from_secs(12)).await;
+        let fault = proxy.converse(&mut near, &target("mx"), began, limit).await.unwrap_err();
+        assert_eq!(began.elapsed(), limit);
+        assert!(fault.to_string().ends_with(": it was not done within 30s"), "{fault}");
     }
 }
 
