@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Connector, Security};
+use crate::auth::Credentials;
 use crate::protocol::Protocol;
 use crate::wire::{Escaped, Secret};
 
@@ -312,8 +313,9 @@ impl fmt::Display for Connector {
         };
         let scheme = SCHEMES.into_iter().find(stands_for).map_or("", |(scheme, ..)| scheme);
         write!(f, "{scheme}://")?;
-        if let Some(credentials) = &self.credentials {
-            write!(f, "{}@", Encoded(credentials.user().as_bytes(), b""))?;
+        let user = self.credentials.as_ref().map_or("", Credentials::user);
+        if !user.is_empty() {
+            write!(f, "{}@", Encoded(user.as_bytes(), b""))?;
         }
         match self.host.parse::<std::net::Ipv6Addr>() {
             Ok(address) => write!(f, "[{address}]")?,
@@ -401,6 +403,8 @@ mod tests {
     fn t11_what_is_shown_has_no_password() {
         let connector: Connector = "smtps://al%20ice:w0nder%2Fland@mx.example".parse().unwrap();
         assert_eq!(connector.to_string(), "smtps://al%20ice@mx.example");
+        let nobody = connector.clone().login(Credentials::new("", "w0nder"));
+        assert_eq!(nobody.to_string(), "smtps://mx.example");
         let debug = format!("{connector:?}");
         assert!(debug.contains("mx.example") && !debug.contains("w0nder"), "{debug}");
     }

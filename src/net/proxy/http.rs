@@ -113,9 +113,9 @@ fn status(line: &[u8]) -> Option<u16> {
     if !minor.is_ascii_digit() || !matches!(rest, [] | [b' ', ..]) {
         return None;
     }
-    let is_number = code.iter().all(u8::is_ascii_digit);
+    // With a sign, which `parse` takes, three characters come to less than 100.
     let code: u16 = std::str::from_utf8(code).ok()?.parse().ok()?;
-    (is_number && code >= 100).then_some(code)
+    (code >= 100).then_some(code)
 }
 
 fn foreign(said: &[u8]) -> ProxyReason {

@@ -19,10 +19,11 @@ mod target;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Timeouts;
 use super::connect::{connect, resolve};
@@ -135,22 +136,40 @@ impl Proxy {
         sources: &[IpAddr],
         timeouts: &Timeouts,
     ) -> Result<TcpStream, ProxyFault> {
-        let fault =
-            |step, reason| ProxyFault::new(self.to_string(), target.to_string(), step, reason);
         let addresses = resolve(&self.host, port, timeouts.resolve())
             .await
-            .map_err(|why| fault(ProxyStep::Resolve, ProxyReason::Resolve(why)))?;
+            .map_err(|why| self.fault(target, ProxyStep::Resolve, ProxyReason::Resolve(why)))?;
         let limit = timeouts.connect();
         let (mut stream, began) = connect(&addresses, sources, limit)
             .await
-            .map_err(|why| fault(ProxyStep::Connect, ProxyReason::Connect(why)))?;
+            .map_err(|why| self.fault(target, ProxyStep::Connect, ProxyReason::Connect(why)))?;
+        self.converse(&mut stream, target, began, limit).await?;
+        Ok(stream)
+    }
+
+    /// Has the dialogue with the proxy, which ends within `limit` of when connecting to it began.
+    async fn converse<S>(
+        &self,
+        stream: &mut S,
+        target: &Target,
+        began: Instant,
+        limit: Duration,
+    ) -> Result<(), ProxyFault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let mut step = ProxyStep::Request;
-        let dialogue = self.ask(&mut stream, &mut step, target);
-        match timeout(limit.saturating_sub(began.elapsed()), dialogue).await {
-            Ok(Ok(())) => Ok(stream),
-            Ok(Err(reason)) => Err(fault(step, reason)),
-            Err(_) => Err(fault(step, ProxyReason::TimedOut(limit))),
-        }
+        let dialogue = self.ask(stream, &mut step, target);
+        let reason = match timeout(limit.saturating_sub(began.elapsed()), dialogue).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(reason)) => reason,
+            Err(_) => ProxyReason::TimedOut(limit),
+        };
+        Err(self.fault(target, step, reason))
+    }
+
+    fn fault(&self, target: &Target, step: ProxyStep, reason: ProxyReason) -> ProxyFault {
+        ProxyFault::new(self.to_string(), target.to_string(), step, reason)
     }
 
     /// Asks the proxy at the other end of `stream` for `target`, and keeps in `step` how far that went.

@@ -2,8 +2,6 @@
 
 use super::*;
 
-use std::time::Duration;
-
 use tokio::io::duplex;
 use tokio::net::TcpListener;
 
@@ -147,8 +145,13 @@ async fn t19_a_hostile_socks5_proxy_gets_nothing_more() {
     let (outcome, _, _, left) = dialogue(&plain, "mx", &endless).await;
     assert!(outcome.is_ok());
     assert_eq!(left.len(), 60_000 - 257);
+    // What is no SOCKS5 gets no password, whatever method it names.
+    let with_login = plain.credentials("a", "w0nder");
+    let (at, words, heard) = fails(&with_login, b"\x04\x02\x01\0").await;
+    assert_eq!((at, words), (ProxyStep::Method, foreign(r"\x04\x02")));
+    assert_eq!(heard, b"\x05\x02\0\x02");
     // In the login too.
-    let (at, words, heard) = fails(&plain.credentials("a", "w0nder"), b"\x05\x02HT").await;
+    let (at, words, heard) = fails(&with_login, b"\x05\x02HT").await;
     assert_eq!((at, words), (ProxyStep::Login, foreign("HT")));
     assert!(heard.ends_with(b"w0nder"), "nothing behind it");
 }
@@ -282,6 +285,20 @@ async fn t19_the_deadline_for_connecting_covers_the_dialogue() {
         assert_eq!(fault.proxy(), proxy.to_string());
         assert!(matches!(fault.reason(), ProxyReason::TimedOut(_)));
         drop(served.await);
+    }
+}
+
+/// What connecting has taken is gone.
+#[tokio::test(start_paused = true)]
+async fn t19_a_dialogue_has_what_is_left_of_the_time() {
+    for proxy in [socks5(), http()] {
+        let (mut near, _far) = duplex(1024);
+        let limit = Duration::from_secs(30);
+        let began = Instant::now();
+        tokio::time::advance(Duration::from_secs(12)).await;
+        let fault = proxy.converse(&mut near, &target("mx"), began, limit).await.unwrap_err();
+        assert_eq!(began.elapsed(), limit);
+        assert!(fault.to_string().ends_with(": it was not done within 30s"), "{fault}");
     }
 }
 
