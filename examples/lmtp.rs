@@ -13,7 +13,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ehlo::testing::{Running, Server};
-use ehlo::{Connector, Envelope, Error, ForwardPath, Outcome, Progress, ReversePath, Security};
+use ehlo::{
+    Connector, Delivery, Envelope, Error, ForwardPath, Outcome, Progress, ReversePath, Security,
+};
 
 use common::{FAILED, USAGE, arguments, fail, failed};
 
@@ -102,8 +104,8 @@ async fn deliver(
     let sent = client.send_watched(envelope, content, watch).await;
     if sent.is_err() {
         // For these the server has not decided.
-        let delivery = client.take_delivery().await.unwrap_or_default();
-        for recipient in delivery.recipients() {
+        let delivery = client.take_delivery().await;
+        for recipient in delivery.iter().flat_map(Delivery::recipients) {
             let outcome = recipient.outcome();
             if matches!(outcome, Outcome::NotSent | Outcome::Unknown) {
                 println!("{}: {outcome}", recipient.mailbox());

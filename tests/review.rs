@@ -226,7 +226,7 @@ mod outcomes {
         replied(session, dispatch, "354 go\r\n");
         dispatch.finish(session).unwrap();
         replied(session, dispatch, "250 taken\r\n");
-        std::mem::take(dispatch).into_delivery(session)
+        std::mem::replace(dispatch, Dispatch::new(&[])).into_delivery(session)
     }
 
     #[test]

@@ -273,7 +273,7 @@ async fn submission_ahead() {
             let Sent { delivery, error, .. } = &sent[99];
             assert_eq!(outcomes(delivery), ["not sent"]);
             let words = error.as_ref().map(ToString::to_string).unwrap_or_default();
-            assert_eq!(words, "127.0.0.1 closed the connection at end of data");
+            assert!(words.starts_with("127.0.0.1 closed the connection at "), "{words}");
             let first = sent[0].delivery.recipients().next().unwrap().outcome();
             assert!(matches!(first, Outcome::Accepted(_) | Outcome::Unknown), "{first}");
         }

@@ -32,7 +32,9 @@ async fn quickstart() {
     let people = "--from alice@example.test --to bob@example.test --to nobody-here@example.test";
     let ran = run("quickstart", &format!("{} {} {people}", server(), access()), "").await;
     assert_eq!(ran.status, 0, "{} {}", ran.out, ran.err);
-    for line in ["-- TLS\n", "C: AUTH PLAIN <secret>\nS: 235 ", "C: QUIT\nS: 221 "] {
+    for line in
+        ["-- TLS\n", "C: AUTH SCRAM-SHA-512 <secret>\nS: 334 ", "S: 235 ", "C: QUIT\nS: 221 "]
+    {
         assert!(ran.out.contains(line), "{}", ran.out);
     }
     assert!(ran.out.contains("<nobody-here@example.test>: refused: 550 5.1.1 "), "{}", ran.out);
