@@ -338,7 +338,7 @@ mod words {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_refusal_of_the_content_is_no_answer_to_data() {
         let script = [EHLO, MAIL, RCPT, ("DATA", "354 go\r\n")];
         let (near, mut far) = tokio::io::duplex(4096);
