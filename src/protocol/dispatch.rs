@@ -394,7 +394,6 @@ impl Dispatch {
     }
 
     /// What is known so far; who is not decided yet reads as *not sent*.
-    #[must_use]
     pub const fn delivery(&self) -> &Delivery {
         &self.delivery
     }
