@@ -161,8 +161,8 @@ async fn wrong_ca() {
     assert!(matches!(fault.reason(), TlsReason::UnknownIssuer { .. }), "{fault}");
     assert_eq!(
         checked(error).to_string(),
-        "the TLS handshake with 127.0.0.1 failed: the issuer of the server's certificate is not \
-         trusted here: its root certificate is missing here, or the server does not send the \
+        "the TLS handshake with 127.0.0.1 failed: the issuer of the server's certificate, \
+         \"CN=ehlo interop CA\", is not trusted here: its root certificate is missing here, or the server does not send the \
          intermediate ones"
     );
 }
