@@ -152,8 +152,8 @@ impl Message {
         }
     }
 
-    /// Reads it, to whom it goes, and if it is short the rest of it. A longer one is read while it is
-    /// sent.
+    /// Reads it, to whom it goes, and if it is short the rest of it. A longer one is read while it
+    /// is sent.
     async fn read(&self, from: Option<&ReversePath>) -> io::Result<Mail> {
         let path = match self {
             Self::File(path) => path,
@@ -178,8 +178,9 @@ impl Message {
 /// Fewer messages are worth no bar.
 const MANY: u64 = 20;
 
-/// Octets of a message that are read at once. The header section has to be among them; and of content
-/// that is in memory the client knows what it needs of the server, and that it may run ahead.
+/// Octets of a message that are read at once. The header section has to be among them; and of
+/// content that is in memory the client knows what it needs of the server, and that it may run
+/// ahead.
 const SHORT: u64 = 64 * 1024;
 
 fn envelope(from: Option<&ReversePath>, head: &[u8]) -> io::Result<Envelope> {

@@ -1,5 +1,5 @@
-//! Hands a mail to an LMTP server, over a Unix socket or TCP, and prints each recipient's outcome as it
-//! comes. Without a server it is an embedded one, on a Unix socket.
+//! Hands a mail to an LMTP server, over a Unix socket or TCP, and prints each recipient's outcome
+//! as it comes. Without a server it is an embedded one, on a Unix socket.
 //!
 //! ```sh
 //! cargo run --example lmtp

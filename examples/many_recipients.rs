@@ -1,5 +1,5 @@
-//! One mail to many recipients, as many at a time as the server takes, and what became of it for each
-//! of them.
+//! One mail to many recipients, as many at a time as the server takes, and what became of it for
+//! each of them.
 //!
 //! ```sh
 //! cargo run --example many_recipients -- --notify FAILURE,DELAY bob@example.test full@example.test

@@ -66,16 +66,16 @@ pub enum ErrorKind {
     },
     /// The content cannot be sent. The mail was not delivered.
     Content(ContentFault),
-    /// The content is larger than the server takes. Nothing was sent; or of content from a reader, whose
-    /// size shows on the way, not all, and the mail was not delivered.
+    /// The content is larger than the server takes. Nothing was sent; or of content from a reader,
+    /// whose size shows on the way, not all, and the mail was not delivered.
     TooLarge {
         /// Octets of the content.
         octets: u64,
         /// Octets that the server takes.
         limit: u64,
     },
-    /// The server takes no more over this connection, or in one mail, as it said in EHLO (RFC 9422).
-    /// Nothing was sent; another connection may do.
+    /// The server takes no more over this connection, or in one mail, as it said in EHLO (RFC
+    /// 9422). Nothing was sent; another connection may do.
     LimitReached {
         /// The limit: MAILMAX, RCPTMAX or RCPTDOMAINMAX.
         limit: &'static str,
@@ -137,8 +137,8 @@ impl ErrorKind {
 }
 
 impl Error {
-    /// An error at this stage, for those who drive a [`Session`](crate::Session) themselves: it says
-    /// what the crate's own say, and knows whether trying again may help.
+    /// An error at this stage, for those who drive a [`Session`](crate::Session) themselves: it
+    /// says what the crate's own say, and knows whether trying again may help.
     ///
     /// ```
     /// use ehlo::{Error, ErrorKind, Retry, Stage};

@@ -92,10 +92,10 @@
 //!
 //! # No runtime at all
 //!
-//! A [`Session`] takes octets and gives octets. Whoever holds the socket polls it and does what
-//! the [`Step`] says, over a stream of std with [`write_to`](Session::write_to) and
-//! [`read_from`](Session::read_from); [`Dispatch`] sends a mail over it, [`Exchange`] authenticates.
-//! Each has an example, and `examples/blocking.rs` is a whole program.
+//! A [`Session`] takes octets and gives octets. Whoever holds the socket polls it and does what the
+//! [`Step`] says, over a stream of std with [`write_to`](Session::write_to) and
+//! [`read_from`](Session::read_from); [`Dispatch`] sends a mail over it, [`Exchange`]
+//! authenticates. Each has an example, and `examples/blocking.rs` is a whole program.
 //!
 //! # Features
 //!

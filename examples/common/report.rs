@@ -1,5 +1,5 @@
-//! What became of mails, for people and for machines: what `send`, `many_recipients` and `bulk` print
-//! of it, the bar before that, and the exit status that says it in a number.
+//! What became of mails, for people and for machines: what `send`, `many_recipients` and `bulk`
+//! print of it, the bar before that, and the exit status that says it in a number.
 
 #![allow(dead_code, reason = "each example uses a part")]
 

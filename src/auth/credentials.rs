@@ -61,11 +61,12 @@ impl Credentials {
         Self::of(user.into(), Proof::Token(token.into()))
     }
 
-    /// The name, and whom to ask for an access token when AUTH is said: a closure that gives a future.
+    /// The name, and whom to ask for an access token when AUTH is said: a closure that gives a
+    /// future.
     ///
-    /// It is asked with `None` first, where a token that is kept will do; and once more with what the
-    /// server said of that one, where the server refused it for itself (expired, unknown) and not
-    /// for what it is good for: then a new one is wanted. How long it takes is up to it alone.
+    /// It is asked with `None` first, where a token that is kept will do; and once more with what
+    /// the server said of that one, where the server refused it for itself (expired, unknown) and
+    /// not for what it is good for: then a new one is wanted. How long it takes is up to it alone.
     ///
     /// ```
     /// let credentials = ehlo::Credentials::token_from("alice", |refused| async move {
@@ -145,7 +146,8 @@ impl Credentials {
     }
 
     /// How many iterations of its hash SCRAM does at the server's asking. Default: 4096 (RFC 5802
-    /// §5.1) to 600000, which take some tenths of a second during which the thread does nothing else.
+    /// §5.1) to 600000, which take some tenths of a second during which the thread does nothing
+    /// else.
     #[cfg(feature = "scram")]
     #[must_use]
     pub const fn iterations(mut self, allowed: RangeInclusive<u32>) -> Self {

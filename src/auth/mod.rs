@@ -93,8 +93,8 @@ pub trait Mechanism: Send {
     /// The registered name (RFC 4422 §3.1): 1 to 20 letters, digits, hyphens and underscores.
     fn name(&self) -> &str;
 
-    /// What the client says first, for a mechanism in which it does; asked for once. It goes with AUTH,
-    /// or where that line has no room for it, in answer to the server's first challenge.
+    /// What the client says first, for a mechanism in which it does; asked for once. It goes with
+    /// AUTH, or where that line has no room for it, in answer to the server's first challenge.
     fn initial(&mut self) -> Option<Secret> {
         None
     }
@@ -105,8 +105,8 @@ pub trait Mechanism: Send {
     /// The challenge cannot be answered: the exchange is given up.
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, AuthFault>;
 
-    /// The server says that the dialogue has succeeded, with this text behind the code. A mechanism in
-    /// which the server has something to prove, too, holds it to that here.
+    /// The server says that the dialogue has succeeded, with this text behind the code. A mechanism
+    /// in which the server has something to prove, too, holds it to that here.
     ///
     /// # Errors
     /// It has not proved it: nothing that it says is to be believed.
@@ -114,8 +114,8 @@ pub trait Mechanism: Send {
         Ok(())
     }
 
-    /// The server has refused. What it said of that before, in the mechanism's own way, is told here;
-    /// otherwise the reply says all there is.
+    /// The server has refused. What it said of that before, in the mechanism's own way, is told
+    /// here; otherwise the reply says all there is.
     fn refused(&mut self, _reply: &Reply) -> Option<AuthFault> {
         None
     }

@@ -27,10 +27,10 @@ impl MailParam {
     /// Servers compare it octet by octet.
     ///
     /// A server that has a part of the mail answers MAIL with `355` and how many octets of the
-    /// content it has, counted before dot-stuffing
-    /// ([`Reply::resume_at`](crate::Reply::resume_at)). Then it knows the recipients too: what is left
-    /// of the content follows DATA. A mail with this parameter is sent command by command, over
-    /// `Session` or `Conversation`: nothing else knows which octets are left.
+    /// content it has, counted before dot-stuffing ([`Reply::resume_at`](crate::Reply::resume_at)).
+    /// Then it knows the recipients too: what is left of the content follows DATA. A mail with this
+    /// parameter is sent command by command, over `Session` or `Conversation`: nothing else knows
+    /// which octets are left.
     ///
     /// ```
     /// let param = ehlo::MailParam::transid(&"1047.a@client.example.org".parse()?)?;

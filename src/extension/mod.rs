@@ -75,8 +75,8 @@ use crate::wire::Param;
 /// A service extension, as a line of an EHLO reply offers it.
 ///
 /// Extensions outside this crate implement it too, to be read with [`Capabilities::get`]. A session
-/// knows nothing of them: a parameter that the crate does not know needs the EHLO keyword of its own
-/// name, and adds nothing to the longest line.
+/// knows nothing of them: a parameter that the crate does not know needs the EHLO keyword of its
+/// own name, and adds nothing to the longest line.
 ///
 /// ```
 /// use ehlo::{Capabilities, Extension, ReplyKind, ReplyRef, Strictness};

@@ -1,4 +1,5 @@
-//! RRVS (RFC 7293): a mail for the owner that an address has had since a date, and for no later one.
+//! RRVS (RFC 7293): a mail for the owner that an address has had since a date, and for no later
+//! one.
 //!
 //! ```abnf
 //! rrvs-param = "RRVS=" date [ ";" ( "C" / "R" ) ]

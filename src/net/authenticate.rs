@@ -14,12 +14,12 @@ use crate::wire::Reply;
 
 impl Conversation {
     /// Authenticates by the strongest mechanism that the server offers and the credentials fit and
-    /// allow. After a refusal the next may be tried: see [`Credentials::try_others`]; of another token,
-    /// see [`Credentials::token_from`].
+    /// allow. After a refusal the next may be tried: see [`Credentials::try_others`]; of another
+    /// token, see [`Credentials::token_from`].
     ///
     /// # Errors
-    /// The server refuses, offers nothing usable, has not proved what the mechanism wants proved, or
-    /// the secret would be exposed; see
+    /// The server refuses, offers nothing usable, has not proved what the mechanism wants proved,
+    /// or the secret would be exposed; see
     /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext).
     pub async fn authenticate(&mut self, credentials: &Credentials) -> Result<Reply, Error> {
         self.settle(Stage::Auth).await?;

@@ -56,9 +56,9 @@ pub struct Sent {
 /// Mails in a row over one connection, from [`Client::send_each`]: each gives its delivery, in the
 /// order in which they went in.
 ///
-/// Dropped, the client goes on as behind any call that was dropped: what was on its way is read off,
-/// and [`Client::take_delivery`] has what became of it, of a mail that waited for the one before (it
-/// is *not sent*), and of whatever else was not fetched.
+/// Dropped, the client goes on as behind any call that was dropped: what was on its way is read
+/// off, and [`Client::take_delivery`] has what became of it, of a mail that waited for the one
+/// before (it is *not sent*), and of whatever else was not fetched.
 #[must_use = "nothing is sent until `next` is called"]
 pub struct Deliveries<'a> {
     client: &'a mut Client,
@@ -92,15 +92,15 @@ enum State {
 impl Client {
     /// Sends mails in a row, and gives the delivery of each.
     ///
-    /// A mail's failure does not touch the next. A mail is taken from the stream when the one before
-    /// has been written, so that a slow server holds the stream back; its deliveries wait to be
-    /// fetched. Memory does not grow with their number. When the session ends, with 421 or otherwise,
-    /// or the server takes no more mails over this connection, what is left of the stream comes back
-    /// *not sent*, each with the reason.
+    /// A mail's failure does not touch the next. A mail is taken from the stream when the one
+    /// before has been written, so that a slow server holds the stream back; its deliveries wait to
+    /// be fetched. Memory does not grow with their number. When the session ends, with 421 or
+    /// otherwise, or the server takes no more mails over this connection, what is left of the
+    /// stream comes back *not sent*, each with the reason.
     ///
     /// Where [running ahead](super::Connector::run_ahead) was chosen and the server offers
-    /// PIPELINING, the next mail goes out before the one before is answered, with at most 16 on their
-    /// way.
+    /// PIPELINING, the next mail goes out before the one before is answered, with at most 16 on
+    /// their way.
     ///
     /// ```
     /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {

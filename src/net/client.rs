@@ -119,10 +119,10 @@ impl Client {
     ///
     /// # Errors
     /// Nothing was sent, because the server does not offer what the mail needs, takes no more mails
-    /// over this connection, or the content cannot be sent; or the session ended before all was known,
-    /// or the [`Source`](super::Source) failed. What is known then is kept for
-    /// [`take_delivery`](Self::take_delivery). Refusals of this mail are no errors; that of the RSET
-    /// which ends an older one is, and of an EHLO that was still due after XCLIENT.
+    /// over this connection, or the content cannot be sent; or the session ended before all was
+    /// known, or the [`Source`](super::Source) failed. What is known then is kept for
+    /// [`take_delivery`](Self::take_delivery). Refusals of this mail are no errors; that of the
+    /// RSET which ends an older one is, and of an EHLO that was still due after XCLIENT.
     pub async fn send<'c>(
         &mut self,
         envelope: &Envelope,
@@ -133,10 +133,10 @@ impl Client {
         self.carry_out(job, Watch::nobody()).await
     }
 
-    /// Sends a mail as [`send`](Self::send) does, and tells meanwhile what becomes known of it: each
-    /// recipient's replies as they come, which matters most over LMTP (RFC 2033 §4.2), and how
-    /// many octets of the content the stream has taken, whenever it takes no more for a while and at the
-    /// end.
+    /// Sends a mail as [`send`](Self::send) does, and tells meanwhile what becomes known of it:
+    /// each recipient's replies as they come, which matters most over LMTP (RFC 2033 §4.2), and how
+    /// many octets of the content the stream has taken, whenever it takes no more for a while and
+    /// at the end.
     ///
     /// ```
     /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
@@ -223,8 +223,8 @@ impl Client {
     /// Begins a mail as [`mail`](Self::mail) does, with parameters of MAIL.
     ///
     /// # Errors
-    /// The server refuses the sender or does not offer a parameter, the address cannot be said here,
-    /// or the session is over.
+    /// The server refuses the sender or does not offer a parameter, the address cannot be said
+    /// here, or the session is over.
     pub async fn mail_with<S>(
         &mut self,
         sender: S,
@@ -337,8 +337,8 @@ impl Client {
         Ok(())
     }
 
-    /// Waits for what becomes of the one mail on its way. It stays in the outbox, for a call that is
-    /// dropped behind this.
+    /// Waits for what becomes of the one mail on its way. It stays in the outbox, for a call that
+    /// is dropped behind this.
     async fn await_end(&mut self, sent: Result<(), Error>, watch: Watch<'_>) -> Result<(), Error> {
         match sent {
             Ok(()) => self.hear_oldest(watch).await,
@@ -385,8 +385,8 @@ impl Client {
         self.outbox.conclude(&self.conversation.driver.session);
     }
 
-    /// Ends a transaction that an earlier mail left open, or may. The RSET goes out with what follows
-    /// it where it can.
+    /// Ends a transaction that an earlier mail left open, or may. The RSET goes out with what
+    /// follows it where it can.
     pub(super) fn clear_way(&mut self) -> Result<(), Error> {
         let driver = &mut self.conversation.driver;
         if !matches!(driver.session.ahead(), Phase::Ready | Phase::Hello) {

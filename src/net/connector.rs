@@ -72,8 +72,8 @@ pub struct Connector {
     pub(super) invalid: Option<Misuse>,
 }
 
-/// When HELO is said in place of EHLO. It offers no extension, so that it is never said where TLS or
-/// AUTH is asked for, nor over LMTP.
+/// When HELO is said in place of EHLO. It offers no extension, so that it is never said where TLS
+/// or AUTH is asked for, nor over LMTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum HeloPolicy {
@@ -106,8 +106,8 @@ impl Connector {
     /// What is none of these is told by [`connect`](Self::connect), and so is every other setting
     /// that cannot be used. A URL is [parsed](#impl-FromStr-for-Connector) instead.
     ///
-    /// The addresses of a name are tried as RFC 8305 has it: IPv6 first, then by turns, the next one
-    /// when one has failed or been silent for 250 ms. An error names every attempt.
+    /// The addresses of a name are tried as RFC 8305 has it: IPv6 first, then by turns, the next
+    /// one when one has failed or been silent for 250 ms. An error names every attempt.
     pub fn new(server: impl Into<String>) -> Self {
         let server = server.into();
         let (host, port, invalid) = match split_port(&server) {
@@ -204,8 +204,8 @@ impl Connector {
         self
     }
 
-    /// Authenticates after connecting, by the strongest mechanism that the server offers and a password
-    /// fits. Without credentials, which is the default, AUTH is not said.
+    /// Authenticates after connecting, by the strongest mechanism that the server offers and a
+    /// password fits. Without credentials, which is the default, AUTH is not said.
     #[must_use]
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
         self.credentials = Some(Credentials::new(user, password));
@@ -250,13 +250,13 @@ impl Connector {
         self
     }
 
-    /// Reaches the server through this proxy, which looks up its name. Other settings mean the same:
-    /// TLS goes through to the server, [`source_address`](Self::source_address) is where the proxy is
-    /// reached from, and [`Timeouts::connect`] covers what is said to it. A proxy has no part in a
-    /// stream that is given, and leads to no Unix socket.
+    /// Reaches the server through this proxy, which looks up its name. Other settings mean the
+    /// same: TLS goes through to the server, [`source_address`](Self::source_address) is where the
+    /// proxy is reached from, and [`Timeouts::connect`] covers what is said to it. A proxy has no
+    /// part in a stream that is given, and leads to no Unix socket.
     ///
-    /// In EHLO this end is `[127.0.0.1]` unless it has a [`client_name`](Self::client_name): its own
-    /// address is the proxy's affair alone.
+    /// In EHLO this end is `[127.0.0.1]` unless it has a [`client_name`](Self::client_name): its
+    /// own address is the proxy's affair alone.
     #[cfg(feature = "proxy")]
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
@@ -264,8 +264,8 @@ impl Connector {
         self
     }
 
-    /// Sends this PROXY header first, before TLS and the greeting, over any connection and any stream
-    /// that is given. For a server behind a balancer, which expects it; none by default.
+    /// Sends this PROXY header first, before TLS and the greeting, over any connection and any
+    /// stream that is given. For a server behind a balancer, which expects it; none by default.
     #[cfg(feature = "proxy")]
     #[must_use]
     pub const fn proxy_header(mut self, header: ProxyHeader) -> Self {
@@ -309,23 +309,23 @@ impl Connector {
         self
     }
 
-    /// Sends more than what is safe with every server before it is answered, where the server offers
-    /// PIPELINING. Not by default.
+    /// Sends more than what is safe with every server before it is answered, where the server
+    /// offers PIPELINING. Not by default.
     ///
-    /// Of mails in a row ([`Client::send_each`](super::Client::send_each)) the next goes out behind the
-    /// end of the one before, so that a mail costs one round trip; where the server offers CHUNKING,
-    /// content of up to 64 KiB goes out with BDAT behind recipients that are not answered yet, so that
-    /// it costs none of its own.
+    /// Of mails in a row ([`Client::send_each`](super::Client::send_each)) the next goes out behind
+    /// the end of the one before, so that a mail costs one round trip; where the server offers
+    /// CHUNKING, content of up to 64 KiB goes out with BDAT behind recipients that are not answered
+    /// yet, so that it costs none of its own.
     ///
     /// All content goes over BDAT then; a [`Source`](super::Source) goes out behind unanswered
     /// recipients only where its size is declared, and over LMTP nothing does.
     ///
     /// What is risked: some servers end the connection over it although they offer PIPELINING
-    /// (Dovecot 2.3's submission proxy does over DATA, without a reply). The mails that were on their
-    /// way are then *unknown* where their last octet had been written, and *not sent* where not. Content
-    /// is sent in vain where every recipient is refused. And over BDAT an RSET goes out with the next
-    /// mail behind it: a server that refuses a last chunk, keeps its transaction open, and refuses RSET
-    /// too, would take that mail under the sender of the one before.
+    /// (Dovecot 2.3's submission proxy does over DATA, without a reply). The mails that were on
+    /// their way are then *unknown* where their last octet had been written, and *not sent* where
+    /// not. Content is sent in vain where every recipient is refused. And over BDAT an RSET goes
+    /// out with the next mail behind it: a server that refuses a last chunk, keeps its transaction
+    /// open, and refuses RSET too, would take that mail under the sender of the one before.
     #[must_use]
     pub fn run_ahead(mut self) -> Self {
         self.session = self.session.run_ahead();
@@ -334,8 +334,8 @@ impl Connector {
     }
 
     /// Refuses content with lines of more than 998 octets, which a server need not take (RFC 5321
-    /// §4.5.3.1.6): content in memory before MAIL, that of a [`Source`](super::Source) on its way. Not
-    /// what a [`Body`](super::Body) writes, nor binary content. By default they are sent.
+    /// §4.5.3.1.6): content in memory before MAIL, that of a [`Source`](super::Source) on its way.
+    /// Not what a [`Body`](super::Body) writes, nor binary content. By default they are sent.
     #[must_use]
     pub const fn refuse_long_lines(mut self) -> Self {
         self.policy.refuse_long_lines = true;
@@ -439,17 +439,17 @@ impl Connector {
         self.with_tls(|tls| tls.crypto = Some(crypto))
     }
 
-    /// The name to send in the handshake and to check the certificate for, where it is another
-    /// than the host's. A stream that is given needs it unless the connector has a host, and so does
-    /// a Unix socket.
+    /// The name to send in the handshake and to check the certificate for, where it is another than
+    /// the host's. A stream that is given needs it unless the connector has a host, and so does a
+    /// Unix socket.
     #[must_use]
     pub fn tls_name(mut self, name: impl Into<String>) -> Self {
         self.tls_name = Some(name.into());
         self.with_tls(|_| {})
     }
 
-    /// Another name to send in the handshake (SNI, RFC 6066 §3) than the one that the certificate is
-    /// checked for. It travels in clear, and an address is not sent.
+    /// Another name to send in the handshake (SNI, RFC 6066 §3) than the one that the certificate
+    /// is checked for. It travels in clear, and an address is not sent.
     #[must_use]
     pub fn sni(self, name: impl Into<String>) -> Self {
         let name = name.into();
@@ -464,9 +464,9 @@ impl Connector {
     }
 
     /// With [`Security::Opportunistic`], connects once more and stays in clear where the TLS
-    /// handshake fails, as relays do for servers whose TLS is broken;
-    /// [`InClear::HandshakeFailed`] tells why. By default the failure is an error. It needs a server
-    /// to connect to, and so plays no part over a stream that is given.
+    /// handshake fails, as relays do for servers whose TLS is broken; [`InClear::HandshakeFailed`]
+    /// tells why. By default the failure is an error. It needs a server to connect to, and so plays
+    /// no part over a stream that is given.
     ///
     /// Anybody on the way can make a handshake fail.
     #[must_use]

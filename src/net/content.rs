@@ -103,10 +103,11 @@ pub(super) type Reader<'a> = Pin<Box<dyn AsyncRead + Send + 'a>>;
 /// is, less than 1 MiB of it is in memory.
 ///
 /// Nothing of it can be looked at before MAIL goes out. What it is may be declared: its size here,
-/// and in the envelope that it is 7-bit or binary ([`MailParam::body`](crate::MailParam::body); else
-/// it is 8-bit where the server offers 8BITMIME, and 7-bit where not). A mail is never delivered in
-/// part: an octet that breaks the declaration, a reader that fails, or that has less or more than was
-/// declared, ends the mail before its end; over DATA, where there is no other way, with the connection.
+/// and in the envelope that it is 7-bit or binary ([`MailParam::body`](crate::MailParam::body);
+/// else it is 8-bit where the server offers 8BITMIME, and 7-bit where not). A mail is never
+/// delivered in part: an octet that breaks the declaration, a reader that fails, or that has less
+/// or more than was declared, ends the mail before its end; over DATA, where there is no other way,
+/// with the connection.
 ///
 /// ```
 /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
@@ -138,17 +139,18 @@ impl<'a> Source<'a> {
         Self { reader: Box::pin(reader), size: None, size_is_final: false }
     }
 
-    /// Declares how many octets the reader has. `SIZE=` goes out only where line ends are not changed
-    /// on the way ([`LineEndings::Reject`], [`LineEndings::Raw`]), since it counts what the server
-    /// gets to keep; a mail that is larger than the server takes is then refused before MAIL.
+    /// Declares how many octets the reader has. `SIZE=` goes out only where line ends are not
+    /// changed on the way ([`LineEndings::Reject`], [`LineEndings::Raw`]), since it counts what the
+    /// server gets to keep; a mail that is larger than the server takes is then refused before
+    /// MAIL.
     #[must_use]
     pub const fn size(mut self, octets: u64) -> Self {
         self.size = Some(octets);
         self
     }
 
-    /// Declares the size of content whose line ends are right, and whose last line ends: `SIZE=` goes
-    /// out whatever is done with line ends.
+    /// Declares the size of content whose line ends are right, and whose last line ends: `SIZE=`
+    /// goes out whatever is done with line ends.
     #[must_use]
     pub const fn final_size(mut self, octets: u64) -> Self {
         self.size = Some(octets);

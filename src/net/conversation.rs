@@ -167,11 +167,12 @@ impl Conversation {
         self.hear_all(content).await
     }
 
-    /// Sends a chunk of the content with BDAT, as it is, and waits for its reply; over LMTP the last
-    /// chunk has one for each accepted recipient. Behind a refused chunk RSET is due (RFC 3030 §2).
+    /// Sends a chunk of the content with BDAT, as it is, and waits for its reply; over LMTP the
+    /// last chunk has one for each accepted recipient. Behind a refused chunk RSET is due (RFC 3030
+    /// §2).
     ///
-    /// Unless MAIL said `BODY=BINARYMIME`, the chunks are text: every line ends in CRLF, of which the
-    /// last may lack.
+    /// Unless MAIL said `BODY=BINARYMIME`, the chunks are text: every line ends in CRLF, of which
+    /// the last may lack.
     ///
     /// ```
     /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {

@@ -359,8 +359,8 @@ impl Driver {
     }
 
     /// Nothing can be written any more and nothing is there to be read. That it is not there may be
-    /// for want of looking: a runtime learns what has come when it turns to its sockets, which it has
-    /// not done for as long as writing never had to wait.
+    /// for want of looking: a runtime learns what has come when it turns to its sockets, which it
+    /// has not done for as long as writing never had to wait.
     fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some((_, looks @ 1..)) = &mut self.unwritable {
             *looks -= 1;

@@ -1,4 +1,5 @@
-//! How mails are sent over a connection: what was chosen for all of them, and what that makes of one.
+//! How mails are sent over a connection: what was chosen for all of them, and what that makes of
+//! one.
 
 use std::borrow::Cow;
 
@@ -10,8 +11,8 @@ use crate::extension::BodyType;
 use crate::protocol::{Envelope, Misuse, Needs, Stage};
 use crate::wire::{LineEndings, Param, Scan};
 
-/// Content up to so many octets goes out before its recipients are answered, where running ahead was
-/// chosen: what is wasted where all are refused. Longer content waits for them.
+/// Content up to so many octets goes out before its recipients are answered, where running ahead
+/// was chosen: what is wasted where all are refused. Longer content waits for them.
 const AHEAD: u64 = 64 * 1024;
 
 /// How the content of mails is sent.

@@ -36,8 +36,8 @@ use crate::wire::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl Conversation {
-    /// Asks who a user is: VRFY. Where the text is not ASCII and the server offers SMTPUTF8, `SMTPUTF8`
-    /// is put behind it (RFC 6531 §3.7.4.2).
+    /// Asks who a user is: VRFY. Where the text is not ASCII and the server offers SMTPUTF8,
+    /// `SMTPUTF8` is put behind it (RFC 6531 §3.7.4.2).
     ///
     /// # Errors
     /// There is no reply: the text cannot be said here, or the session is over.
@@ -63,8 +63,8 @@ impl Conversation {
         self.lookup(Command::Expn, text).await.map(Answer::from)
     }
 
-    /// Asks for help, on a topic such as a verb or in general: HELP. The [`text`](Reply::text) of the
-    /// reply, 211 or 214, is the help.
+    /// Asks for help, on a topic such as a verb or in general: HELP. The [`text`](Reply::text) of
+    /// the reply, 211 or 214, is the help.
     ///
     /// # Errors
     /// There is no reply: the topic cannot be said here, or the session is over.
@@ -99,10 +99,10 @@ impl Conversation {
         self.hear_of(&Command::Etrn(node.into())).await.map(Answer::from)
     }
 
-    /// Says on whose behalf this client speaks: XCLIENT (Postfix). Behind a 220 the server begins anew:
-    /// EHLO is said again (over LMTP LHLO), by the [client's name](Self::client_name), and what the
-    /// server offers and who is authenticated are no more what they were. The reply to XCLIENT is
-    /// the [greeting](Self::greeting) from then on.
+    /// Says on whose behalf this client speaks: XCLIENT (Postfix). Behind a 220 the server begins
+    /// anew: EHLO is said again (over LMTP LHLO), by the [client's name](Self::client_name), and
+    /// what the server offers and who is authenticated are no more what they were. The reply to
+    /// XCLIENT is the [greeting](Self::greeting) from then on.
     ///
     /// # Errors
     /// There is no reply: the server does not offer XCLIENT, a transaction is open, the attributes
@@ -208,8 +208,8 @@ impl Client {
     /// given up is ended first.
     ///
     /// # Errors
-    /// There is no reply: the server does not offer ETRN, the node cannot be said, or the session is
-    /// over.
+    /// There is no reply: the server does not offer ETRN, the node cannot be said, or the session
+    /// is over.
     pub async fn etrn<N>(&mut self, node: N) -> Result<Answer<QueueRun>, Error>
     where
         N: TryInto<EtrnNode, Error: Into<InvalidValue>> + Send,
@@ -237,8 +237,8 @@ impl Client {
     /// for one mail.
     ///
     /// # Errors
-    /// The server refuses or does not offer it, the attributes cannot be said in one command, or the
-    /// session is over.
+    /// The server refuses or does not offer it, the attributes cannot be said in one command, or
+    /// the session is over.
     pub async fn xforward(&mut self, attributes: &[XforwardAttribute]) -> Result<(), Error> {
         let xforward = said(&mut self.conversation.driver, Command::xforward(attributes))?;
         self.settle_outside().await?;

@@ -1,5 +1,5 @@
-//! Happy Eyeballs (RFC 8305): in which order the addresses of a name are tried, and when the next is
-//! tried beside one that is silent. How an address is connected is the caller's affair.
+//! Happy Eyeballs (RFC 8305): in which order the addresses of a name are tried, and when the next
+//! is tried beside one that is silent. How an address is connected is the caller's affair.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -14,9 +14,9 @@ use super::connect::{ConnectAttempt, ConnectFailure, ConnectFault};
 /// How long one address may be silent before the next is tried beside it (RFC 8305 §5).
 pub(super) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// The addresses of a name in the order to try them: IPv6 first, then the families by turns (RFC 8305
-/// §4), so that a family that is broken costs one delay. Within a family the resolver's order, which
-/// is that of RFC 6724, stays; and each address is there once.
+/// The addresses of a name in the order to try them: IPv6 first, then the families by turns (RFC
+/// 8305 §4), so that a family that is broken costs one delay. Within a family the resolver's order,
+/// which is that of RFC 6724, stays; and each address is there once.
 pub(super) fn interleave(found: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let (mut v6, mut v4) = (Vec::new(), Vec::new());
     for address in found {
@@ -36,9 +36,10 @@ pub(super) fn interleave(found: impl IntoIterator<Item = SocketAddr>) -> Vec<Soc
     }
 }
 
-/// Makes an attempt at each of `addresses`, in their order, and gives what the first success has made
-/// and when that attempt began. The next one begins when the one before fails, or [`ATTEMPT_DELAY`]
-/// after it began; each has `limit`. Those that still go on when one has succeeded are dropped.
+/// Makes an attempt at each of `addresses`, in their order, and gives what the first success has
+/// made and when that attempt began. The next one begins when the one before fails, or
+/// [`ATTEMPT_DELAY`] after it began; each has `limit`. Those that still go on when one has
+/// succeeded are dropped.
 ///
 /// # Errors
 /// None succeeded: every attempt, in the order begun.

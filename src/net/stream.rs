@@ -109,8 +109,8 @@ impl AsyncRead for Stream {
 /// An end without close_notify reads like any other end: replies say themselves where they end, so
 /// an attacker who cuts the connection gains nothing, and many servers close so after QUIT.
 ///
-/// An alert is explained: over TLS 1.3 a server that does not like the client's certificate, or misses
-/// it, says so when the handshake is done on this side.
+/// An alert is explained: over TLS 1.3 a server that does not like the client's certificate, or
+/// misses it, says so when the handshake is done on this side.
 #[cfg(feature = "tls")]
 fn closed_is_closed(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {

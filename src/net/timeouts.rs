@@ -8,9 +8,9 @@ use crate::protocol::Stage;
 /// How long a client waits at each stage before it gives up.
 ///
 /// Each but `block` is absolute: it runs from the moment a stage begins waiting until its reply is
-/// complete, however many octets arrive in between, so that a server which sends one octet at a time
-/// cannot hold a client. The defaults are the minima of RFC 5321 §4.5.3.2, and this crate's own where
-/// it names none.
+/// complete, however many octets arrive in between, so that a server which sends one octet at a
+/// time cannot hold a client. The defaults are the minima of RFC 5321 §4.5.3.2, and this crate's
+/// own where it names none.
 ///
 /// ```
 /// use std::time::Duration;
@@ -157,8 +157,8 @@ impl Timeouts {
         }
     }
 
-    /// How long one call may take in all, whatever its stages allow; of mails in a row, each of them.
-    /// Default: no limit.
+    /// How long one call may take in all, whatever its stages allow; of mails in a row, each of
+    /// them. Default: no limit.
     #[must_use]
     pub const fn whole(&self) -> Option<Duration> {
         self.whole

@@ -121,10 +121,11 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Sends the content with BDAT (RFC 3030): each write is a chunk, and waits for no reply where the
-    /// server offers PIPELINING. Nothing is said by this call.
+    /// Sends the content with BDAT (RFC 3030): each write is a chunk, and waits for no reply where
+    /// the server offers PIPELINING. Nothing is said by this call.
     ///
-    /// Text is made right as for DATA, but for dots; after `BODY=BINARYMIME` the content goes as it is.
+    /// Text is made right as for DATA, but for dots; after `BODY=BINARYMIME` the content goes as it
+    /// is.
     ///
     /// # Errors
     /// The server does not offer CHUNKING, or no recipient was accepted.
@@ -199,8 +200,8 @@ impl<'a> Transaction<'a> {
 /// The content of a mail, behind DATA or in chunks of BDAT.
 ///
 /// There is no way back from DATA: dropped before [`finish`](Self::finish), the session is ended by
-/// the next call. Between chunks of BDAT there is: the next mail says RSET first. In neither case is
-/// the mail delivered.
+/// the next call. Between chunks of BDAT there is: the next mail says RSET first. In neither case
+/// is the mail delivered.
 ///
 /// ```
 /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
@@ -267,7 +268,8 @@ impl Body<'_> {
         }
         let mut rest = chunk;
         let mut written = Ok(());
-        // A chunk that is refused midway is written whole all the same: behind it there is a way on.
+        // A chunk that is refused midway is written whole all the same: behind it there is a way
+        // on.
         while !rest.is_empty() {
             match driver.write(&mut rest, &mut |_| ()).await {
                 Ok(Arrival::Event(event)) => {

@@ -56,8 +56,8 @@ impl Job<'_> {
         }
     }
 
-    /// Carries the newest mail of the outbox until all of its content is written, or nothing more of
-    /// it will be.
+    /// Carries the newest mail of the outbox until all of its content is written, or nothing more
+    /// of it will be.
     pub(super) async fn transmit(
         &mut self,
         driver: &mut Driver,

@@ -1,6 +1,6 @@
-//! Servers and proxies from URLs (RFC 3986): the little of it that names one, and nothing that would be
-//! taken in silence. A password goes from here into a [`Secret`]; no error shows any part of a URL
-//! but its scheme.
+//! Servers and proxies from URLs (RFC 3986): the little of it that names one, and nothing that
+//! would be taken in silence. A password goes from here into a [`Secret`]; no error shows any part
+//! of a URL but its scheme.
 
 use std::fmt;
 use std::str::FromStr;
@@ -60,7 +60,8 @@ pub(super) struct Url<'a> {
 impl<'a> Url<'a> {
     /// Takes a URL apart that has one of these schemes, in lower case or not.
     ///
-    /// `scheme "://" [ userinfo "@" ] host [ ":" port ] path-abempty [ "?" query ] [ "#" fragment ]`
+    /// `scheme "://" [ userinfo "@" ] host [ ":" port ] path-abempty [ "?" query ] [ "#" fragment
+    /// ]`
     pub(super) fn parse(url: &'a str, known: &[&'static str]) -> Result<Self, InvalidUrl> {
         let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme))
         else {
@@ -206,8 +207,8 @@ impl fmt::Display for Encoded<'_> {
     }
 }
 
-/// Each scheme and what it stands for; the first of those that stand for the same is shown. `smtp` is
-/// STARTTLS, and required: elsewhere it may go on in clear without a word.
+/// Each scheme and what it stands for; the first of those that stand for the same is shown. `smtp`
+/// is STARTTLS, and required: elsewhere it may go on in clear without a word.
 const SCHEMES: [(&str, Protocol, Security); 10] = [
     ("smtp", Protocol::Smtp, Security::StartTls),
     ("smtp+starttls", Protocol::Smtp, Security::StartTls),

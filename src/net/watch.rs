@@ -1,5 +1,5 @@
-//! What is told of a mail while it is on its way: to whoever watches, in a closure of his. How it is
-//! sent is not here.
+//! What is told of a mail while it is on its way: to whoever watches, in a closure of his. How it
+//! is sent is not here.
 
 use std::collections::VecDeque;
 

@@ -124,9 +124,9 @@ impl Delivery {
         self.end.as_ref()
     }
 
-    /// How many lines of the content have more than 998 octets, which a server need not take and may
-    /// have cut (RFC 5321 §4.5.3.1.6); 0 where the content was read from a source or written stage by
-    /// stage.
+    /// How many lines of the content have more than 998 octets, which a server need not take and
+    /// may have cut (RFC 5321 §4.5.3.1.6); 0 where the content was read from a source or written
+    /// stage by stage.
     #[must_use]
     pub const fn long_lines(&self) -> u64 {
         self.long_lines

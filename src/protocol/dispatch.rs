@@ -344,8 +344,8 @@ impl Dispatch {
                 self.delivery.data = Some(reply.to_reply());
             }
             Event::Reply(ticket) => self.answered(session, ticket, &reply.to_reply()),
-            // That of a mail behind this one, where its own end is answered; and behind a refused chunk
-            // everything is refused: the first refusal is the reason.
+            // That of a mail behind this one, where its own end is answered; and behind a refused
+            // chunk everything is refused: the first refusal is the reason.
             Event::ContentRefused if !self.delivery.written => {
                 self.delivery.end.get_or_insert_with(|| reply.to_reply());
             }

@@ -1,5 +1,5 @@
-//! The envelope of a mail: who sends it, who is to have it, and what is asked of the server. What the
-//! content needs is in `needs`.
+//! The envelope of a mail: who sends it, who is to have it, and what is asked of the server. What
+//! the content needs is in `needs`.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -233,8 +233,8 @@ impl Envelope {
         })
     }
 
-    /// The same mail to some of its recipients, with their parameters: those for whose place, from 0,
-    /// this is true. `None` where nobody is left.
+    /// The same mail to some of its recipients, with their parameters: those for whose place, from
+    /// 0, this is true. `None` where nobody is left.
     ///
     /// ```
     /// use ehlo::{Delivery, Envelope, Retry};

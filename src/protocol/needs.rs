@@ -123,10 +123,10 @@ impl Needs {
 
     /// What a mail needs whose content is a stream: nothing of it has been looked at.
     ///
-    /// It is what the `BODY` parameter of the envelope says; without one, `8BITMIME` where the server
-    /// offers that, and else `7BIT`. `size` is what the server gets to keep (lines that end in CRLF,
-    /// nothing stuffed), in octets, where that is known; else what the envelope says in `SIZE`. That
-    /// the header section is in UTF-8 has to be said with
+    /// It is what the `BODY` parameter of the envelope says; without one, `8BITMIME` where the
+    /// server offers that, and else `7BIT`. `size` is what the server gets to keep (lines that end
+    /// in CRLF, nothing stuffed), in octets, where that is known; else what the envelope says in
+    /// `SIZE`. That the header section is in UTF-8 has to be said with
     /// [`MailParam::smtputf8`](crate::MailParam::smtputf8).
     #[must_use]
     pub fn of_stream(envelope: &Envelope, size: Option<u64>, line_endings: LineEndings) -> Self {
@@ -191,9 +191,9 @@ impl Needs {
         self.size
     }
 
-    /// What is to be done about lone CRs and LFs. Content that is `BINARYMIME` is sent as it is, over
-    /// BDAT, whatever the policy was; other content never is: there [`LineEndings::Reject`] takes the
-    /// place of [`LineEndings::Raw`].
+    /// What is to be done about lone CRs and LFs. Content that is `BINARYMIME` is sent as it is,
+    /// over BDAT, whatever the policy was; other content never is: there [`LineEndings::Reject`]
+    /// takes the place of [`LineEndings::Raw`].
     #[must_use]
     pub const fn line_endings(&self) -> LineEndings {
         self.line_endings
@@ -206,8 +206,8 @@ impl Needs {
         self.long_lines
     }
 
-    /// Refuses content with lines of more than 998 octets: many servers cut or refuse them, some take
-    /// them.
+    /// Refuses content with lines of more than 998 octets: many servers cut or refuse them, some
+    /// take them.
     ///
     /// # Errors
     /// There is one; the fault says where the first begins.

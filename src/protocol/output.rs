@@ -237,8 +237,9 @@ impl Output {
         Ok(Some(end))
     }
 
-    /// Takes a copy of all that was promised, which `content` begins with, and nothing of it is laid
-    /// out: what follows can go out in the same write. Says where the terminator ends, if it follows.
+    /// Takes a copy of all that was promised, which `content` begins with, and nothing of it is
+    /// laid out: what follows can go out in the same write. Says where the terminator ends, if it
+    /// follows.
     #[cfg(feature = "net")]
     pub(super) fn copy_in(&mut self, content: &[u8]) -> Result<Option<u64>, ContentFault> {
         let content = content.get(..self.promised).unwrap_or(content);

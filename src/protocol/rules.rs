@@ -285,8 +285,8 @@ pub(super) struct Rule {
 
 impl Rule {
     /// Where it is taken to lead while it is not answered: where success leads, unless a refusal
-    /// would leave a transaction open in which what is sent next goes wrong. Behind the last chunk a
-    /// server may refuse the next MAIL and take its recipients into the failed transaction, so
+    /// would leave a transaction open in which what is sent next goes wrong. Behind the last chunk
+    /// a server may refuse the next MAIL and take its recipients into the failed transaction, so
     /// that RSET goes first (RFC 3030 §2).
     pub(super) const fn foreseen(&self) -> Goto {
         match (self.success, self.refusal) {

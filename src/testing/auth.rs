@@ -1,5 +1,5 @@
-//! The server's side of AUTH (RFC 4954), but for SCRAM: PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER,
-//! EXTERNAL and ANONYMOUS.
+//! The server's side of AUTH (RFC 4954), but for SCRAM: PLAIN, LOGIN, CRAM-MD5, XOAUTH2,
+//! OAUTHBEARER, EXTERNAL and ANONYMOUS.
 
 use std::io;
 

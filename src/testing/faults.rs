@@ -1,5 +1,5 @@
-//! What a server does wrong, or otherwise than most: the builder of that. How content in chunks goes
-//! wrong is done in `chunks`.
+//! What a server does wrong, or otherwise than most: the builder of that. How content in chunks
+//! goes wrong is done in `chunks`.
 
 use super::server::Server;
 use crate::Reply;
@@ -80,8 +80,8 @@ impl Server {
         self.at_chunk(number, ChunkFault::Close)
     }
 
-    /// Reads the octets of the `number`th chunk of a transaction and whatever comes behind them, and
-    /// says nothing any more.
+    /// Reads the octets of the `number`th chunk of a transaction and whatever comes behind them,
+    /// and says nothing any more.
     ///
     /// ```
     /// use ehlo::testing::Server;
@@ -138,10 +138,11 @@ impl Server {
         self
     }
 
-    /// Closes the connection without a reply where anything stands behind the end of a mail's content
-    /// before that is answered, as the submission proxy of Dovecot 2.3 does. RFC 2920 §3.1 lets a
-    /// client say there what it likes, and by default it is answered. The mail itself is taken all
-    /// the same, so that it comes twice from a client that only knows that it was not answered.
+    /// Closes the connection without a reply where anything stands behind the end of a mail's
+    /// content before that is answered, as the submission proxy of Dovecot 2.3 does. RFC 2920 §3.1
+    /// lets a client say there what it likes, and by default it is answered. The mail itself is
+    /// taken all the same, so that it comes twice from a client that only knows that it was not
+    /// answered.
     ///
     /// ```
     /// use ehlo::testing::Server;

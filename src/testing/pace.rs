@@ -17,8 +17,8 @@ pub(super) enum Pace {
 }
 
 /// When it answers. A server answers at its own pace, and a client that says much at a time has to
-/// listen while it speaks: else both wait for each other (RFC 2920 §3.1). The last of these that was
-/// said holds; by default the server answers all that has come before it reads more.
+/// listen while it speaks: else both wait for each other (RFC 2920 §3.1). The last of these that
+/// was said holds; by default the server answers all that has come before it reads more.
 impl Server {
     /// Takes no command before its reply to the one before is written: a client that does not read
     /// is not read from either, as soon as the replies fill what lies between them.

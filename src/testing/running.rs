@@ -115,8 +115,8 @@ impl Running {
         self.socket.as_ref().map(|socket| &*socket.path)
     }
 
-    /// The certificate of the authority that has signed the server's own, in PEM: what a client has to
-    /// trust. Both were made when the server started, and are gone with it.
+    /// The certificate of the authority that has signed the server's own, in PEM: what a client has
+    /// to trust. Both were made when the server started, and are gone with it.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.service.identity.ca_pem

@@ -1,5 +1,5 @@
-//! The server's side of SCRAM (RFC 5802), each mechanism with and without -PLUS. It knows its users'
-//! passwords themselves, and salts them on the spot.
+//! The server's side of SCRAM (RFC 5802), each mechanism with and without -PLUS. It knows its
+//! users' passwords themselves, and salts them on the spot.
 
 use std::io;
 

@@ -16,9 +16,9 @@ use crate::{Domain, ForwardPath, MechanismName, Protocol, Reply, Secret, Verb};
 ///
 /// A new one is a well-behaved submission server, `mx.example.test`: it offers STARTTLS with a
 /// certificate of its own, AUTH PLAIN and LOGIN inside TLS, PIPELINING, 8BITMIME, SIZE 10485760,
-/// SMTPUTF8, ENHANCEDSTATUSCODES and CHUNKING, and accepts any mail. It is as strict as RFC 5321 lets a
-/// server be: it holds clients to the order of commands, to CRLF and to the rules of pipelining.
-/// Every method makes it another server; what [`Script`] has is beyond all rules.
+/// SMTPUTF8, ENHANCEDSTATUSCODES and CHUNKING, and accepts any mail. It is as strict as RFC 5321
+/// lets a server be: it holds clients to the order of commands, to CRLF and to the rules of
+/// pipelining. Every method makes it another server; what [`Script`] has is beyond all rules.
 ///
 /// ```
 /// use ehlo::Verb;
@@ -124,10 +124,10 @@ impl Server {
 
     /// The mechanisms of AUTH that it offers, and speaks. Default: PLAIN and LOGIN.
     ///
-    /// It knows CRAM-MD5, XOAUTH2 and OAUTHBEARER (for which a user's password is the token), EXTERNAL
-    /// and ANONYMOUS (where it believes whoever comes), and SCRAM-SHA-1, -256 and -512, each with and
-    /// without -PLUS, for users that were named; -PLUS is bound by `tls-exporter` alone. Others may be
-    /// offered, and are answered with 504.
+    /// It knows CRAM-MD5, XOAUTH2 and OAUTHBEARER (for which a user's password is the token),
+    /// EXTERNAL and ANONYMOUS (where it believes whoever comes), and SCRAM-SHA-1, -256 and -512,
+    /// each with and without -PLUS, for users that were named; -PLUS is bound by `tls-exporter`
+    /// alone. Others may be offered, and are answered with 504.
     pub fn mechanisms<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         let names: Vec<_> = names.into_iter().map(str::parse::<MechanismName>).collect();
         let names: Vec<_> = names.into_iter().filter_map(|name| self.valid(name)).collect();
@@ -292,8 +292,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); [`AddrInUse`](io::ErrorKind::AddrInUse) where there is anything at
-    /// the path, which is left as it is.
+    /// As [`start`](Self::start); [`AddrInUse`](io::ErrorKind::AddrInUse) where there is anything
+    /// at the path, which is left as it is.
     #[cfg(unix)]
     pub async fn start_unix(self, path: impl AsRef<std::path::Path>) -> io::Result<Running> {
         Running::start_unix(self, path.as_ref())

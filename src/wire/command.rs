@@ -36,8 +36,8 @@ pub use self::uri::AbsoluteUri;
 ///
 /// Its parts are valid by construction: no control octet can be built into one, so an encoded
 /// command holds exactly one CRLF, which is its end. MAIL and RCPT are built by their constructors
-/// alone, so no keyword stands twice in one. The obsolete SEND, SOML, SAML and TURN can only be said
-/// raw.
+/// alone, so no keyword stands twice in one. The obsolete SEND, SOML, SAML and TURN can only be
+/// said raw.
 ///
 /// ```
 /// use ehlo::{Command, ForwardPath};

@@ -1,5 +1,6 @@
 //! Dates as RFC 3339 writes them, in UTC and to the second, from 1970 to 9999. `humantime` does the
-//! arithmetic; it takes more than this grammar and panics ahead of 1970, so both are looked at here.
+//! arithmetic; it takes more than this grammar and panics ahead of 1970, so both are looked at
+//! here.
 //!
 //! ```abnf
 //! date = 4DIGIT "-" 2DIGIT "-" 2DIGIT "T" 2DIGIT ":" 2DIGIT ":" 2DIGIT [ "." 1*DIGIT ] "Z"

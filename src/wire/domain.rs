@@ -122,8 +122,8 @@ fn to_ascii(name: &str) -> Result<Cow<'_, str>, &'static str> {
     if name.len() > 4 * MAX_DOMAIN {
         return Err(TOO_LONG);
     }
-    // Nothing ASCII is denied here and no length looked at: all of the result is checked afterwards.
-    // The hyphens are not what they were by then.
+    // Nothing ASCII is denied here and no length looked at: all of the result is checked
+    // afterwards. The hyphens are not what they were by then.
     let (deny, hyphens) = (AsciiDenyList::EMPTY, Hyphens::CheckFirstLast);
     Uts46::new()
         .to_ascii(name.as_bytes(), deny, hyphens, DnsLength::Ignore)

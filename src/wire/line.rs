@@ -273,8 +273,8 @@ impl LineFinder {
 fn plain_len(octets: &[u8]) -> usize {
     let (words, rest) = octets.as_chunks();
     for (index, word) in words.iter().enumerate() {
-        // The top bit is set for each octet over 127 and for each under 16. Only the lowest is sure:
-        // one borrows from those behind it.
+        // The top bit is set for each octet over 127 and for each under 16. Only the lowest is
+        // sure: one borrows from those behind it.
         let word = u64::from_le_bytes(*word);
         let odd = (word | word.wrapping_sub(SIXTEENS)) & TOP_BITS;
         if odd != 0 {

@@ -119,8 +119,8 @@ impl From<ReplyRef<'_>> for Expansion {
     }
 }
 
-/// What a server does with the mail it holds: its answer to ETRN. The mail comes over connections of
-/// the server's own.
+/// What a server does with the mail it holds: its answer to ETRN. The mail comes over connections
+/// of the server's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum QueueRun {
@@ -153,7 +153,8 @@ impl From<ReplyRef<'_>> for QueueRun {
 /// line = [ User-Name SP ] "<" Mailbox ">" / Mailbox
 /// ```
 ///
-/// RFC 5321 §3.5.1. Text around the path is let be, as in Exim's `<joe@example.org> is deliverable`.
+/// RFC 5321 §3.5.1. Text around the path is let be, as in Exim's `<joe@example.org> is
+/// deliverable`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     name: Option<Box<str>>,
@@ -162,8 +163,8 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// The full name, without quotes around it. The server's own words: what is not UTF-8 has become
-    /// U+FFFD, and controls stay, so show it [escaped](Escaped).
+    /// The full name, without quotes around it. The server's own words: what is not UTF-8 has
+    /// become U+FFFD, and controls stay, so show it [escaped](Escaped).
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -202,8 +203,8 @@ impl fmt::Display for Listed {
 }
 
 impl ReplyRef<'_> {
-    /// The path that a 251 or 551 names: where mail for the recipient is forwarded, or is to be sent
-    /// instead (RFC 5321 §3.4). `None` for other replies and where it has none.
+    /// The path that a 251 or 551 names: where mail for the recipient is forwarded, or is to be
+    /// sent instead (RFC 5321 §3.4). `None` for other replies and where it has none.
     ///
     /// It may be in UTF-8 (RFC 6531 §3.7.4.1), its domain with feature `idna`. Following it unasked
     /// would let a server send mail anywhere.

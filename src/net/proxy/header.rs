@@ -3,12 +3,12 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// A PROXY header to send before anything else, to a server that expects one because it stands behind
-/// a balancer. Any other server takes it for a command, and a strange one.
+/// A PROXY header to send before anything else, to a server that expects one because it stands
+/// behind a balancer. Any other server takes it for a command, and a strange one.
 ///
-/// It names the two ends of the connection; other ones where they are given. Where none are known, over
-/// a Unix socket, a proxy or a stream that is given, it says so (`UNKNOWN`, in version 2 `LOCAL`), and
-/// the server goes by what it sees.
+/// It names the two ends of the connection; other ones where they are given. Where none are known,
+/// over a Unix socket, a proxy or a stream that is given, it says so (`UNKNOWN`, in version 2
+/// `LOCAL`), and the server goes by what it sees.
 ///
 /// ```
 /// use ehlo::{Connector, ProxyHeader};
@@ -44,8 +44,8 @@ impl ProxyHeader {
         Self { version: Version::Two, ends: None }
     }
 
-    /// Names these ends: who calls, and who was called. Where one is of IPv4 and the other of IPv6, the
-    /// first goes as an address of IPv6, since a header has one family.
+    /// Names these ends: who calls, and who was called. Where one is of IPv4 and the other of IPv6,
+    /// the first goes as an address of IPv6, since a header has one family.
     #[must_use]
     pub const fn between(mut self, source: SocketAddr, destination: SocketAddr) -> Self {
         self.ends = Some((source, destination));

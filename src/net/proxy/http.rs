@@ -1,5 +1,5 @@
-//! HTTP CONNECT (RFC 9110 §9.3.6), with Basic authentication (RFC 7617): one request, and the header
-//! of the reply to it. What follows the header is the server's.
+//! HTTP CONNECT (RFC 9110 §9.3.6), with Basic authentication (RFC 7617): one request, and the
+//! header of the reply to it. What follows the header is the server's.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use super::{Login, ProxyReason, ProxyStep, Target, write};
 
-/// Octets of a reply's header, in which no proxy says more than some hundred. Servers of HTTP have the
-/// same bound for a header of theirs.
+/// Octets of a reply's header, in which no proxy says more than some hundred. Servers of HTTP have
+/// the same bound for a header of theirs.
 const LONGEST: usize = 8192;
 
 /// Why credentials cannot be told to an HTTP proxy (RFC 7617 §2).
@@ -105,7 +105,8 @@ async fn header(
     }
 }
 
-/// RFC 9112 §4: `HTTP-version SP status-code SP [ reason-phrase ]`. Some leave out the second blank.
+/// RFC 9112 §4: `HTTP-version SP status-code SP [ reason-phrase ]`. Some leave out the second
+/// blank.
 fn status(line: &[u8]) -> Option<u16> {
     let (minor, rest) = line.strip_prefix(b"HTTP/1.")?.split_first()?;
     let [b' ', code @ ..] = rest else { return None };

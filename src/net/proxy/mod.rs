@@ -36,11 +36,12 @@ pub use fault::{ProxyFault, ProxyReason, ProxyStep};
 pub use header::ProxyHeader;
 pub(super) use target::Target;
 
-/// A proxy to reach servers through: SOCKS5 or HTTP CONNECT. It looks up the server's name; no query
-/// for it leaves this machine.
+/// A proxy to reach servers through: SOCKS5 or HTTP CONNECT. It looks up the server's name; no
+/// query for it leaves this machine.
 ///
-/// TLS goes through it to the server, which has to prove its name as over any other connection; what
-/// is said in clear the proxy can read, what is said to the proxy itself anybody on the way to it.
+/// TLS goes through it to the server, which has to prove its name as over any other connection;
+/// what is said in clear the proxy can read, what is said to the proxy itself anybody on the way to
+/// it.
 ///
 /// ```
 /// use ehlo::{Connector, Proxy};
@@ -83,8 +84,8 @@ impl Proxy {
         Self::new(Kind::Socks5, &proxy.into())
     }
 
-    /// An HTTP proxy that knows CONNECT (RFC 9110 §9.3.6), by its name or address and its port: there
-    /// is none that all such proxies use.
+    /// An HTTP proxy that knows CONNECT (RFC 9110 §9.3.6), by its name or address and its port:
+    /// there is none that all such proxies use.
     ///
     /// What cannot be a proxy is told by [`Connector::connect`](super::Connector::connect), and so
     /// are credentials that it cannot be told.
@@ -172,7 +173,8 @@ impl Proxy {
         ProxyFault::new(self.to_string(), target.to_string(), step, reason)
     }
 
-    /// Asks the proxy at the other end of `stream` for `target`, and keeps in `step` how far that went.
+    /// Asks the proxy at the other end of `stream` for `target`, and keeps in `step` how far that
+    /// went.
     async fn ask<S>(
         &self,
         stream: &mut S,

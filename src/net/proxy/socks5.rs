@@ -1,5 +1,5 @@
-//! SOCKS5 (RFC 1928), with user and password (RFC 1929): what a client says to connect. Every length
-//! is one octet, so that nothing read is larger than 257 octets.
+//! SOCKS5 (RFC 1928), with user and password (RFC 1929): what a client says to connect. Every
+//! length is one octet, so that nothing read is larger than 257 octets.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use zeroize::Zeroizing;

@@ -22,8 +22,8 @@ pub(super) enum TargetHost {
 }
 
 impl Target {
-    /// Whatever is no address has to be a name in ASCII. Of what a name cannot have a proxy could make
-    /// another request.
+    /// Whatever is no address has to be a name in ASCII. Of what a name cannot have a proxy could
+    /// make another request.
     pub(in crate::net) fn new(host: &str, port: u16) -> Result<Self, Misuse> {
         if let Some(address) = ip_literal(host) {
             return Ok(Self { host: TargetHost::Address(address), port });

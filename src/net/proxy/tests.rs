@@ -5,7 +5,8 @@ use super::*;
 use tokio::io::duplex;
 use tokio::net::TcpListener;
 
-/// What the server behind a proxy says first. It may come in one segment with the proxy's last word.
+/// What the server behind a proxy says first. It may come in one segment with the proxy's last
+/// word.
 const GREETING: &[u8] = b"220 mx\r\n";
 
 fn target(host: &str) -> Target {

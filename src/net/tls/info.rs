@@ -77,8 +77,8 @@ impl TlsInfo {
         self.alpn.as_deref()
     }
 
-    /// What AUTH can be bound to this channel by: `tls-exporter` (RFC 9266) over TLS 1.3; over TLS 1.2
-    /// `tls-server-end-point` (RFC 5929), with feature `scram`.
+    /// What AUTH can be bound to this channel by: `tls-exporter` (RFC 9266) over TLS 1.3; over TLS
+    /// 1.2 `tls-server-end-point` (RFC 5929), with feature `scram`.
     #[must_use]
     pub const fn channel_binding(&self) -> Option<&ChannelBinding> {
         self.binding.as_ref()

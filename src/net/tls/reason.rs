@@ -1,5 +1,5 @@
-//! What is wrong with a server's TLS, for programs, and in words that whoever runs the server or the
-//! client can act on.
+//! What is wrong with a server's TLS, for programs, and in words that whoever runs the server or
+//! the client can act on.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -89,7 +89,8 @@ pub enum TlsReason {
         /// The start of what it sent, at most one line: raw, from a stranger.
         heard: Vec<u8>,
     },
-    /// The server ended TLS with this alert, in the handshake or behind it, named as in RFC 8446 §6.2 but for spaces.
+    /// The server ended TLS with this alert, in the handshake or behind it, named as in RFC 8446
+    /// §6.2 but for spaces.
     #[non_exhaustive]
     Alert {
         /// Such as `handshake failure`.

@@ -78,8 +78,8 @@ impl Session {
         }
     }
 
-    /// The parameters of MAIL for a mail whose content is in memory: those of the envelope, and what
-    /// the content needs of this server under the session's own policy for line ends
+    /// The parameters of MAIL for a mail whose content is in memory: those of the envelope, and
+    /// what the content needs of this server under the session's own policy for line ends
     /// ([`Needs`] says more).
     ///
     /// ```
@@ -115,9 +115,9 @@ impl Session {
         self.check_within(self.declared, command)
     }
 
-    /// Whether every command of a mail can be sent, before the first of them is: with these parameters
-    /// of MAIL, and those of each RCPT. Of its recipients the first has to be within what the server
-    /// takes by its LIMITS.
+    /// Whether every command of a mail can be sent, before the first of them is: with these
+    /// parameters of MAIL, and those of each RCPT. Of its recipients the first has to be within
+    /// what the server takes by its LIMITS.
     ///
     /// # Errors
     /// What is wrong with one of them.

@@ -1,5 +1,5 @@
-//! LIMITS obeyed (RFC 9422): how many mails, recipients and recipients' domains the server takes, and
-//! how many it has had. What it says about them is read in `extension`.
+//! LIMITS obeyed (RFC 9422): how many mails, recipients and recipients' domains the server takes,
+//! and how many it has had. What it says about them is read in `extension`.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,5 @@
-//! Octets out and in: what is to be written, and what was read. What they mean is decided elsewhere.
+//! Octets out and in: what is to be written, and what was read. What they mean is decided
+//! elsewhere.
 
 use std::io::IoSlice;
 

@@ -57,7 +57,8 @@ impl Session {
         self.authenticated
     }
 
-    /// A success of AUTH is not to be believed before an exchange has said so, or it is from now on.
+    /// A success of AUTH is not to be believed before an exchange has said so, or it is from now
+    /// on.
     pub(in crate::protocol) const fn believe_success(&mut self, believed: bool) {
         self.unproved = !believed;
     }

@@ -68,8 +68,8 @@ impl Session {
         Ok(())
     }
 
-    /// Does what [`Step::Read`](crate::Step::Read) asks for: reads once from a stream. Where that ends
-    /// it is noted ([`end_of_input`](Self::end_of_input)).
+    /// Does what [`Step::Read`](crate::Step::Read) asks for: reads once from a stream. Where that
+    /// ends it is noted ([`end_of_input`](Self::end_of_input)).
     ///
     /// # Errors
     /// The stream's. Where it will not recover, [`end_of_input`](Self::end_of_input) lets what has

@@ -10,8 +10,8 @@ impl<'a> Command<'a> {
     /// `ETRN`: the server is to start sending what it holds (RFC 1985), over connections of its
     /// own.
     ///
-    /// 250, 252 and 253 say that it has started, 251 that it holds nothing; 458 and 459 that it will
-    /// not.
+    /// 250, 252 and 253 say that it has started, 251 that it holds nothing; 458 and 459 that it
+    /// will not.
     ///
     /// ```
     /// use ehlo::Command;
