@@ -33,7 +33,7 @@ async fn login(server: Server, credentials: Credentials) -> (Result<Client, Erro
     let connector = Connector::new(HOST)
         .roots(RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap())
         .transcript(65_536)
-        .login(credentials);
+        .authenticate(credentials);
     (connector.connect_over(near).await, server)
 }
 
@@ -201,7 +201,7 @@ async fn c_148_an_offer_without_its_plus_is_found_out() {
 async fn t10_in_clear_nothing_is_bound_and_nothing_is_said() {
     let (near, far) = tokio::io::duplex(65_536);
     let running = server(["SCRAM-SHA-256"]).allow_cleartext().serve(far).unwrap();
-    let connector = Connector::new(HOST).security(Security::None).login(alice(PASSWORD));
+    let connector = Connector::new(HOST).security(Security::None).authenticate(alice(PASSWORD));
     let error = connector.connect_over(near).await.unwrap_err();
     let words = "AUTH would send a secret in clear: only allow_cleartext lets it";
     assert_eq!(error.to_string(), words);

@@ -105,7 +105,7 @@ async fn texts(mechanism: &str, password: &str) -> (Vec<String>, Vec<String>) {
     };
     let mut texts = vec![
         format!("{connector:?}"),
-        format!("{:?}", connector.clone().login(credentials.clone())),
+        format!("{:?}", connector.clone().authenticate(credentials.clone())),
         format!("{credentials:?}"),
     ];
     let stream = Overheard(near, Arc::clone(&written));

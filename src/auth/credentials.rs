@@ -73,7 +73,7 @@ impl Credentials {
     ///     let token = if refused.is_none() { "kept" } else { "new" };
     ///     Ok::<_, std::io::Error>(ehlo::Secret::from(token))
     /// });
-    /// let connector = ehlo::Connector::new("mail.example.org").login(credentials);
+    /// let connector = ehlo::Connector::new("mail.example.org").authenticate(credentials);
     /// ```
     #[cfg(feature = "net")]
     pub fn token_from<F, T, E>(user: impl Into<String>, provide: F) -> Self

@@ -215,7 +215,7 @@ impl Connector {
     /// Authenticates as [`credentials`](Self::credentials) says, with credentials that were made
     /// before: a token, those that act as another, those that allow some mechanisms alone.
     #[must_use]
-    pub fn login(mut self, credentials: Credentials) -> Self {
+    pub fn authenticate(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
     }

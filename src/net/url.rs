@@ -404,7 +404,7 @@ mod tests {
     fn t11_what_is_shown_has_no_password() {
         let connector: Connector = "smtps://al%20ice:w0nder%2Fland@mx.example".parse().unwrap();
         assert_eq!(connector.to_string(), "smtps://al%20ice@mx.example");
-        let nobody = connector.clone().login(Credentials::new("", "w0nder"));
+        let nobody = connector.clone().authenticate(Credentials::new("", "w0nder"));
         assert_eq!(nobody.to_string(), "smtps://mx.example");
         let debug = format!("{connector:?}");
         assert!(debug.contains("mx.example") && !debug.contains("w0nder"), "{debug}");

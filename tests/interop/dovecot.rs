@@ -177,7 +177,7 @@ async fn submission_implicit() {
 
 async fn wrong_password() {
     let connector = starttls("EHLO_DOVECOT", "PORT")
-        .login(crate::support::plain(crate::support::USER, "wrong"));
+        .authenticate(crate::support::plain(crate::support::USER, "wrong"));
     let error = connector.connect().await.unwrap_err();
     assert_eq!(error.stage(), Stage::Auth);
     assert_eq!(
@@ -250,8 +250,8 @@ async fn ehlo_after_auth() {
 }
 
 async fn stranded() {
-    let connector =
-        implicit("EHLO_DOVECOT", "TLS_PORT").login(crate::support::plain("stranded", "wonderland"));
+    let connector = implicit("EHLO_DOVECOT", "TLS_PORT")
+        .authenticate(crate::support::plain("stranded", "wonderland"));
     let mut client = connector.connect().await.unwrap();
     let last = "421 4.4.0 mail.example.test Failed to connect to relay server (connect)";
     match client.send(&to_bob(), mail("hello\r\n")).await {

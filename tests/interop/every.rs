@@ -53,7 +53,7 @@ pub(crate) async fn implicit_tls<S: Server>() {
 }
 
 pub(crate) async fn wrong_password<S: Server>() {
-    let connector = starttls(S::PREFIX, "PORT").login(plain(USER, "wrong"));
+    let connector = starttls(S::PREFIX, "PORT").authenticate(plain(USER, "wrong"));
     let error = connector.connect().await.unwrap_err();
     assert_eq!(error.stage(), Stage::Auth);
     assert!(matches!(error.kind(), ErrorKind::Refused(_)));

@@ -138,7 +138,7 @@ async fn ehlo_after_auth() {
 
 async fn wrong_password() {
     let error = postfix()
-        .login(crate::support::plain(&var("EHLO_POSTFIX_USER"), "wrong"))
+        .authenticate(crate::support::plain(&var("EHLO_POSTFIX_USER"), "wrong"))
         .connect()
         .await
         .unwrap_err();

@@ -43,7 +43,7 @@ pub(crate) fn postfix() -> Connector {
 
 /// Authenticated as the user that each server knows.
 pub(crate) fn as_alice(connector: Connector) -> Connector {
-    connector.login(plain(USER, PASSWORD))
+    connector.authenticate(plain(USER, PASSWORD))
 }
 
 /// For PLAIN alone: some servers offer stronger ones, and the rows show what is said.

@@ -40,7 +40,7 @@ async fn through_the_relay(mechanism: &str) -> Result<Client, Error> {
     let roots = RootCertificates::from_pem(identity.ca_pem.as_bytes()).unwrap();
     tokio::spawn(relay(middle, behind, identity, server.ca_pem().to_owned()));
     let connector = Connector::new(NAME).security(Security::Implicit).roots(roots);
-    connector.login(Credentials::new("alice", "wonderland")).connect_over(near).await
+    connector.authenticate(Credentials::new("alice", "wonderland")).connect_over(near).await
 }
 
 #[tokio::test]
