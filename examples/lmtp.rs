@@ -114,7 +114,7 @@ async fn deliver(
     }
     let _ = client.quit().await;
     let said = client.conversation().transcript().map(ToString::to_string);
-    (sent.map(|delivery| delivery.accepted()), said.unwrap_or_default())
+    (sent.map(|delivery| delivery.accepted_count()), said.unwrap_or_default())
 }
 
 async fn reach(arguments: &Arguments) -> Result<(Connector, Option<Running>), ExitCode> {

@@ -68,7 +68,7 @@
 //! # ) {
 //! let mut deliveries = client.send_each(mails).then_quit();
 //! while let Some(sent) = deliveries.next().await {
-//!     println!("{} have it; {:?}", sent.delivery.accepted(), sent.error);
+//!     println!("{} have it; {:?}", sent.delivery.accepted_count(), sent.error);
 //! }
 //! # }
 //! ```

@@ -194,7 +194,7 @@ async fn c_091_a_chunk_that_is_refused_midway_is_written_whole() {
     assert_eq!(error.to_string(), "mx said: 552 too large (in reply to BDAT 10)");
     drop(body);
     let delivery = client.send(&envelope(), "next\r\n").await.unwrap();
-    assert_eq!(delivery.accepted(), 0);
+    assert_eq!(delivery.accepted_count(), 0);
     assert!(served.await.unwrap().starts_with(b"RSET\r\nMAIL FROM:"));
 }
 

@@ -640,7 +640,7 @@ mod mail {
             outcomes(&delivery),
             ["accepted: 250 2.0.0 queued as 1", "refused: 550 5.1.1 who? (in reply to RCPT TO)"]
         );
-        assert_eq!((delivery.accepted(), delivery.is_complete()), (1, false));
+        assert_eq!((delivery.accepted_count(), delivery.is_complete()), (1, false));
         client.quit().await.unwrap();
         server.finish().await.unwrap();
     }
@@ -670,7 +670,7 @@ mod mail {
         )
         .await;
         let none = client.send(&to(&["b@example.org"]), "").await.unwrap();
-        assert_eq!(none.accepted(), 0);
+        assert_eq!(none.accepted_count(), 0);
         let one = client.send(&to(&["c@example.org"]), "").await.unwrap();
         assert!(one.is_complete());
         drop(client);

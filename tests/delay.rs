@@ -88,7 +88,7 @@ async fn sent(server: Server) -> usize {
     let connector = Connector::new("mx.example.test").security(Security::None);
     let mut client = connector.connect_over(client).await.unwrap();
     let envelope = Envelope::new("a@example.org", ["b@example.test", "c@example.test"]).unwrap();
-    assert_eq!(client.send(&envelope, "x\r\n").await.unwrap().accepted(), 2);
+    assert_eq!(client.send(&envelope, "x\r\n").await.unwrap().accepted_count(), 2);
     // The greeting comes without being asked for.
     let trips = 2 * u32::try_from(flights.count()).unwrap() + 1;
     assert_eq!(start.elapsed().as_millis(), (DELAY * trips).as_millis());

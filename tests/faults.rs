@@ -577,6 +577,6 @@ async fn dialect_62_some_refusals_of_a_recipient_are_temporary() {
         let delivery = client.send(&envelope(1), "hello\r\n").await.unwrap();
         let eve = delivery.recipients().nth(1).unwrap();
         assert_eq!(eve.outcome().retry(), retry, "{reply}");
-        assert_eq!(delivery.accepted(), 1);
+        assert_eq!(delivery.accepted_count(), 1);
     }
 }

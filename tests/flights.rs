@@ -215,7 +215,7 @@ async fn a_refused_mail_in_the_row_does_not_stop_it() {
         let mut deliveries = link.client.send_all(mails);
         let mut accepted = Vec::new();
         while let Some(sent) = deliveries.next().await {
-            accepted.push(sent.delivery.accepted());
+            accepted.push(sent.delivery.accepted_count());
         }
         drop(deliveries);
         assert_eq!(accepted, [2, 0, 2]);

@@ -9,7 +9,7 @@ use ehlo::{Client, Connector, Envelope, RootCertificates, Security};
 async fn mails(mut client: Client) -> String {
     let one = Envelope::new("a@example.org", ["b@example.org", "nobody@example.org"]).unwrap();
     let sent = client.send(&one, "Subject: one\n\n.dot\n").await;
-    assert!(sent.unwrap().accepted() > 0);
+    assert!(sent.unwrap().accepted_count() > 0);
     let mut mail = client.mail("a@example.org").await.unwrap();
     mail.rcpt("c@example.org").await.unwrap();
     let body = mail.data().await.unwrap();

@@ -244,7 +244,7 @@ mod outcomes {
             let accepted = matches!(recipient.outcome(), Outcome::Accepted(_));
             assert_eq!(accepted, recipient.mailbox().to_string().contains(EVE));
         }
-        assert_eq!(delivery.accepted(), 1);
+        assert_eq!(delivery.accepted_count(), 1);
     }
 }
 

@@ -91,7 +91,7 @@ async fn t11_t16_a_span_for_each_session_and_an_event_for_each_reply() {
             .await
             .unwrap();
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        assert_eq!(client.send(&envelope, "hello").await.unwrap().accepted(), 0);
+        assert_eq!(client.send(&envelope, "hello").await.unwrap().accepted_count(), 0);
         client.quit().await.unwrap();
         server.finish().await.unwrap();
         expected.push(format!("{session} INFO smtp peer=mx.example.org"));

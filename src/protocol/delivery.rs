@@ -94,7 +94,7 @@ impl Delivery {
 
     /// How many recipients have the mail.
     #[must_use]
-    pub fn accepted(&self) -> usize {
+    pub fn accepted_count(&self) -> usize {
         let accepted =
             |recipient: &Recipient<'_>| matches!(recipient.outcome(), Outcome::Accepted(_));
         self.recipients().filter(accepted).count()
@@ -103,7 +103,7 @@ impl Delivery {
     /// Whether every recipient has the mail.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.accepted() == self.recipients.len()
+        self.accepted_count() == self.recipients.len()
     }
 
     /// The reply to MAIL, where one came.
@@ -321,7 +321,7 @@ mod tests {
         assert_outcome(&mail, "refused: 550 5.1.1 who? (in reply to RCPT TO)", Retry::Never);
         mail.mail = reply("451 later");
         assert_outcome(&mail, "refused: 451 later (in reply to MAIL FROM)", Retry::Later);
-        assert_eq!(mail.accepted(), 0);
+        assert_eq!(mail.accepted_count(), 0);
     }
 
     #[test]

@@ -162,7 +162,7 @@ async fn stage_by_stage<S: Chunks>() {
             chunks.write(chunk).await.unwrap();
         }
         let delivery = chunks.finish().await.unwrap();
-        assert_eq!(delivery.accepted(), 1, "{delivery:?}");
+        assert_eq!(delivery.accepted_count(), 1, "{delivery:?}");
         let header = &content[..content.len() - body.len()];
         let arrives = format!("{header}.\n..\nGrüße\nüber\nviele\n.\n");
         S::took(&delivery, &content, &arrives).await;

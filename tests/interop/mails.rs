@@ -60,7 +60,7 @@ async fn all_refused() {
     let envelope = Envelope::new("alice@example.test", recipients).unwrap();
     for _ in 0..2 {
         let delivery = client.send(&envelope, mail("hello\r\n")).await.unwrap();
-        assert_eq!(delivery.accepted(), 0);
+        assert_eq!(delivery.accepted_count(), 0);
         let codes = delivery.recipients().map(|one| match one.outcome() {
             Outcome::Refused(refusal) => (refusal.stage(), refusal.reply().code().number()),
             outcome => panic!("{outcome}"),
@@ -102,7 +102,7 @@ async fn too_many_recipients() {
     let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
     let envelope = Envelope::new("alice@example.test", recipients.clone()).unwrap();
     let delivery = client.send(&envelope, mail("hello\r\n")).await.unwrap();
-    assert_eq!(delivery.accepted(), 1000);
+    assert_eq!(delivery.accepted_count(), 1000);
     assert_eq!(
         outcomes(&delivery)[1000],
         "refused: 452 4.5.3 Error: too many recipients (in reply to RCPT TO)"
@@ -280,7 +280,7 @@ async fn stage_by_stage() {
             data.write(chunk).await.unwrap();
         }
         let delivery = data.finish_with(last).await.unwrap();
-        assert_eq!(delivery.accepted(), 1);
+        assert_eq!(delivery.accepted_count(), 1);
         let reply = delivery.end().unwrap();
         assert_eq!(on_top(reply, &content).await, header, "chunks of {size}");
     }
