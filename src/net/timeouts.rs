@@ -7,8 +7,8 @@ use crate::protocol::Stage;
 
 /// How long a client waits at each stage before it gives up.
 ///
-/// Each but `block` is absolute: it runs from the moment a stage begins waiting until its reply is
-/// complete, however many octets arrive in between, so that a server which sends one octet at a
+/// Each but `content` is absolute: it runs from the moment a stage begins waiting until its reply
+/// is complete, however many octets arrive in between, so that a server which sends one octet at a
 /// time cannot hold a client. The defaults are the minima of RFC 5321 §4.5.3.2, and this crate's
 /// own where it names none.
 ///
@@ -27,16 +27,16 @@ pub struct Timeouts {
     connect: Duration,
     handshake: Duration,
     greeting: Duration,
-    hello: Duration,
+    ehlo: Duration,
     start_tls: Duration,
     auth: Duration,
     mail: Duration,
     rcpt: Duration,
     data: Duration,
-    block: Duration,
+    content: Duration,
     end_of_data: Duration,
     quit: Duration,
-    other: Duration,
+    command: Duration,
     whole: Option<Duration>,
 }
 
@@ -47,16 +47,16 @@ impl Default for Timeouts {
             connect: Duration::from_secs(30),
             handshake: MINUTE,
             greeting: 5 * MINUTE,
-            hello: 5 * MINUTE,
+            ehlo: 5 * MINUTE,
             start_tls: MINUTE,
             auth: MINUTE,
             mail: 5 * MINUTE,
             rcpt: 5 * MINUTE,
             data: 2 * MINUTE,
-            block: 3 * MINUTE,
+            content: 3 * MINUTE,
             end_of_data: 10 * MINUTE,
             quit: Duration::from_secs(10),
-            other: 5 * MINUTE,
+            command: 5 * MINUTE,
             whole: None,
         }
     }
@@ -85,16 +85,16 @@ impl Timeouts {
             connect: each,
             handshake: each,
             greeting: each,
-            hello: each,
+            ehlo: each,
             start_tls: each,
             auth: each,
             mail: each,
             rcpt: each,
             data: each,
-            block: each,
+            content: each,
             end_of_data: each,
             quit: each,
-            other: each,
+            command: each,
             whole: None,
         }
     }
@@ -124,36 +124,37 @@ stages! {
     connect, with_connect: "a connection, for each address anew. Default 30 s: a path that lives answers within a few. The next address is tried beside one that has been silent for 250 ms (RFC 8305 §5).";
     handshake, with_handshake: "the TLS handshake. Default 1 min.";
     greeting, with_greeting: "the greeting. Default 5 min (RFC 5321 §4.5.3.2.1): servers delay it to shake off spammers.";
-    hello, with_hello: "the reply to EHLO, HELO or LHLO. Default 5 min, as for MAIL.";
+    ehlo, with_ehlo: "the reply to EHLO, HELO or LHLO. Default 5 min, as for MAIL.";
     start_tls, with_start_tls: "the reply to STARTTLS. Default 1 min.";
     auth, with_auth: "each reply of an AUTH dialogue. Default 1 min.";
     mail, with_mail: "the reply to MAIL. Default 5 min (RFC 5321 §4.5.3.2.2).";
     rcpt, with_rcpt: "the reply to RCPT. Default 5 min (RFC 5321 §4.5.3.2.3).";
     data, with_data: "the go-ahead after DATA. Default 2 min (RFC 5321 §4.5.3.2.4).";
-    block, with_block: "the stream to take a block of content. Default 3 min (RFC 5321 §4.5.3.2.5). A server that takes the content octet by octet is bounded by `whole` alone.";
+    content, with_content: "the stream to take a block of content. Default 3 min (RFC 5321 §4.5.3.2.5). A server that takes the content octet by octet is bounded by `whole` alone.";
     end_of_data, with_end_of_data: "the reply after the content. Default 10 min (RFC 5321 §4.5.3.2.6): the server may deliver before it answers, and who stops waiting causes duplicates (RFC 1047).";
     quit, with_quit: "the reply to QUIT. Default 10 s: nothing depends on it.";
-    other, with_other: "any other reply (RSET, NOOP, VRFY and so on). Default 5 min.";
+    command, with_command: "any other reply (RSET, NOOP, VRFY and so on). Default 5 min.";
 }
 
 impl Timeouts {
-    /// How long a stage may take.
-    pub(super) const fn of(&self, stage: Stage) -> Duration {
+    /// How long this stage may take.
+    #[must_use]
+    pub const fn of(&self, stage: Stage) -> Duration {
         match stage {
             Stage::Resolve => self.resolve,
             Stage::Connect => self.connect,
             Stage::Handshake => self.handshake,
             Stage::Greeting => self.greeting,
-            Stage::Ehlo => self.hello,
+            Stage::Ehlo => self.ehlo,
             Stage::StartTls => self.start_tls,
             Stage::Auth => self.auth,
             Stage::Mail => self.mail,
             Stage::Rcpt => self.rcpt,
             Stage::Data => self.data,
-            Stage::Content => self.block,
+            Stage::Content => self.content,
             Stage::EndOfData => self.end_of_data,
             Stage::Quit => self.quit,
-            Stage::Rset | Stage::Query => self.other,
+            Stage::Rset | Stage::Query => self.command,
         }
     }
 
@@ -185,16 +186,16 @@ mod tests {
             timeouts.connect(),
             timeouts.handshake(),
             timeouts.greeting(),
-            timeouts.hello(),
+            timeouts.ehlo(),
             timeouts.start_tls(),
             timeouts.auth(),
             timeouts.mail(),
             timeouts.rcpt(),
             timeouts.data(),
-            timeouts.block(),
+            timeouts.content(),
             timeouts.end_of_data(),
             timeouts.quit(),
-            timeouts.other(),
+            timeouts.command(),
         ]
         .map(|limit| limit.as_secs())
     }
@@ -220,16 +221,16 @@ mod tests {
             Timeouts::with_connect,
             Timeouts::with_handshake,
             Timeouts::with_greeting,
-            Timeouts::with_hello,
+            Timeouts::with_ehlo,
             Timeouts::with_start_tls,
             Timeouts::with_auth,
             Timeouts::with_mail,
             Timeouts::with_rcpt,
             Timeouts::with_data,
-            Timeouts::with_block,
+            Timeouts::with_content,
             Timeouts::with_end_of_data,
             Timeouts::with_quit,
-            Timeouts::with_other,
+            Timeouts::with_command,
         ];
         for (at, set) in setters.into_iter().enumerate() {
             let mut expected = [1; 14];
