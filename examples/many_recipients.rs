@@ -187,7 +187,7 @@ impl Arguments {
         };
         let (first, others) = to.split_first().ok_or(InvalidEnvelope::NoRecipient)?;
         let mut envelope = Envelope::new(self.from.clone(), [first.clone()])?
-            .params_for(first.clone(), own(first)?)?;
+            .replace_params(first.clone(), own(first)?)?;
         for mailbox in others {
             envelope = envelope.recipient(mailbox.clone(), own(mailbox)?)?;
         }

@@ -191,7 +191,7 @@ impl Envelope {
     ///
     /// # Errors
     /// The address cannot be read, or is no recipient's.
-    pub fn params_for<R>(
+    pub fn replace_params<R>(
         mut self,
         recipient: R,
         params: impl IntoIterator<Item = RcptParam>,
@@ -362,7 +362,7 @@ mod tests {
             .rcpt_param(Param::new("XONE").unwrap())
             .recipient("d@x", [])
             .unwrap()
-            .params_for("c@X", [notify("NEVER")])
+            .replace_params("c@X", [notify("NEVER")])
             .unwrap();
         let all = [
             "<b@x> NOTIFY=FAILURE XONE",
@@ -371,7 +371,7 @@ mod tests {
             "<d@x>",
         ];
         assert_eq!(written_to(&envelope), all);
-        let error = envelope.params_for("e@x", []).unwrap_err();
+        let error = envelope.replace_params("e@x", []).unwrap_err();
         assert_eq!(error.to_string(), "<e@x> is no recipient of this envelope");
     }
 

@@ -34,9 +34,9 @@ async fn with_dsn(server: &str, port: &str) -> Reply {
     let envelope = Envelope::new("alice@example.test", THREE)
         .and_then(|envelope| {
             let to_bob = notify(Notify::SUCCESS | Notify::DELAY).into_iter();
-            envelope.params_for(THREE[0], to_bob.chain([RcptParam::orcpt(&before)]))
+            envelope.replace_params(THREE[0], to_bob.chain([RcptParam::orcpt(&before)]))
         })
-        .and_then(|envelope| envelope.params_for(THREE[2], notify(Notify::NEVER)))
+        .and_then(|envelope| envelope.replace_params(THREE[2], notify(Notify::NEVER)))
         .unwrap()
         .param(MailParam::ret(ReturnContent::Headers))
         .param(MailParam::envid(&EnvelopeId::new("QQ+314=159").unwrap()));
