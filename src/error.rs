@@ -504,7 +504,7 @@ impl From<InvalidEnvelope> for Error {
     fn from(invalid: InvalidEnvelope) -> Self {
         match invalid {
             InvalidEnvelope::Address(invalid) => invalid.into(),
-            invalid => Self::new(Stage::Query, Misuse::Setting(invalid.to_string())),
+            invalid => Self::new(Stage::Mail, Misuse::Envelope(invalid)),
         }
     }
 }
@@ -517,6 +517,15 @@ const _: () = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_envelope_that_cannot_be_made_stays_what_it_is() {
+        let error = Error::from(InvalidEnvelope::NoRecipient);
+        assert_eq!(error.stage(), Stage::Mail);
+        assert_eq!(error.to_string(), "an envelope needs a recipient");
+        let kept = Misuse::Envelope(InvalidEnvelope::NoRecipient);
+        assert!(matches!(error.kind(), ErrorKind::Misuse(misuse) if *misuse == kept));
+    }
 
     #[test]
     fn what_a_server_falls_short_of_is_told_with_its_name() {

@@ -242,9 +242,7 @@ impl<'a> Outcome<'a> {
     pub const fn is_accepted(&self) -> bool {
         matches!(self, Self::Accepted(_))
     }
-}
 
-impl Outcome<'_> {
     /// Whether, and when, sending again may help.
     #[must_use]
     pub fn retry(&self) -> Retry {

@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::{Phase, Stage};
+use super::{InvalidEnvelope, Phase, Stage};
 use crate::wire::{Escaped, InvalidValue, Reply, ReplyError, Verb};
 
 /// The server broke the protocol. The session is over: nothing that follows could be trusted to
@@ -159,6 +159,9 @@ pub enum Misuse {
     /// A value cannot be written in a command.
     #[error(transparent)]
     Value(#[from] InvalidValue),
+    /// An envelope cannot be made.
+    #[error(transparent)]
+    Envelope(InvalidEnvelope),
     /// A setting cannot be used.
     #[error("{0}")]
     Setting(String),
