@@ -12,7 +12,7 @@
 mod original_recipient;
 
 use std::fmt;
-use std::ops::BitOr;
+use std::ops::{BitOr, BitOrAssign};
 use std::str::FromStr;
 
 pub use self::original_recipient::OriginalRecipient;
@@ -49,6 +49,32 @@ pub enum ReturnContent {
     Full,
     /// Its header alone.
     Headers,
+}
+
+impl ReturnContent {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Headers => "HDRS",
+        }
+    }
+}
+
+impl FromStr for ReturnContent {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        [Self::Full, Self::Headers]
+            .into_iter()
+            .find(|content| content.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| InvalidValue::new("content to return", text, "it must be FULL or HDRS"))
+    }
+}
+
+impl fmt::Display for ReturnContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// What the sender knows a mail by: it stands in every report about it. At most 100 characters,
@@ -185,6 +211,12 @@ impl BitOr for Notify {
     }
 }
 
+impl BitOrAssign for Notify {
+    fn bitor_assign(&mut self, other: Self) {
+        *self = *self | other;
+    }
+}
+
 impl FromStr for Notify {
     type Err = InvalidValue;
 
@@ -218,13 +250,7 @@ impl MailParam {
     /// `RET=`: how much of the mail a report of its failure sends back.
     #[must_use]
     pub const fn ret(content: ReturnContent) -> Self {
-        Self(Param::fixed(
-            "RET",
-            match content {
-                ReturnContent::Full => "FULL",
-                ReturnContent::Headers => "HDRS",
-            },
-        ))
+        Self(Param::fixed("RET", content.as_str()))
     }
 
     /// `ENVID=`: what reports name the mail by.
@@ -277,6 +303,7 @@ mod tests {
             [(ReturnContent::Full, "RET=FULL"), (ReturnContent::Headers, "RET=HDRS")]
         {
             assert_eq!(Param::from(MailParam::ret(content)), text.parse().unwrap());
+            assert_eq!(content.to_string().to_lowercase().parse(), Ok(content));
         }
     }
 
@@ -334,7 +361,9 @@ mod tests {
             assert_eq!(text.to_lowercase().parse::<Notify>().unwrap(), notify);
             let param = Param::from(RcptParam::notify(notify));
             assert_eq!(param, format!("NOTIFY={text}").parse().unwrap());
-            assert_eq!(Notify::NEVER | notify, notify);
+            let mut gathered = Notify::NEVER;
+            gathered |= notify;
+            assert_eq!(gathered, notify);
         }
         for text in ["NEVER,SUCCESS", "DELAY,never", "NEVER,NEVER"] {
             let error = text.parse::<Notify>().unwrap_err();

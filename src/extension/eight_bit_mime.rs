@@ -4,8 +4,11 @@
 //! body-param = "BODY=" ( "7BIT" / "8BITMIME" / "BINARYMIME" )   ; the last by RFC 3030
 //! ```
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::{Extension, MailParam};
-use crate::wire::Param;
+use crate::wire::{InvalidValue, Param};
 
 /// The server takes text with octets above 127.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +51,25 @@ impl BodyType {
     /// The type that a BODY parameter declares.
     pub(crate) fn of(param: &Param) -> Option<Self> {
         let value = param.value().filter(|_| param.keyword().eq_ignore_ascii_case("BODY"))?;
-        let value = value.to_string();
-        Self::ALL.into_iter().find(|body| body.value().eq_ignore_ascii_case(&value))
+        value.to_string().parse().ok()
+    }
+}
+
+impl FromStr for BodyType {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let reason = "it must be 7BIT, 8BITMIME or BINARYMIME";
+        Self::ALL
+            .into_iter()
+            .find(|body| body.value().eq_ignore_ascii_case(text))
+            .ok_or_else(|| InvalidValue::new("body type", text, reason))
+    }
+}
+
+impl fmt::Display for BodyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.value())
     }
 }
 
@@ -75,7 +95,10 @@ mod tests {
             let param = MailParam::body(body);
             assert_eq!(param.to_string(), text);
             assert_eq!(BodyType::of(&param.into()), Some(body));
+            assert_eq!(body.to_string().to_lowercase().parse(), Ok(body));
         }
+        let error = "9BIT".parse::<BodyType>().unwrap_err();
+        assert_eq!(error.reason(), "it must be 7BIT, 8BITMIME or BINARYMIME");
         let other = Param::with_value("BODY", "9BIT").unwrap();
         assert_eq!(BodyType::of(&other), None);
         assert_eq!(BodyType::of(&MailParam::size(7).into()), None);

@@ -7,6 +7,7 @@
 //! ```
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use super::{Extension, RcptParam};
@@ -63,6 +64,22 @@ impl ValidSince {
     }
 }
 
+impl FromStr for ValidSince {
+    type Err = InvalidValue;
+
+    /// As it stands in a parameter; without a letter behind the date the mail goes back (RFC 7293
+    /// §3.1).
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let (date, action) = text.split_once(';').unwrap_or((text, "R"));
+        let goes_on = action.eq_ignore_ascii_case("C");
+        if !goes_on && !action.eq_ignore_ascii_case("R") {
+            let reason = "C or R must stand behind the date";
+            return Err(InvalidValue::new("date with an action", text, reason));
+        }
+        Ok(Self { date: date.parse()?, goes_on })
+    }
+}
+
 impl fmt::Display for ValidSince {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let action = if self.goes_on { 'C' } else { 'R' };
@@ -97,7 +114,11 @@ mod tests {
             let param = RcptParam::rrvs(since);
             assert_eq!(param.to_string(), text);
             assert_eq!(Param::from(param), text.parse().unwrap());
+            assert_eq!(since.to_string().parse(), Ok(since));
         }
+        assert_eq!("2026-01-02T03:04:05Z".parse(), Ok(since));
+        let error = "2026-01-02T03:04:05Z;X".parse::<ValidSince>().unwrap_err();
+        assert_eq!(error.reason(), "C or R must stand behind the date");
         let error = ValidSince::new(UNIX_EPOCH - Duration::from_secs(1)).unwrap_err();
         assert_eq!(error.reason(), "it must lie in the years from 1970 to 9999");
     }
