@@ -103,9 +103,10 @@ impl<'a> Peer<'a> {
     pub(super) fn keep(&self, mail: &Mail, answers: &[Answer<'_>], content: Content) -> bool {
         // Over SMTP the one answer is everybody's.
         let answers = answers.iter().cycle().take(mail.recipients.len());
-        let recipients = mail.recipients.iter().zip(answers);
+        let recipients = mail.recipients.iter().zip(&mail.recipient_params).zip(answers);
         let recipients = recipients.filter(|(_, answer)| !is_refusal(answer));
-        let recipients: Vec<_> = recipients.map(|(recipient, _)| recipient.clone()).collect();
+        let (recipients, recipient_params): (Vec<_>, _) =
+            recipients.map(|((path, params), _)| (path.clone(), params.clone())).unzip();
         let (Some(hello), false) = (&self.hello, recipients.is_empty()) else {
             return false;
         };
@@ -113,6 +114,7 @@ impl<'a> Peer<'a> {
             sender: mail.sender.clone(),
             params: mail.params.clone(),
             recipients,
+            recipient_params,
             content: content.octets.into(),
             bare_line_ends: content.bare_line_ends,
             chunks: content.chunks,

@@ -42,6 +42,7 @@ pub(super) struct Mail {
     pub(super) sender: ReversePath,
     pub(super) params: Vec<Param>,
     pub(super) recipients: Vec<ForwardPath>,
+    pub(super) recipient_params: Vec<Vec<Param>>,
     pub(super) chunks: Chunks,
     /// Nothing but RSET helps.
     pub(super) failed: bool,
@@ -290,6 +291,7 @@ impl<'a> Peer<'a> {
             sender: sender.clone().into_owned(),
             params: params.to_vec(),
             recipients: Vec::new(),
+            recipient_params: Vec::new(),
             chunks: Chunks::default(),
             failed: false,
         });
@@ -297,7 +299,7 @@ impl<'a> Peer<'a> {
     }
 
     fn rcpt(&mut self, command: &Command<'_>, reply: Option<&Reply>) -> Next {
-        let Command::Rcpt { recipient, .. } = command else {
+        let Command::Rcpt { recipient, params } = command else {
             return self.say(UNKNOWN);
         };
         let server = self.server;
@@ -322,6 +324,7 @@ impl<'a> Peer<'a> {
                     return self.give(refusal);
                 }
                 mail.recipients.push(recipient.clone().into_owned());
+                mail.recipient_params.push(params.to_vec());
                 return self.answer(reply, (250, "2.1.5", "recipient ok"));
             }
         };

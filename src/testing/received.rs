@@ -10,6 +10,7 @@ pub struct Received {
     pub(super) sender: ReversePath,
     pub(super) params: Vec<Param>,
     pub(super) recipients: Vec<ForwardPath>,
+    pub(super) recipient_params: Vec<Vec<Param>>,
     pub(super) content: Bytes,
     pub(super) bare_line_ends: usize,
     pub(super) chunks: Option<Vec<u64>>,
@@ -36,6 +37,12 @@ impl Received {
     #[must_use]
     pub fn recipients(&self) -> &[ForwardPath] {
         &self.recipients
+    }
+
+    /// The parameters of each RCPT, in the order of [`recipients`](Self::recipients).
+    #[must_use]
+    pub fn recipient_params(&self) -> &[Vec<Param>] {
+        &self.recipient_params
     }
 
     /// The content, octet by octet: of DATA as it was before it was dot-stuffed, its last CRLF
@@ -112,6 +119,7 @@ impl std::fmt::Debug for Received {
             .field("sender", &self.sender)
             .field("params", &self.params)
             .field("recipients", &self.recipients)
+            .field("recipient_params", &self.recipient_params)
             .field("content", &Escaped::new(&self.content))
             .field("bare_line_ends", &self.bare_line_ends)
             .field("chunks", &self.chunks)

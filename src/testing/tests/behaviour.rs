@@ -152,6 +152,30 @@ async fn reads_parameters() {
 }
 
 #[tokio::test]
+async fn keeps_the_parameters_of_those_who_have_the_mail() {
+    let script = "
+        C: MAIL FROM:<> RET=HDRS
+        S: 250 2.1.0 sender ok
+        C: RCPT TO:<bob@c.example> NOTIFY=NEVER
+        S: 250 2.1.5 recipient ok
+        C: RCPT TO:<eve@c.example> NOTIFY=DELAY
+        S: 550 5.1.1 nobody
+        C: RCPT TO:<joe@c.example>
+        S: 250 2.1.5 recipient ok
+        C: DATA
+        S: 354 end the content with a dot on a line of its own
+        C: .
+        S: 250 2.0.0 mail accepted
+    ";
+    let server = Server::new().offer("DSN").refuse("eve@c.example", "550 5.1.1 nobody");
+    let hello = HELLO.replace("250 STARTTLS", "250-STARTTLS\n        S: 250 DSN");
+    let mails = converse(server, &format!("{hello}{script}")).await.mails();
+    let [mail] = &mails[..] else { panic!("{mails:?}") };
+    assert_eq!(mail.recipients().len(), 2);
+    assert_eq!(mail.recipient_params(), [vec!["NOTIFY=NEVER".parse().unwrap()], vec![]]);
+}
+
+#[tokio::test]
 async fn offers_what_it_is_told_to() {
     let server = Server::new()
         .offer("SIZE 20")
