@@ -126,9 +126,11 @@ impl<'a> Peer<'a> {
         true
     }
 
-    /// The content has ended. Whether what stands behind it is too much for the server.
+    /// The content has ended. Whether the server closes instead of answering: it always does, or
+    /// what stands behind the content is too much for it.
     pub(super) async fn ends_ahead(&mut self) -> io::Result<bool> {
-        let closes = self.server.closes_on_run_ahead && self.connection.is_ahead().await?;
+        let closes = self.server.closes_at_end
+            || self.server.closes_on_run_ahead && self.connection.is_ahead().await?;
         self.ran_ahead = !self.connection.pending().is_empty();
         Ok(closes)
     }

@@ -92,6 +92,32 @@ impl Server {
         self.at_chunk(number, ChunkFault::Stall)
     }
 
+    /// Takes every mail, by DATA or by BDAT, and closes the connection instead of saying so: the
+    /// client cannot know that it was taken.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    /// use ehlo::{Connector, Envelope, Outcome, Security};
+    ///
+    /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::new().close_at_end().start().await?;
+    /// let connector = Connector::new("localhost").port(server.port()).security(Security::None);
+    /// let mut client = connector.connect().await?;
+    /// let envelope = Envelope::new("alice@example.org", ["bob@example.net"])?;
+    /// assert!(client.send(&envelope, b"Subject: hello\r\n\r\n").await.is_err());
+    /// let delivery = client.take_delivery().await.expect("what is known of it");
+    /// assert!(delivery.recipients().all(|one| one.outcome() == Outcome::Unknown));
+    /// assert_eq!(server.mails().len(), 1); // it is there all the same
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn close_at_end(mut self) -> Self {
+        self.closes_at_end = true;
+        self
+    }
+
     /// Takes the octets of a refused chunk for commands, as Exim 4.96 did.
     ///
     /// ```

@@ -38,7 +38,7 @@
 //!
 //! What the mailer does when a server refuses is seen with [`Server::refuse`],
 //! [`Server::reply_to`], [`Server::reply_at_end`], [`Server::max_size`] and their like; when it
-//! breaks, with [`Server::close_at_chunk`] and [`Server::closes_on_run_ahead`]. TLS is
+//! breaks, with [`Server::close_at_end`] and [`Server::close_at_chunk`]. TLS is
 //! there from the start: the client trusts [`Running::ca_pem`], by
 //! [`RootCertificates::from_pem`](crate::RootCertificates::from_pem) or its like, and nothing is
 //! left behind on the machine.

@@ -361,6 +361,13 @@ async fn a_chunk_is_not_answered() {
 }
 
 #[tokio::test]
+async fn the_last_chunk_is_taken_and_not_answered() {
+    let script = "C: BDAT 1\nC: xBDAT 1 LAST\nC: yNOOP\nS: 250 2.0.0 chunk taken\n-- close";
+    let running = after_hello(Server::new().close_at_end(), &format!("{BEGUN}{script}")).await;
+    assert_eq!(only_mail(&running).content(), b"xy");
+}
+
+#[tokio::test]
 async fn t21_a_refused_chunk_is_run_as_commands() {
     let script = "
         C: BDAT 14
