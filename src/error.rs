@@ -195,7 +195,7 @@ impl Error {
     }
 
     /// The call was about this mail: whether sending it again is safe depends on what became of it,
-    /// and not on where the error struck. Content may go out ahead of what it waits for.
+    /// and not on where the error struck. Content may go out before what it waits for.
     pub(crate) fn about(self, delivery: &Delivery) -> Self {
         let in_doubt = delivery.recipients().any(|one| one.outcome() == Outcome::Unknown);
         match (in_doubt, self.retry() == Retry::Unknown) {

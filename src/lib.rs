@@ -40,7 +40,7 @@
 //!
 //! # The same, stage by stage
 //!
-//! RCPT before MAIL, or anything behind the end of the content, does not compile: see [`Client`].
+//! RCPT before MAIL, or anything after the end of the content, does not compile: see [`Client`].
 //!
 //! ```no_run
 //! # async fn example(mut client: ehlo::Client) -> Result<(), ehlo::Error> {

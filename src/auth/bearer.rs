@@ -17,7 +17,7 @@ pub(super) struct Bearer {
 }
 
 impl Bearer {
-    /// `head` comes before the token, which is taken from the credentials; two `^A` behind it.
+    /// `head` comes before the token, which is taken from the credentials; two `^A` after it.
     pub(super) fn new(
         name: &'static str,
         head: &str,
@@ -191,7 +191,7 @@ fn string(chars: &mut Peekable<Chars<'_>>) -> Option<String> {
     }
 }
 
-/// A number, a word, an array or an object, up to the comma behind it.
+/// A number, a word, an array or an object, up to the comma after it.
 fn other(chars: &mut Peekable<Chars<'_>>) -> Option<String> {
     let (mut text, mut depth) = (String::new(), 0_u32);
     while let Some(c) = chars.peek().copied() {

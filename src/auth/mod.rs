@@ -105,7 +105,7 @@ pub trait Mechanism: Send {
     /// The challenge cannot be answered: the exchange is given up.
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, AuthFault>;
 
-    /// The server says that the dialogue has succeeded, with this text behind the code. A mechanism
+    /// The server says that the dialogue has succeeded, with this text after the code. A mechanism
     /// in which the server has something to prove, too, holds it to that here.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 //! ATRN (RFC 2645): a client without a fixed address becomes the server for its own mail. The
-//! command is in `wire`; behind it the conversation is no longer that of a client.
+//! command is in `wire`; after it the conversation is no longer that of a client.
 
 use super::Extension;
 

@@ -250,7 +250,7 @@ pub(super) mod tests {
     use super::*;
     use crate::wire::{ReplyKind, Strictness};
 
-    /// The capabilities of an EHLO reply with these lines behind its first.
+    /// The capabilities of an EHLO reply with these lines after its first.
     pub(in crate::extension) fn offered(lines: &[&str]) -> Capabilities {
         let mut reply = String::from("250-mx.example.org greets you\r\n");
         for line in lines {

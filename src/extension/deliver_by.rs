@@ -39,7 +39,7 @@ impl Extension for DeliverBy {
     const MAIL_PARAMS: &'static [&'static str] = &["BY"];
     const MAIL_OCTETS: usize = 17;
 
-    /// Tokens behind the minimum are for extensions of the extension, and ignored.
+    /// Tokens after the minimum are for extensions of the extension, and ignored.
     fn parse(params: &str) -> Option<Self> {
         let minimum = params.split(',').next().unwrap_or_default();
         match minimum {

@@ -274,7 +274,7 @@ impl RcptParam {
     }
 }
 
-/// The characters that RFC 3461 §4.2 and §4.4 let stand behind the escapes.
+/// The characters that RFC 3461 §4.2 and §4.4 let stand after the escapes.
 const fn is_printable(octet: u8) -> bool {
     octet.is_ascii_graphic() || octet == b' '
 }

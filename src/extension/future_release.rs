@@ -132,7 +132,7 @@ impl Hold {
     ///
     /// # Errors
     ///
-    /// Where it is ahead of 1970 or behind 9999.
+    /// Where it is before 1970 or after 9999.
     pub fn until(date: SystemTime) -> Result<Self, InvalidValue> {
         Date::new(date).map(|date| Self(Kind::Until(date)))
     }

@@ -1,4 +1,4 @@
-//! PRDR (Exim): a reply for each recipient behind the content, as in LMTP. Only the offer is read:
+//! PRDR (Exim): a reply for each recipient after the content, as in LMTP. Only the offer is read:
 //! there is no constructor for the parameter, since the session does not know its 353.
 
 use super::Extension;

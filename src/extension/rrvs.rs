@@ -52,7 +52,7 @@ impl ValidSince {
     ///
     /// # Errors
     ///
-    /// Where it is ahead of 1970 or behind 9999.
+    /// Where it is before 1970 or after 9999.
     pub fn new(date: SystemTime) -> Result<Self, InvalidValue> {
         Ok(Self { date: Date::new(date)?, goes_on: false })
     }
@@ -67,7 +67,7 @@ impl ValidSince {
 impl FromStr for ValidSince {
     type Err = InvalidValue;
 
-    /// As it stands in a parameter; without a letter behind the date the mail goes back (RFC 7293
+    /// As it stands in a parameter; without a letter after the date the mail goes back (RFC 7293
     /// §3.1).
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let (date, action) = text.split_once(';').unwrap_or((text, "R"));

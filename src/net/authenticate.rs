@@ -125,7 +125,7 @@ fn refusal_in(error: &Error) -> TokenRefusal {
     }
 }
 
-/// Whether another mechanism may be tried behind this error.
+/// Whether another mechanism may be tried after this error.
 fn is_followed(error: &Error, credentials: &Credentials) -> bool {
     let code = error.reply().map(|reply| reply.code().number());
     code.is_some_and(|code| credentials.goes_on_after(code))

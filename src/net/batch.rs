@@ -56,7 +56,7 @@ pub struct Sent {
 /// Mails in a row over one connection, from [`Client::send_each`]: each gives its delivery, in the
 /// order in which they went in.
 ///
-/// Dropped, the client goes on as behind any call that was dropped: what was on its way is read
+/// Dropped, the client goes on as after any call that was dropped: what was on its way is read
 /// off, and [`Client::take_delivery`] has what became of it, of a mail that waited for the one
 /// before (it is *not sent*), and of whatever else was not fetched.
 #[must_use = "nothing is sent until `next` is called"]
@@ -68,7 +68,7 @@ pub struct Deliveries<'a> {
     /// In order: the mails that are on their way, and those of which all is known.
     row: VecDeque<Place>,
     state: State,
-    /// QUIT is said behind the last mail.
+    /// QUIT is said after the last mail.
     quits: bool,
 }
 
@@ -159,14 +159,14 @@ impl Stream for AtHand<'_> {
 }
 
 impl Deliveries<'_> {
-    /// Says QUIT behind the last mail; where the server offers PIPELINING, without waiting for what
+    /// Says QUIT after the last mail; where the server offers PIPELINING, without waiting for what
     /// becomes of it. What becomes of QUIT is no error.
     pub const fn then_quit(mut self) -> Self {
         self.quits = true;
         self
     }
 
-    /// What became of the next mail; `None` behind the last.
+    /// What became of the next mail; `None` after the last.
     ///
     /// The call may be dropped at any await, and made again: no mail is forgotten.
     pub async fn next(&mut self) -> Option<Sent> {

@@ -73,7 +73,7 @@ use crate::wire::{Command, Param, Retry, ReversePath, Verb};
 /// # }
 /// ```
 ///
-/// and anything behind the end of the content:
+/// and anything after the end of the content:
 ///
 /// ```compile_fail
 /// # async fn example(mut client: ehlo::Client) -> Result<(), ehlo::Error> {
@@ -180,7 +180,7 @@ impl Client {
         self.carry_out(job, Watch::new(Some(&mut watch))).await
     }
 
-    /// Sends the last mail, and says QUIT behind it: where the server offers PIPELINING, without
+    /// Sends the last mail, and says QUIT after it: where the server offers PIPELINING, without
     /// waiting for what becomes of the mail.
     ///
     /// # Errors
@@ -338,7 +338,7 @@ impl Client {
     }
 
     /// Waits for what becomes of the one mail on its way. It stays in the outbox, for a call that
-    /// is dropped behind this.
+    /// is dropped after this.
     async fn await_end(&mut self, sent: Result<(), Error>, watch: Watch<'_>) -> Result<(), Error> {
         match sent {
             Ok(()) => self.hear_oldest(watch).await,
@@ -396,7 +396,7 @@ impl Client {
         Ok(())
     }
 
-    /// Says QUIT behind what is on its way, where that may be.
+    /// Says QUIT after what is on its way, where that may be.
     pub(super) fn quit_ahead(&mut self) {
         let session = &mut self.conversation.driver.session;
         if session.allows(Verb::Quit).is_ok() {

@@ -114,7 +114,7 @@ impl Clock {
         self.stage
     }
 
-    /// The limit behind the deadline that runs.
+    /// How long the deadline that runs allows.
     pub(super) const fn allowed(&self) -> Duration {
         self.allowed
     }

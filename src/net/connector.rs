@@ -312,19 +312,19 @@ impl Connector {
     /// Sends more than what is safe with every server before it is answered, where the server
     /// offers PIPELINING. Not by default.
     ///
-    /// Of mails in a row ([`Client::send_each`](super::Client::send_each)) the next goes out behind
-    /// the end of the one before, so that a mail costs one round trip; where the server offers
-    /// CHUNKING, content of up to 64 KiB goes out with BDAT behind recipients that are not answered
-    /// yet, so that it costs none of its own.
+    /// Of mails in a row ([`Client::send_each`](super::Client::send_each)) the next goes out
+    /// before the reply to the end of the one before, so that a mail costs one round trip; where
+    /// the server offers CHUNKING, content of up to 64 KiB goes out with BDAT before its recipients
+    /// are answered, so that it costs none of its own.
     ///
-    /// All content goes over BDAT then; a [`Source`](super::Source) goes out behind unanswered
-    /// recipients only where its size is declared, and over LMTP nothing does.
+    /// All content goes over BDAT then; a [`Source`](super::Source) goes out before its recipients
+    /// are answered only where its size is declared, and over LMTP nothing does.
     ///
     /// What is risked: some servers end the connection over it although they offer PIPELINING
     /// (Dovecot 2.3's submission proxy does over DATA, without a reply). The mails that were on
     /// their way are then *unknown* where their last octet had been written, and *not sent* where
-    /// not. Content is sent in vain where every recipient is refused. And over BDAT an RSET goes
-    /// out with the next mail behind it: a server that refuses a last chunk, keeps its transaction
+    /// not. Content is sent in vain where every recipient is refused. And over BDAT an RSET and the
+    /// next mail go out together: a server that refuses a last chunk, keeps its transaction
     /// open, and refuses RSET too, would take that mail under the sender of the one before.
     #[must_use]
     pub fn run_ahead(mut self) -> Self {

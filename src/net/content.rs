@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::wire::{ContentFault, LineEndings, Scanner, Stuffer};
 
-/// Octets that are read before they are sent: one chunk of BDAT, or one piece behind DATA.
+/// Octets that are read before they are sent: one chunk of BDAT, or one piece after DATA.
 pub(super) const PIECE: usize = 128 * 1024;
 
 /// The content of a mail: octets in memory, lent or handed over, or a [`Source`].

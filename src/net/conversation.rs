@@ -58,7 +58,7 @@ impl Conversation {
     }
 
     /// Says a command and waits for its reply. Behind a 220 to STARTTLS the handshake is run
-    /// before this returns; behind 354 [`content`](Self::content) is next, behind 334
+    /// before this returns; after 354 [`content`](Self::content) is next, after 334
     /// [`respond`](Self::respond).
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Conversation {
     ///
     /// # Errors
     /// Some command has no reply: it may not be said although all before it were answered (it was
-    /// not sent, and nothing behind it), or the session is over. The replies that came are in
+    /// not sent, and nothing after it), or the session is over. The replies that came are in
     /// [`Error::earlier`], from the first command's on.
     pub async fn say_all<'c>(
         &mut self,
@@ -132,7 +132,7 @@ impl Conversation {
         self.reply()
     }
 
-    /// Sends a whole content behind a 354, and waits for the final reply: one over SMTP, one for
+    /// Sends a whole content after a 354, and waits for the final reply: one over SMTP, one for
     /// each accepted recipient over LMTP (fewer where the server ends the session with 421 midway).
     /// Line ends are made right and dots stuffed.
     ///

@@ -470,7 +470,7 @@ impl Driver {
         error
     }
 
-    /// Closes behind the reply to QUIT, or where it will not come.
+    /// Closes after the reply to QUIT, or where it will not come.
     pub(crate) async fn shut_down(&mut self) {
         let shutdown = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx));
         // Best effort: the mail's fate is known, and a peer that does not close costs its own.

@@ -53,7 +53,7 @@ impl Outbox {
         }
     }
 
-    /// Whether every command of the oldest has its reply; the others' come behind.
+    /// Whether every command of the oldest has its reply; the others' come after.
     pub(super) fn is_oldest_answered(&self, session: &Session) -> bool {
         self.mails.front().is_some_and(|mail| mail.dispatch.is_answered(session))
     }

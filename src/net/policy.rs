@@ -39,7 +39,7 @@ pub(super) struct Policy {
 }
 
 impl Client {
-    /// Decides how a mail is sent, and that it can be: behind this the server alone can refuse it.
+    /// Decides how a mail is sent, and that it can be: after this the server alone can refuse it.
     pub(super) fn prepare<'a>(
         &self,
         envelope: &'a Envelope,

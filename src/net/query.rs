@@ -37,7 +37,7 @@ use crate::wire::{
 /// ```
 impl Conversation {
     /// Asks who a user is: VRFY. Where the text is not ASCII and the server offers SMTPUTF8,
-    /// `SMTPUTF8` is put behind it (RFC 6531 §3.7.4.2).
+    /// `SMTPUTF8` is put after it (RFC 6531 §3.7.4.2).
     ///
     /// # Errors
     /// There is no reply: the text cannot be said here, or the session is over.
@@ -246,7 +246,7 @@ impl Client {
         self.accepted(&reply)
     }
 
-    /// A call was dropped between XCLIENT and the EHLO behind it: that is said now.
+    /// A call was dropped between XCLIENT and the EHLO after it: that is said now.
     pub(super) async fn reintroduce(&mut self, stage: Stage) -> Result<(), Error> {
         if self.conversation.phase() == Phase::Hello {
             self.conversation.hello_again().await?;

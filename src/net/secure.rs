@@ -25,7 +25,7 @@ impl Secured {
 }
 
 impl Driver {
-    /// Runs the handshake, on connect or behind STARTTLS. Dropped midway or failed, it leaves the
+    /// Runs the handshake, on connect or after STARTTLS. Dropped midway or failed, it leaves the
     /// session closed: nothing may be said in clear after it.
     pub(crate) async fn secure(&mut self) -> Result<(), Error> {
         let limit = self.limit(Stage::Handshake);

@@ -197,7 +197,7 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// The content of a mail, behind DATA or in chunks of BDAT.
+/// The content of a mail, after DATA or in chunks of BDAT.
 ///
 /// There is no way back from DATA: dropped before [`finish`](Self::finish), the session is ended by
 /// the next call. Between chunks of BDAT there is: the next mail says RSET first. In neither case
@@ -347,7 +347,7 @@ impl Body<'_> {
 }
 
 impl Way {
-    /// The chunk as it goes out: as it is behind DATA, where the session makes it right.
+    /// The chunk as it goes out: as it is after DATA, where the session makes it right.
     fn made_right<'a>(
         &mut self,
         chunk: &'a [u8],

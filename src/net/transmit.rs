@@ -18,7 +18,7 @@ pub(super) struct Job<'a> {
     pub(super) params: Cow<'a, [Param]>,
     pub(super) load: Load<'a>,
     pub(super) way: Way,
-    /// The next mail goes out behind this one: short content is copied, so that both go out in one
+    /// The next mail goes out after this one: short content is copied, so that both go out in one
     /// write. In two, a server may answer in two, and then waits for its first answer to be
     /// acknowledged, some 40 ms (RFC 896, RFC 1122 §4.2.3.2).
     pub(super) is_followed: bool,
@@ -109,7 +109,7 @@ impl Job<'_> {
         }
     }
 
-    /// Promises the next of the content to the session, and ends it behind the last.
+    /// Promises the next of the content to the session, and ends it after the last.
     async fn offer(
         &mut self,
         driver: &mut Driver,

@@ -88,7 +88,7 @@ impl<'a> Url<'a> {
     }
 
     /// The server as `host` or `host:port`, and the login, where there is nothing else. A lone `/`
-    /// behind it says nothing and is let be.
+    /// after it says nothing and is let be.
     pub(super) fn into_server(self) -> Result<(&'a str, Option<Login>), InvalidUrl> {
         let Self { user_info, server, rest, .. } = self;
         // An `@` behind the server means that the server ended too early.

@@ -83,8 +83,8 @@ impl SessionConfig {
         self
     }
 
-    /// Lets BDAT go out behind recipients that are not answered yet (over SMTP, where the server
-    /// offers PIPELINING): a mail then costs no round trip of its own.
+    /// Lets BDAT go out before its recipients are answered (over SMTP, where the server offers
+    /// PIPELINING): a mail then costs no round trip of its own.
     ///
     /// RFC 3030 §2 advises against it: a server that refuses every recipient still has to read the
     /// content, and one that gets this wrong runs the content as commands.

@@ -65,7 +65,7 @@ pub struct Dispatch {
     end: Option<Ticket>,
     go_ahead: bool,
     accepted: usize,
-    /// The server takes no more recipients: those behind are not asked for.
+    /// The server takes no more recipients: the rest are not asked for.
     is_full: bool,
     way: Way,
 }
@@ -290,7 +290,7 @@ impl Dispatch {
         }
     }
 
-    /// Ends the content behind what was promised.
+    /// Ends the content after what was promised.
     ///
     /// # Errors
     /// The content is not awaited; nothing has changed.

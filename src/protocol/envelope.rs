@@ -50,7 +50,7 @@ pub struct Envelope {
     sender: ReversePath,
     params: Vec<Param>,
     recipients: Vec<ForwardPath>,
-    /// Of each recipient; those behind the last have none.
+    /// Of each recipient; those after the last have none.
     recipient_params: Vec<Vec<Param>>,
 }
 

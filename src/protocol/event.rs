@@ -11,14 +11,14 @@ pub struct Ticket(pub(super) u64);
 impl Ticket {
     pub(super) const GREETING: Self = Self(0);
 
-    /// The ticket so many behind this one: over LMTP, [`Session::finish`] draws one for each
+    /// The ticket so many after this one: over LMTP, [`Session::finish`] draws one for each
     /// accepted recipient, in order.
     #[must_use]
     pub const fn plus(self, n: u64) -> Self {
         Self(self.0.saturating_add(n))
     }
 
-    /// How many tickets behind that one this is.
+    /// How many tickets after that one this is.
     pub(super) fn since(self, first: Self) -> Option<usize> {
         self.0.checked_sub(first.0).and_then(|n| usize::try_from(n).ok())
     }

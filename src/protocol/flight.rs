@@ -24,13 +24,13 @@ const NOT_LAID_OUT: u64 = u64::MAX;
 pub(super) struct Awaited {
     pub(super) ticket: Ticket,
     pub(super) act: Act,
-    /// Nobody asked for it: the lone dot behind a DATA without recipients.
+    /// Nobody asked for it: the lone dot after a DATA without recipients.
     pub(super) orphan: bool,
     /// Length of the line as errors and the transcript show it.
     shown: usize,
     /// Octets of content that follow its line: those of a chunk.
     pub(super) content: u64,
-    /// Octet of the stream behind its last one.
+    /// Octet of the stream after its last one.
     ends_at: u64,
     /// How many octets had been received when its last octet was written: a reply that began
     /// before that cannot answer it. `None` while it is not wholly written.
@@ -53,7 +53,7 @@ impl Awaited {
     }
 }
 
-/// A chunk as it is sent: its line, and so many octets behind it.
+/// A chunk as it is sent: its line, and so many octets after it.
 pub(super) struct Chunk<'a> {
     pub(super) act: Act,
     pub(super) line: &'a [u8],
@@ -63,7 +63,7 @@ pub(super) struct Chunk<'a> {
 #[derive(Debug)]
 pub(super) struct Flight {
     awaited: VecDeque<Awaited>,
-    /// The lines of what is awaited, secrets masked, one behind the other.
+    /// The lines of what is awaited, secrets masked, one after the other.
     shown: BytesMut,
     /// How many of them, from the front, are wholly written.
     written: usize,
@@ -124,7 +124,7 @@ impl Flight {
         self.awaited.iter().any(|awaited| awaited.act == act)
     }
 
-    /// Whether one more command fits behind what is in flight.
+    /// Whether one more command fits after what is in flight.
     pub(super) fn has_room(&self, pipelining: bool) -> bool {
         let Some(back) = self.awaited.back() else {
             return true;

@@ -141,7 +141,7 @@ impl Needs {
         }
     }
 
-    /// The parameters of MAIL for a server that offers this: those of the envelope, and behind them
+    /// The parameters of MAIL for a server that offers this: those of the envelope, and after them
     /// `BODY`, `SMTPUTF8` and `SIZE` as far as they are needed, offered and not given.
     ///
     /// That a server offers what the envelope gives is the session's to check.

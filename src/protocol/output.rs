@@ -49,7 +49,7 @@ struct Chunks {
 pub(super) struct Output {
     own: BytesMut,
     runs: VecDeque<Run>,
-    /// Whether `own` holds a secret, and is to be wiped behind what was written.
+    /// Whether `own` holds a secret, and is to be wiped after what was written.
     secret: bool,
     /// Octets of the stream written so far.
     written: u64,

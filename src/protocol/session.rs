@@ -207,7 +207,7 @@ impl Session {
         Ok(ticket)
     }
 
-    /// The chunk belongs to its command: its octets are promised, and the reply comes behind both.
+    /// The chunk belongs to its command: its octets are promised, and the reply comes after both.
     fn send_chunk(&mut self, command: &Command<'_>, octets: u64, last: bool) -> Ticket {
         let act = if last { Act::LastChunk } else { Act::Command(Verb::Bdat) };
         let is_first = self.ahead() != Phase::Chunks;
@@ -266,7 +266,7 @@ impl Session {
         Ok(ticket)
     }
 
-    /// Promises so many octets of content behind those promised before. They are to be lent to
+    /// Promises so many octets of content after those promised before. They are to be lent to
     /// [`gather`](Self::gather) until [`wrote`](Self::wrote) has consumed them.
     ///
     /// # Errors
@@ -279,7 +279,7 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the content behind what was promised. Over LMTP the ticket is that of the first
+    /// Ends the content after what was promised. Over LMTP the ticket is that of the first
     /// accepted recipient's reply; the others follow it in order.
     ///
     /// # Errors
@@ -304,7 +304,7 @@ impl Session {
     /// The handshake is done, after [`Step::StartTls`] or before anything was received.
     ///
     /// All that the server said in clear is forgotten (RFC 3207 §4.2). At any other time nothing is
-    /// believed and nothing changes; octets in clear behind the 220 are a violation at the next
+    /// believed and nothing changes; octets in clear after the 220 are a violation at the next
     /// poll.
     pub fn tls_started(&mut self, protection: Protection) {
         self.give_back();

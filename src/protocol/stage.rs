@@ -21,7 +21,7 @@ pub enum Stage {
     Resolve,
     /// Reaching one of its addresses.
     Connect,
-    /// The TLS handshake, on connect or behind STARTTLS.
+    /// The TLS handshake, on connect or after STARTTLS.
     Handshake,
     /// Waiting for the 220 that opens the session.
     Greeting,

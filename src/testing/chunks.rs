@@ -1,5 +1,5 @@
 //! Content in chunks: BDAT (RFC 3030). What a chunk is answered is known from its command; its
-//! octets are read all the same, since the next command stands behind them.
+//! octets are read all the same, since the next command stands after them.
 
 use std::io;
 

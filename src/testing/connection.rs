@@ -153,7 +153,7 @@ impl Connection {
         }
     }
 
-    /// Puts octets behind those that wait to be written.
+    /// Puts octets after those that wait to be written.
     pub(super) fn put(&mut self, octets: &[u8]) {
         self.output.extend_from_slice(octets);
     }

@@ -127,7 +127,7 @@ impl<'a> Peer<'a> {
     }
 
     /// The content has ended. Whether the server closes instead of answering: it always does, or
-    /// what stands behind the content is too much for it.
+    /// what stands after the content is too much for it.
     pub(super) async fn ends_ahead(&mut self) -> io::Result<bool> {
         let closes = self.server.closes_at_end
             || self.server.closes_on_run_ahead && self.connection.is_ahead().await?;

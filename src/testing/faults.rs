@@ -80,7 +80,7 @@ impl Server {
         self.at_chunk(number, ChunkFault::Close)
     }
 
-    /// Reads the octets of the `number`th chunk of a transaction and whatever comes behind them,
+    /// Reads the octets of the `number`th chunk of a transaction and whatever comes after them,
     /// and says nothing any more.
     ///
     /// ```
@@ -130,7 +130,7 @@ impl Server {
         self
     }
 
-    /// Keeps the transaction open where the last chunk was refused: a MAIL behind it is nested and
+    /// Keeps the transaction open where the last chunk was refused: a MAIL after it is nested and
     /// refused, and what a client says after that, RCPT and BDAT, goes into the *old* transaction,
     /// with its sender, its recipients and the chunks that were accepted. Against such a server RFC
     /// 3030 §2 has a client say RSET. By default all but RSET is refused then.
@@ -164,7 +164,7 @@ impl Server {
         self
     }
 
-    /// Closes the connection without a reply where anything stands behind the end of a mail's
+    /// Closes the connection without a reply where anything stands after the end of a mail's
     /// content before that is answered, as the submission proxy of Dovecot 2.3 does. RFC 2920 §3.1
     /// lets a client say there what it likes, and by default it is answered. The mail itself is
     /// taken all the same, so that it comes twice from a client that only knows that it was not

@@ -22,7 +22,7 @@ pub(super) struct Peer<'a> {
     acceptor: &'a TlsAcceptor,
     /// The greeting was no refusal.
     welcome: bool,
-    /// Something stood behind the end of content, or of a chunk, before that was answered.
+    /// Something stood after the end of content, or of a chunk, before that was answered.
     pub(super) ran_ahead: bool,
     pub(super) used: Used,
     pub(super) hello: Option<Hello>,

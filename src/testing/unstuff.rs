@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::{LineEndings, Stuffer};
 
-    /// Content, bare line ends, and what is left of the wire behind the end.
+    /// Content, bare line ends, and what is left of the wire after the end.
     fn unstuffed(wire: &[u8], cut: usize) -> Option<(Vec<u8>, usize, usize)> {
         let mut unstuffer = Unstuffer::new(u64::MAX);
         let mut taken = 0;

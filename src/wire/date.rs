@@ -1,5 +1,5 @@
 //! Dates as RFC 3339 writes them, in UTC and to the second, from 1970 to 9999. `humantime` does the
-//! arithmetic; it takes more than this grammar and panics ahead of 1970, so both are looked at
+//! arithmetic; it takes more than this grammar and panics before 1970, so both are looked at
 //! here.
 //!
 //! ```abnf
@@ -24,7 +24,7 @@ impl Date {
     ///
     /// # Errors
     ///
-    /// Where it is ahead of 1970 or behind 9999.
+    /// Where it is before 1970 or after 9999.
     pub(crate) fn new(time: SystemTime) -> Result<Self, InvalidValue> {
         match time.duration_since(UNIX_EPOCH) {
             Ok(since) if since.as_secs() < END => Ok(Self { seconds: since.as_secs() }),

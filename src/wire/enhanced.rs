@@ -41,7 +41,7 @@ impl EnhancedCode {
     }
 
     /// The code that the text of a reply line begins with, and how many octets it takes there,
-    /// the space behind it included.
+    /// the space after it included.
     ///
     /// ```text
     /// status-code = ( "2" / "4" / "5" ) "." 1*3DIGIT "." 1*3DIGIT

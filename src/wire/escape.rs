@@ -46,7 +46,7 @@ impl fmt::Debug for Escaped<'_> {
     }
 }
 
-/// The octets behind escaped text, or `None` where an escape is malformed.
+/// The octets after escaped text, or `None` where an escape is malformed.
 ///
 /// ```
 /// assert_eq!(ehlo::unescape(r"a\x0d\x0ab\\"), Some(b"a\r\nb\\".to_vec()));

@@ -45,7 +45,7 @@ impl InvalidValue {
         self.what
     }
 
-    /// The refused value, escaped for showing and cut behind 200 octets.
+    /// The refused value, escaped for showing and cut after 200 octets.
     #[must_use]
     pub const fn value(&self) -> &str {
         &self.value

@@ -221,7 +221,7 @@ impl ReplyRef<'_> {
         paths.last()
     }
 
-    /// How many octets of the content the server has, by a 355 (RFC 1845): the mail goes on behind
+    /// How many octets of the content the server has, by a 355 (RFC 1845): the mail goes on after
     /// them. `None` for other replies.
     #[must_use]
     pub fn resume_at(&self) -> Option<u64> {

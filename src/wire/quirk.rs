@@ -137,7 +137,7 @@ quirks! {
     BareCr: "a bare CR inside a line",
     /// A line that ends with more than one CR and an LF.
     CrCrLf: "CR CR LF as line end",
-    /// A tab where the space behind the code belongs.
+    /// A tab where the space after the code belongs.
     TabSeparator: "a tab behind the code",
     /// An empty line before a reply or inside one; it is skipped.
     BlankLine: "a blank line",

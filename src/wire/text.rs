@@ -28,7 +28,7 @@ impl Text {
         &self.0
     }
 
-    /// The same for VRFY or EXPN with `SMTPUTF8` behind it, unless it stands there: the text is not
+    /// The same for VRFY or EXPN with `SMTPUTF8` after it, unless it stands there: the text is not
     /// ASCII, or the reply need not be (RFC 6531 §3.7.4.2).
     ///
     /// ```

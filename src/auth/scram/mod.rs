@@ -44,7 +44,7 @@ pub(super) struct Scram {
     hash: Hash,
     /// What is said of channel binding, and as whom to act.
     header: String,
-    /// What `c=` proves: the header, and the binding behind it.
+    /// What `c=` proves: the header, and the binding after it.
     bound: Vec<u8>,
     nonce: String,
     user: String,

@@ -32,7 +32,7 @@ use crate::wire::{CONTROL, EMPTY, ForwardPath, InvalidValue, xtext};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OriginalRecipient {
     wire: Box<str>,
-    /// Where the `;` behind the type stands.
+    /// Where the `;` after the type stands.
     at: usize,
 }
 
@@ -128,7 +128,7 @@ impl fmt::Display for OriginalRecipient {
     }
 }
 
-/// The address behind its escapes, or what is wrong with them.
+/// The address after its escapes, or what is wrong with them.
 fn decode(address_type: &str, encoded: &str) -> Result<String, &'static str> {
     if address_type.eq_ignore_ascii_case(UTF_8) {
         return unescape(encoded);

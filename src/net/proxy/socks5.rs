@@ -18,7 +18,7 @@ pub(super) fn objection(login: &Login) -> Option<&'static str> {
     }
 }
 
-/// Asks for `target`, up to the proxy's word that it is connected. Nothing behind that is read.
+/// Asks for `target`, up to the proxy's word that it is connected. Nothing after that is read.
 pub(super) async fn ask<S>(
     stream: &mut S,
     step: &mut ProxyStep,
@@ -90,7 +90,7 @@ fn request(target: &Target) -> Vec<u8> {
 }
 
 /// RFC 1928 §6: `VER REP RSV ATYP BND.ADDR BND.PORT`. The address at the proxy's far end is read to
-/// be behind it.
+/// be after it.
 async fn connected(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), ProxyReason> {
     let said: [u8; 4] = read(stream).await?;
     let length = match said {

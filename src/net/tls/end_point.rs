@@ -27,7 +27,7 @@ pub(super) fn end_point(certificate: &[u8]) -> Option<ChannelBinding> {
     Some(ChannelBinding::tls_server_end_point(hash))
 }
 
-/// The first element of DER: its tag, what it holds, and what is behind it.
+/// The first element of DER: its tag, what it holds, and what is after it.
 fn element(octets: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = octets.split_first()?;
     let (first, rest) = rest.split_first()?;

@@ -47,7 +47,7 @@ impl TlsFault {
         }
     }
 
-    /// Explains an alert that came behind the handshake; none where it was something else.
+    /// Explains an alert that came after the handshake; none where it was something else.
     pub(crate) fn of_alert(error: &io::Error) -> Option<Self> {
         match error.get_ref()?.downcast_ref()? {
             alert @ Error::AlertReceived(_) => Some(Self::from(Error::clone(alert))),

@@ -89,7 +89,7 @@ pub enum TlsReason {
         /// The start of what it sent, at most one line: raw, from a stranger.
         heard: Vec<u8>,
     },
-    /// The server ended TLS with this alert, in the handshake or behind it, named as in RFC 8446
+    /// The server ended TLS with this alert, in the handshake or after it, named as in RFC 8446
     /// §6.2 but for spaces.
     #[non_exhaustive]
     Alert {

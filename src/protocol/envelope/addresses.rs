@@ -102,7 +102,7 @@ fn angle(tokens: &mut Tokens<'_>) -> Result<Mailbox, Fault> {
     Ok(mailbox)
 }
 
-/// From its `@` on, behind the words of its local part.
+/// From its `@` on, after the words of its local part.
 fn addr_spec(tokens: &mut Tokens<'_>, at: usize, words: &Words) -> Result<Mailbox, Fault> {
     if words.is_empty {
         return tokens.expected("an address");
@@ -209,7 +209,7 @@ enum Token<'a> {
     End,
 }
 
-/// The token that is next, and what lies behind it. Each octet is looked at once.
+/// The token that is next, and what lies after it. Each octet is looked at once.
 struct Tokens<'a> {
     value: &'a [u8],
     /// Behind the token.

@@ -31,7 +31,7 @@ pub enum LineEndings {
     Reject,
     /// Each becomes a space.
     Replace,
-    /// Everything is sent as it is, with nothing put in and nothing behind. Only lawful over BDAT
+    /// Everything is sent as it is, with nothing put in and nothing after. Only lawful over BDAT
     /// with `BODY=BINARYMIME`.
     Raw,
 }
@@ -98,7 +98,7 @@ const LF: u8 = b'\n';
 const CR: u8 = b'\r';
 const EIGHTH_BIT: u8 = 0x80;
 
-/// Whether nothing in a block stops it from being sent as it is: half a CRLF, a dot behind an LF,
+/// Whether nothing in a block stops it from being sent as it is: half a CRLF, a dot after an LF,
 /// a NUL, a forbidden bit. The first octet is only looked at as the one before the second. The
 /// loop has no branch, so that it becomes vector instructions.
 fn is_quiet(block: &[u8], forbidden: u8) -> bool {

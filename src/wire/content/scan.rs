@@ -217,7 +217,7 @@ impl Scanner {
         self.found
     }
 
-    /// Takes a block behind its first octet, which was taken before.
+    /// Takes a block after its first octet, which was taken before.
     fn take(&mut self, block: &[u8]) {
         let (_, octets) = block.split_at(1);
         let forbidden = if self.found.eight_bit.is_none() { EIGHTH_BIT } else { 0 };
@@ -298,7 +298,7 @@ struct Summary {
 }
 
 impl Summary {
-    /// Of the octets behind the first.
+    /// Of the octets after the first.
     fn of(block: &[u8]) -> Self {
         let (_, octets) = block.split_at(1);
         let pairs = || block.iter().zip(octets);

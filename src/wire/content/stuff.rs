@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::{CR, ContentFault, EIGHTH_BIT, LF, LineEndings, NUL, is_quiet};
 
-/// Makes content fit to be sent behind DATA: it says which runs of the caller's octets go out as
+/// Makes content fit to be sent after DATA: it says which runs of the caller's octets go out as
 /// they are, and what stands between them.
 ///
 /// Content may come in chunks of any size, cut anywhere.
@@ -167,7 +167,7 @@ impl Stuffer {
         Ok(if self.dots { end } else { line_end })
     }
 
-    /// What goes out in place of a stray that was held, and the dot `first` may need behind it.
+    /// What goes out in place of a stray that was held, and the dot `first` may need after it.
     fn release(&self, first: u8) -> Result<&'static [u8], ContentFault> {
         match self.policy {
             LineEndings::Normalize if first == b'.' && self.dots => Ok(b"\r\n."),
@@ -209,7 +209,7 @@ impl Stuffer {
     }
 }
 
-/// How far content goes out as it is, how much behind that is held, and what state that leaves.
+/// How far content goes out as it is, how much after that is held, and what state that leaves.
 /// The first octet needs no dot before it; it may be a fault, and then that is nothing.
 #[inline]
 fn run(content: &[u8], forbidden: u8) -> (usize, usize, State) {
@@ -266,7 +266,7 @@ fn plain_len(content: &[u8], forbidden: u8) -> usize {
 }
 
 /// The eighth bit of each of eight octets that is at most CR or has a forbidden bit, without a
-/// branch. Only the lowest is sure: one borrows from those behind it.
+/// branch. Only the lowest is sure: one borrows from those after it.
 #[inline]
 fn stops_in(word: [u8; 8], forbidden: u8) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -276,7 +276,7 @@ fn stops_in(word: [u8; 8], forbidden: u8) -> u64 {
 }
 
 /// Goes on by blocks in which there is nothing to stop at, and back to the last line end if they
-/// end with it, as a dot may follow. At least one octet is behind `at`. It never looks further
+/// end with it, as a dot may follow. At least one octet is after `at`. It never looks further
 /// ahead than it has come, so that content full of stops costs no more than twice what it has to.
 #[inline(never)]
 fn skip_quiet(content: &[u8], at: usize, forbidden: u8) -> usize {

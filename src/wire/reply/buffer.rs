@@ -121,7 +121,7 @@ impl ReplyBuffer {
         WireLines::new(self.pending().get(..octets).unwrap_or_default())
     }
 
-    /// The octets behind the last line end: a line that has not come to its end.
+    /// The octets after the last line end: a line that has not come to its end.
     #[must_use]
     pub fn fragment(&self) -> &[u8] {
         let pending = self.pending();

@@ -209,7 +209,7 @@ pub(super) fn split_line_end(raw: &[u8]) -> (&[u8], Quirks) {
     }
 }
 
-/// The text behind code and separator; the whole line if it has no code.
+/// The text after code and separator; the whole line if it has no code.
 pub(super) fn text_of(line: &[u8]) -> &[u8] {
     match line {
         [a, b, c, rest @ ..] if [a, b, c].into_iter().all(u8::is_ascii_digit) => match rest {
