@@ -143,6 +143,13 @@ impl Connector {
         }
     }
 
+    /// Whom the caller asked for, over a stream that is given too; none at a Unix socket, nor where
+    /// no name was given.
+    fn name_and_port(&self) -> Option<(String, u16)> {
+        let port = self.tcp_port().ok().flatten();
+        port.filter(|_| !self.host.is_empty()).map(|port| (self.host.clone(), port))
+    }
+
     /// The way to the server: through a proxy, to a Unix socket, or to one of its addresses.
     async fn stream_to(&self, port: Option<u16>) -> Result<Stream, (Stage, ErrorKind)> {
         let (limit, whole) = (self.timeouts.connect(), self.timeouts.whole());
@@ -242,7 +249,13 @@ impl Connector {
         let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
         driver.begin_introduction(began);
         match self.greeting(&mut driver).await {
-            Ok(greeting) => Ok(Conversation { driver, greeting, client_name, in_clear: None }),
+            Ok(greeting) => Ok(Conversation {
+                driver,
+                greeting,
+                client_name,
+                in_clear: None,
+                server: self.name_and_port(),
+            }),
             Err(error) => Err(leave(driver, error).await),
         }
     }
