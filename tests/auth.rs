@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    AuthFault, Client, Connector, Conversation, Credentials, Error, ErrorKind, Retry,
-    RootCertificates, Secret, Security,
+    AuthFault, ChannelBinding, Client, Connector, Conversation, Credentials, Error, ErrorKind,
+    Offer, Retry, RootCertificates, Secret, Security, TlsVersion,
 };
 use tokio::net::TcpListener;
 
@@ -71,6 +71,61 @@ async fn c_147_c_148_c_149_every_mechanism_logs_in() {
     }
     login(server(["EXTERNAL"]), Credentials::external()).await.0.unwrap();
     login(server(["ANONYMOUS"]), Credentials::anonymous("x")).await.0.unwrap();
+}
+
+/// Each version of TLS has its own binding, which the server works out from its own side.
+#[tokio::test]
+async fn c_148_c_149_each_version_of_tls_is_bound_its_own_way() {
+    for (version, name) in
+        [(TlsVersion::Tls13, "tls-exporter"), (TlsVersion::Tls12, "tls-server-end-point")]
+    {
+        for mechanism in SCRAM.into_iter().filter(|name| name.ends_with("-PLUS")) {
+            let server = server(SCRAM).maximum_tls(version);
+            let only = alice(PASSWORD).mechanisms([mechanism]);
+            let (client, server) = login(server, only).await;
+            let client = client.unwrap();
+            let tls = client.conversation().tls().unwrap();
+            assert_eq!(tls.version(), version);
+            assert_eq!(tls.channel_binding().unwrap().name(), name);
+            assert_eq!(tried(&server), [mechanism]);
+        }
+        // Nobody needs to ask for it.
+        let (client, server) = login(server(SCRAM).maximum_tls(version), alice(PASSWORD)).await;
+        client.unwrap();
+        assert_eq!(tried(&server), ["SCRAM-SHA-512-PLUS"]);
+    }
+}
+
+/// The certificate of another server is another binding; so is another name of it.
+#[tokio::test]
+async fn c_148_another_certificate_is_no_binding() {
+    let (near, far) = tokio::io::duplex(65_536);
+    let server = server(SCRAM).maximum_tls(TlsVersion::Tls12).implicit_tls().serve(far).unwrap();
+    let connector = Connector::new(HOST)
+        .security(Security::Implicit)
+        .roots(RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap());
+    let mut smtp = connector.open_over(near).await.unwrap();
+    let hello = ehlo::Command::ehlo("client.example.org").unwrap();
+    smtp.say(&hello).await.unwrap();
+    let own = smtp.tls().unwrap().channel_binding().unwrap().clone();
+    for (binding, words) in [
+        (ChannelBinding::tls_server_end_point([7; 32]), "channel-bindings-dont-match"),
+        // Which TLS 1.2 has not on this server.
+        (ChannelBinding::tls_exporter([7; 32]), "channel-binding-not-supported"),
+    ] {
+        let offer = Offer::new(["SCRAM-SHA-1-PLUS"]).channel_binding(binding);
+        let mechanism = alice(PASSWORD).choose(&offer).unwrap();
+        let error = smtp.authenticate_with(mechanism).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "authentication with {HOST} failed: SCRAM-SHA-1-PLUS: the server gave up: \
+                 \"{words}\""
+            )
+        );
+    }
+    let offer = Offer::new(["SCRAM-SHA-1-PLUS"]).channel_binding(own);
+    smtp.authenticate_with(alice(PASSWORD).choose(&offer).unwrap()).await.unwrap();
 }
 
 #[tokio::test]
@@ -176,7 +231,7 @@ async fn c_148_an_offer_without_its_plus_is_found_out() {
     let hello = ehlo::Command::ehlo("client.example.org").unwrap();
     smtp.say(&hello).await.unwrap();
     let binding = smtp.tls().unwrap().channel_binding().unwrap().clone();
-    let stripped = ehlo::Offer::new(["SCRAM-SHA-256"]).channel_binding(binding);
+    let stripped = Offer::new(["SCRAM-SHA-256"]).channel_binding(binding);
     let mechanism = alice(PASSWORD).choose(&stripped).unwrap();
     let error = smtp.authenticate_with(mechanism).await.unwrap_err();
     assert_eq!(
@@ -186,8 +241,8 @@ async fn c_148_an_offer_without_its_plus_is_found_out() {
              \"server-does-support-channel-binding\""
         )
     );
-    let elsewhere = ehlo::ChannelBinding::tls_exporter([0; 32]);
-    let offer = ehlo::Offer::new(["SCRAM-SHA-256-PLUS"]).channel_binding(elsewhere);
+    let elsewhere = ChannelBinding::tls_exporter([0; 32]);
+    let offer = Offer::new(["SCRAM-SHA-256-PLUS"]).channel_binding(elsewhere);
     let mechanism = alice(PASSWORD).choose(&offer).unwrap();
     let error = smtp.authenticate_with(mechanism).await.unwrap_err();
     assert_eq!(
@@ -371,7 +426,7 @@ async fn t10_c_143_a_choice_is_explained_before_it_is_made() {
         ]
     );
     let error = smtp.authenticate(&alice(PASSWORD)).await.unwrap_err();
-    assert_eq!(error.to_string(), "AUTH needs TLS first");
+    assert_eq!(error.to_string(), "AUTH in clear, where TLS is required");
     smtp.say(&ehlo::Command::start_tls()).await.unwrap();
     assert!(smtp.auth_offer().is_none(), "what was offered in clear is forgotten");
     smtp.say(&hello).await.unwrap();

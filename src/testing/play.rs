@@ -7,10 +7,9 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio_rustls::TlsAcceptor;
-
 use super::connection::{Connection, Heard};
 use super::script::{Script, ScriptLine, ScriptStep};
+use super::tls::Identity;
 use crate::Escaped;
 
 /// A client did not keep to the script.
@@ -59,8 +58,8 @@ impl ScriptError {
 }
 
 /// Plays the script and leaves word of how it went.
-pub(super) async fn play(connection: &mut Connection, script: &Script, acceptor: &TlsAcceptor) {
-    let mut player = Player { connection, acceptor, split: None, flood: None };
+pub(super) async fn play(connection: &mut Connection, script: &Script, identity: &Identity) {
+    let mut player = Player { connection, identity, split: None, flood: None };
     let log = player.connection.log().clone();
     match player.lines(script).await {
         Ok(Ended::Gone) => {}
@@ -93,7 +92,7 @@ enum Ended {
 
 struct Player<'a> {
     connection: &'a mut Connection,
-    acceptor: &'a TlsAcceptor,
+    identity: &'a Identity,
     split: Option<NonZeroUsize>,
     flood: Option<u64>,
 }
@@ -122,7 +121,7 @@ impl Player<'_> {
                         let came = format!("{:?} in clear", Escaped::new(early));
                         return Err(ScriptError::on(line, came));
                     }
-                    let handshake = self.connection.start_tls(self.acceptor);
+                    let handshake = self.connection.start_tls(self.identity);
                     handshake.await.map_err(failed)?;
                 }
                 ScriptStep::Wait(time) => {

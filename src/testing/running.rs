@@ -220,7 +220,7 @@ impl Service {
         if let Some(fault) = &server.fault {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, fault.clone()));
         }
-        let identity = Identity::new(&server.name)?;
+        let identity = Identity::new(&server.name, &server.tls)?;
         let (state, _) = watch::channel(State::default());
         Ok(Arc::new(Self { server, identity, state }))
     }
@@ -235,11 +235,11 @@ impl Service {
         let log = Log { service: Arc::clone(&self), index };
         async move {
             let mut connection = Connection::new(stream, self.server.pace, log.clone());
-            let acceptor = &self.identity.acceptor;
+            let identity = &self.identity;
             match &self.server.script {
-                Some(script) => play::play(&mut connection, script, acceptor).await,
+                Some(script) => play::play(&mut connection, script, identity).await,
                 // That the client went is for the client's test to see.
-                None => drop(Peer::new(&mut connection, &self.server, acceptor).run().await),
+                None => drop(Peer::new(&mut connection, &self.server, identity).run().await),
             }
             drop(connection);
             log.with(|session| session.ended = true);
