@@ -1,12 +1,13 @@
-//! Client certificates through a connector: shown where a server asks, what AUTH EXTERNAL makes of
-//! them, and the words where one is missed or not believed.
+//! Certificates through a connector. The server's, which is checked on every path; the client's,
+//! shown where a server asks: what AUTH EXTERNAL makes of it, and the words where one is missed or
+//! not believed.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    Client, ClientCertificate, Connector, Credentials, Error, Retry, RootCertificates, Security,
-    Stage, TlsVersion,
+    Client, ClientCertificate, Connector, Credentials, Error, ErrorKind, Retry, RootCertificates,
+    Security, Stage, TlsVersion,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -144,5 +145,198 @@ async fn what_is_no_authority_is_told_when_the_server_starts() {
     for pem in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n"] {
         let error = Server::new().client_authority(pem).start().await.unwrap_err();
         assert_eq!(error.to_string(), "client authority: no certificate in PEM");
+    }
+}
+
+/// T9: a server whose certificate is no good is no server, however it is reached.
+mod checked {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use ehlo::{Timeouts, TlsReason};
+    use rcgen::{SanType, date_time_ymd};
+    use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::aws_lc_rs;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+    use super::*;
+
+    const NAME: &str = "mx.example";
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Path {
+        Direct,
+        #[cfg(feature = "proxy")]
+        Proxy,
+        Given,
+    }
+
+    const PATHS: &[Path] = &[
+        Path::Direct,
+        #[cfg(feature = "proxy")]
+        Path::Proxy,
+        Path::Given,
+    ];
+
+    /// Shows this certificate, signed by the authority or by itself.
+    fn acceptor(of: Option<&Authority>, change: fn(&mut CertificateParams)) -> TlsAcceptor {
+        let mut params = CertificateParams::new([NAME.to_owned()]).unwrap();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let made = match of {
+            Some(authority) => params.signed_by(&key, &authority.issuer),
+            None => params.self_signed(&key),
+        };
+        let chain = vec![made.unwrap().der().clone()];
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key);
+        TlsAcceptor::from(Arc::new(config.unwrap()))
+    }
+
+    /// Up to the handshake, behind STARTTLS or at once. Gives what was said inside TLS; nothing
+    /// where there was none.
+    async fn serve<S>(mut stream: S, acceptor: TlsAcceptor, security: Security) -> Vec<u8>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        if security == Security::StartTls {
+            for (reply, until) in [
+                ("220 mx\r\n", "]\r\n"),
+                ("250-mx\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n", "STARTTLS\r\n"),
+                ("220 go\r\n", ""),
+            ] {
+                stream.write_all(reply.as_bytes()).await.unwrap();
+                let mut heard = Vec::new();
+                while !heard.ends_with(until.as_bytes()) {
+                    heard.push(stream.read_u8().await.unwrap());
+                }
+            }
+        }
+        let mut heard = Vec::new();
+        // Over TLS 1.3 the server may be done before the client has looked.
+        if let Ok(mut stream) = acceptor.accept(stream).await {
+            let _ = stream.read_to_end(&mut heard).await;
+        }
+        heard
+    }
+
+    /// What a SOCKS5 proxy says that leads to itself.
+    #[cfg(feature = "proxy")]
+    async fn pass(stream: &mut tokio::net::TcpStream) {
+        stream.read_exact(&mut [0; 3]).await.unwrap();
+        stream.write_all(b"\x05\x00").await.unwrap();
+        let mut request = [0; 5];
+        stream.read_exact(&mut request).await.unwrap();
+        stream.read_exact(&mut vec![0; usize::from(request[4]) + 2]).await.unwrap();
+        stream.write_all(b"\x05\x00\x00\x01\0\0\0\0\0\0").await.unwrap();
+    }
+
+    /// The connector's error, and what the server heard inside TLS.
+    async fn fails(
+        connector: &Connector,
+        path: Path,
+        acceptor: TlsAcceptor,
+        security: Security,
+    ) -> (Error, Vec<u8>) {
+        let connector = connector.clone().security(security);
+        if path == Path::Given {
+            let (near, far) = tokio::io::duplex(65_536);
+            let served = serve(far, acceptor, security);
+            let (connected, heard) = tokio::join!(connector.connect_over(near), served);
+            return (connected.unwrap_err(), heard);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connector = match path {
+            #[cfg(feature = "proxy")]
+            Path::Proxy => connector.proxy(ehlo::Proxy::socks5(format!("127.0.0.1:{port}"))),
+            _ => Connector::clone(&connector),
+        };
+        let served = async {
+            #[cfg_attr(not(feature = "proxy"), expect(unused_mut, reason = "no proxy"))]
+            let mut stream = listener.accept().await.unwrap().0;
+            #[cfg(feature = "proxy")]
+            if path == Path::Proxy {
+                pass(&mut stream).await;
+            }
+            serve(stream, acceptor, security).await
+        };
+        let connecting = connector.port(port);
+        let (connected, heard) = tokio::join!(connecting.connect(), served);
+        (connected.unwrap_err(), heard)
+    }
+
+    #[tokio::test]
+    async fn t9_c_129_a_bad_certificate_is_no_good_on_any_path() {
+        let (ca, other) = (Authority::new("an authority"), Authority::new("another authority"));
+        let roots = RootCertificates::from_pem(ca.pem.as_bytes()).unwrap();
+        let expired: fn(&mut CertificateParams) = |params| {
+            params.not_before = date_time_ymd(2024, 1, 1);
+            params.not_after = date_time_ymd(2025, 3, 1);
+        };
+        let early: fn(&mut CertificateParams) =
+            |params| params.not_before = date_time_ymd(2090, 2, 28);
+        let elsewhere: fn(&mut CertificateParams) = |params| {
+            params.subject_alt_names = vec![SanType::DnsName("www.example".try_into().unwrap())];
+        };
+        let as_it_is: fn(&mut CertificateParams) = |_| {};
+        // To a server without a port, which a stream that is given has not, all is the same.
+        let connector = Connector::new("127.0.0.1")
+            .tls_name(NAME)
+            .roots(roots)
+            .credentials("alice", "wonderland")
+            .timeouts(Timeouts::all(Duration::from_secs(10)));
+        for (of, change, words) in [
+            (
+                Some(&ca),
+                expired,
+                "the server's certificate has expired: it was valid until 2025-03-01 00:00 UTC \
+                 (the clock here says ",
+            ),
+            (
+                Some(&ca),
+                early,
+                "the server's certificate is not valid yet: it will be from 2090-02-28 00:00 UTC \
+                 (the clock here says ",
+            ),
+            (
+                Some(&ca),
+                elsewhere,
+                "the server's certificate is not for mx.example but for www.example",
+            ),
+            (
+                None,
+                as_it_is,
+                "the server's certificate is self-signed and is not among the trusted roots",
+            ),
+            (
+                Some(&other),
+                as_it_is,
+                "the issuer of the server's certificate, \"CN=another authority\", is not trusted \
+                 here: its root certificate is missing here, or the server does not send the \
+                 intermediate ones",
+            ),
+        ] {
+            for path in PATHS {
+                for security in [Security::Implicit, Security::StartTls] {
+                    let acceptor = acceptor(of, change);
+                    let (error, heard) = fails(&connector, *path, acceptor, security).await;
+                    let told = error.to_string();
+                    let words = format!("the TLS handshake with 127.0.0.1 failed: {words}");
+                    assert!(told.starts_with(&words), "{path:?}, {security}: {told}");
+                    assert_eq!(error.stage(), Stage::Handshake);
+                    let ErrorKind::Tls(fault) = error.kind() else { panic!("{error:?}") };
+                    assert!(!matches!(fault.reason(), TlsReason::Other), "{error:?}");
+                    assert_eq!(heard, b"", "{path:?}, {security}");
+                }
+            }
+        }
     }
 }

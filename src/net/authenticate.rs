@@ -10,7 +10,7 @@ use crate::auth::{AuthFault, Credentials, Mechanism, Offer, TokenRefusal};
 use crate::error::{Error, ErrorKind};
 use crate::extension::Auth;
 use crate::protocol::{Event, Exchange, Misuse, Stage};
-use crate::wire::{Reply, Verb};
+use crate::wire::{Reply, Verb, leak};
 
 impl Conversation {
     /// Authenticates by the strongest mechanism that the server offers and the credentials fit and
@@ -22,6 +22,8 @@ impl Conversation {
     /// or the secret would be exposed; see
     /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext).
     pub async fn authenticate(&mut self, credentials: &Credentials) -> Result<Reply, Error> {
+        leak::search_debug(credentials);
+        leak::search_debug(self);
         self.settle(Stage::Auth).await?;
         let Some(mut offer) = self.auth_offer() else {
             let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
@@ -133,6 +135,7 @@ impl Conversation {
         let driver = &mut self.driver;
         let mut exchange = Exchange::begin(&mut driver.session, mechanism)
             .map_err(|misuse| driver.error(Stage::Auth, misuse))?;
+        leak::search_debug(&exchange);
         loop {
             let ticket = exchange.ticket();
             match driver.ask(|_| Ok(ticket)).await? {

@@ -25,7 +25,7 @@ use super::{Client, Conversation, Security};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Extension, StartTls};
 use crate::protocol::{Event, Misuse, Phase, Protocol, Session, Stage};
-use crate::wire::{ClientName, Command, Reply, Severity, Verb};
+use crate::wire::{ClientName, Command, Reply, Severity, Verb, leak};
 
 impl Connector {
     /// Connects, over TLS as [`security`](Self::security) says, says EHLO, and authenticates where
@@ -107,6 +107,7 @@ impl Connector {
     }
 
     async fn reach(&self) -> Result<Conversation, Error> {
+        leak::search_shown(self);
         let began = Instant::now();
         let failed =
             |stage, kind: ErrorKind| Error::new(stage, kind).with_peer(&self.host, began.elapsed());
@@ -220,6 +221,7 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        leak::search_shown(self);
         if let Some(misuse) = self.invalid.clone() {
             return Err(Error::new(Stage::Connect, misuse));
         }

@@ -1,5 +1,6 @@
 //! A script played on a connection, from the server's side.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::num::NonZeroUsize;
@@ -11,6 +12,7 @@ use super::connection::{Connection, Heard};
 use super::script::{Script, ScriptLine, ScriptStep};
 use super::tls::Identity;
 use crate::Escaped;
+use crate::wire::MASK;
 
 /// A client did not keep to the script.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +61,7 @@ impl ScriptError {
 
 /// Plays the script and leaves word of how it went.
 pub(super) async fn play(connection: &mut Connection, script: &Script, identity: &Identity) {
-    let mut player = Player { connection, identity, split: None, flood: None };
+    let mut player = Player { connection, identity, split: None, flood: None, challenged: false };
     let log = player.connection.log().clone();
     match player.lines(script).await {
         Ok(Ended::Gone) => {}
@@ -95,6 +97,8 @@ struct Player<'a> {
     identity: &'a Identity,
     split: Option<NonZeroUsize>,
     flood: Option<u64>,
+    /// The last that was said is a 334: what answers it is a secret.
+    challenged: bool,
 }
 
 impl Player<'_> {
@@ -139,6 +143,8 @@ impl Player<'_> {
 
     async fn say(&mut self, octets: &[u8]) -> io::Result<()> {
         self.connection.log().server(octets);
+        let mut lines = octets.split_inclusive(|octet| *octet == b'\n');
+        self.challenged = lines.any(|line| line.starts_with(b"334"));
         self.write(octets).await
     }
 
@@ -179,14 +185,15 @@ impl Player<'_> {
                 Some(came) if pattern.matches(came) => {
                     match pattern.has_secret() {
                         true => self.connection.log().script(line),
-                        false => self.connection.log().client(came),
+                        false => self.connection.log().client(&self.masked(came)),
                     }
+                    self.challenged = false;
                     return Ok(());
                 }
-                Some(came) => format!("`C: {}`", Escaped::new(came)),
+                Some(came) => format!("`C: {}`", Escaped::new(&self.masked(came))),
                 None => format!(
                     "`C: {}`, without a CR before its end",
-                    Escaped::new(came.trim_ascii_end())
+                    Escaped::new(&self.masked(came.trim_ascii_end()))
                 ),
             },
             Ok(Heard::TooLong) => format!("a line of more than {LONGEST_LINE} octets"),
@@ -219,7 +226,23 @@ impl Player<'_> {
     fn the_end(&self) -> String {
         match self.connection.pending() {
             b"" => "the end of the connection".to_owned(),
-            rest => format!("the end of the connection after {:?}", Escaped::new(rest)),
+            rest => {
+                let rest = self.masked(rest);
+                format!("the end of the connection after {:?}", Escaped::new(&rest))
+            }
+        }
+    }
+
+    /// What a client has said as it may be shown: what AUTH carries is masked by its place, also
+    /// where the script has it word by word.
+    fn masked<'a>(&self, said: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut words = said.splitn(3, |octet| *octet == b' ');
+        match (words.next(), words.next(), words.next()) {
+            _ if self.challenged && said != b"*" => MASK.as_bytes().into(),
+            (Some(word), Some(mechanism), Some(_)) if word.eq_ignore_ascii_case(b"AUTH") => {
+                [word, b" ", mechanism, b" ", MASK.as_bytes()].concat().into()
+            }
+            _ => said.into(),
         }
     }
 
@@ -250,7 +273,7 @@ impl Player<'_> {
         let pending = self.connection.pending();
         let line = pending.split(|octet| *octet == b'\n').next()?;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        (!pending.is_empty()).then(|| format!("`C: {}`", Escaped::new(line)))
+        (!pending.is_empty()).then(|| format!("`C: {}`", Escaped::new(&self.masked(line))))
     }
 }
 

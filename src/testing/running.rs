@@ -23,6 +23,7 @@ use super::script::{Script, ScriptLine, ScriptStep};
 use super::server::Server;
 use super::tls::Identity;
 use crate::Escaped;
+use crate::wire::leak;
 
 /// A [`Server`] at work. It stops when this is dropped.
 pub struct Running {
@@ -203,6 +204,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
+        leak::again();
     }
 }
 
@@ -329,6 +331,7 @@ impl Log {
 
     fn line(&self, mark: &str, text: &dyn fmt::Display) {
         let text = text.to_string();
+        leak::search(&text);
         self.with(|session| {
             let log = &mut session.log;
             if log.len() > MOST_LOG {

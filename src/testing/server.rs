@@ -11,6 +11,7 @@ use super::pace::Pace;
 use super::running::Running;
 use super::script::Script;
 use super::tls::Tls;
+use crate::wire::leak;
 use crate::{Domain, ForwardPath, MechanismName, Protocol, Reply, Secret, Verb};
 
 /// A mail server for tests: it does what it is told, and remembers what was said to it.
@@ -124,7 +125,9 @@ impl Server {
     /// Somebody who may send; and then nobody else may: MAIL without AUTH is answered with
     /// `530 5.7.0`. Without users, AUTH takes any name and password, and MAIL needs none.
     pub fn user(mut self, name: impl Into<String>, password: impl Into<Secret>) -> Self {
-        self.users.push((name.into(), password.into()));
+        let password = password.into();
+        leak::keep(password.expose());
+        self.users.push((name.into(), password));
         self
     }
 
