@@ -153,8 +153,11 @@ mod checked {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use ehlo::{Timeouts, TlsReason};
-    use rcgen::{SanType, date_time_ymd};
+    use ehlo::{RevocationLists, Timeouts, TlsReason};
+    use rcgen::{
+        CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SanType, SerialNumber,
+        date_time_ymd,
+    };
     use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
@@ -232,9 +235,8 @@ mod checked {
     async fn pass(stream: &mut tokio::net::TcpStream) {
         stream.read_exact(&mut [0; 3]).await.unwrap();
         stream.write_all(b"\x05\x00").await.unwrap();
-        let mut request = [0; 5];
-        stream.read_exact(&mut request).await.unwrap();
-        stream.read_exact(&mut vec![0; usize::from(request[4]) + 2]).await.unwrap();
+        // CONNECT, to an address of IPv4.
+        stream.read_exact(&mut [0; 10]).await.unwrap();
         stream.write_all(b"\x05\x00\x00\x01\0\0\0\0\0\0").await.unwrap();
     }
 
@@ -337,6 +339,43 @@ mod checked {
                     assert_eq!(heard, b"", "{path:?}, {security}");
                 }
             }
+        }
+    }
+
+    /// The issuer has withdrawn it, and a list that the caller has says so.
+    #[tokio::test]
+    async fn t9_a_revoked_certificate_is_no_good_on_any_path() {
+        let ca = Authority::new("an authority");
+        let revoked = RevokedCertParams {
+            serial_number: SerialNumber::from(7_u64),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2099, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&ca.issuer).unwrap().pem().unwrap();
+        let connector = Connector::new("127.0.0.1")
+            .tls_name(NAME)
+            .roots(RootCertificates::from_pem(ca.pem.as_bytes()).unwrap())
+            .revocation_lists(RevocationLists::from_pem(list.as_bytes()).unwrap());
+        for path in PATHS {
+            let acceptor = acceptor(Some(&ca), |params| {
+                params.serial_number = Some(SerialNumber::from(7_u64));
+            });
+            let (error, heard) = fails(&connector, *path, acceptor, Security::Implicit).await;
+            assert_eq!(
+                error.to_string(),
+                "the TLS handshake with 127.0.0.1 failed: the server's certificate has been \
+                 revoked by its issuer"
+            );
+            assert_eq!(heard, b"");
         }
     }
 }

@@ -147,6 +147,37 @@ async fn a_whole_configuration_is_taken_as_it_is() {
     assert!(matches!(error.kind(), ErrorKind::Misuse(_)), "{error}");
 }
 
+/// TLS where clear text was expected, the other way round, and no version in common.
+#[tokio::test]
+async fn c_127_c_128_whoever_speaks_otherwise_is_explained() {
+    let implicit = Server::new().implicit_tls().start().await.unwrap();
+    let clear = Server::new().start().await.unwrap();
+    let old = Server::new().maximum_tls(TlsVersion::Tls12).start().await.unwrap();
+    let short = Timeouts::all(Duration::from_millis(300));
+    for (connector, words) in [
+        (
+            to(&implicit).security(Security::StartTls).timeouts(short),
+            "no greeting from 127.0.0.1 within 300ms (the port may speak TLS from the start, it \
+             may not be an SMTP port, or the server delays its greeting)",
+        ),
+        (
+            to(&clear).security(Security::Implicit),
+            "the TLS handshake with 127.0.0.1 failed: the server did not answer with TLS: it sent \
+             \"220 mx.example.test ESMTP ready\", a greeting of SMTP in clear; TLS may be had \
+             there by STARTTLS",
+        ),
+        (
+            to(&old).minimum_tls(TlsVersion::Tls13),
+            "the TLS handshake with 127.0.0.1 failed: the server speaks no version of TLS that is \
+             allowed here (1.2 and 1.3 by default)",
+        ),
+    ] {
+        assert_eq!(connector.connect().await.unwrap_err().to_string(), words);
+    }
+    let client = to(&old).connect().await.unwrap();
+    assert_eq!(client.conversation().tls().unwrap().version(), TlsVersion::Tls12);
+}
+
 /// RFC 8689 §4.2.1: a mail that asks for TLS on all its way is not given to a server over less.
 #[tokio::test]
 async fn c_141_requiretls_needs_verified_tls_and_the_offer() {
