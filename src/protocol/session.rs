@@ -110,7 +110,7 @@ impl Session {
             accepted: 0,
             last_chunk_refused: false,
             transcript: (config.transcript > 0).then(|| Transcript::new(config.transcript)),
-            _watch: leak::Watch::default(),
+            _watch: leak::Watch,
             config,
         }
     }
@@ -184,8 +184,8 @@ impl Session {
     /// succeeded, needs what the server does not offer, or does not fit. Nothing has changed.
     pub fn send(&mut self, command: &Command<'_>) -> Result<Ticket, Misuse> {
         let verb = command.verb();
-        self.allows(verb)?;
-        self.check(command)?;
+        let allowed = self.allows(verb).and_then(|()| self.check(command));
+        allowed.inspect_err(leak::search_shown)?;
         if let Command::Bdat { size, last } = command {
             return Ok(self.send_chunk(command, *size, *last));
         }
