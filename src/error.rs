@@ -15,6 +15,8 @@ use crate::net::{ProxyFault, ProxyStep};
 use crate::protocol::{
     Delivery, InvalidEnvelope, Misuse, Outcome, Stage, Transcript, Unmet, Violation,
 };
+#[cfg(feature = "_leaks")]
+use crate::wire::leak;
 use crate::wire::{ContentFault, Escaped, InvalidValue, Reply, Retry};
 
 /// A call that could not do what it promised.
@@ -397,6 +399,22 @@ impl Error {
                  server turns this client away",
             ),
             _ => None,
+        }
+    }
+}
+
+/// Whatever has been added to it until now is searched.
+#[cfg(feature = "_leaks")]
+impl Drop for Error {
+    fn drop(&mut self) {
+        leak::search_shown(self);
+        if let Some(transcript) = &self.0.transcript {
+            leak::search_shown(transcript);
+        }
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            leak::search(error.to_string());
+            source = error.source();
         }
     }
 }

@@ -124,7 +124,9 @@ mod protocol;
 pub mod testing;
 mod wire;
 
-pub use auth::{AuthFault, ChannelBinding, Credentials, Mechanism, Offer, TokenRefusal};
+pub use auth::{
+    AuthFault, Candidate, ChannelBinding, Credentials, Mechanism, Offer, TokenRefusal, Unused,
+};
 pub use error::{Error, ErrorKind};
 pub use extension::{
     Atrn, Auth, BinaryMime, BodyType, Burl, ByTime, Capabilities, Checkpoint, Chunking, Conneg,

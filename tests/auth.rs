@@ -5,11 +5,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    AuthFault, Client, Connector, Credentials, Error, ErrorKind, Retry, RootCertificates, Secret,
-    Security,
+    AuthFault, ChannelBinding, Client, Connector, Conversation, Credentials, Error, ErrorKind,
+    Offer, Retry, RootCertificates, Secret, Security, TlsVersion,
 };
+use tokio::net::TcpListener;
 
 const HOST: &str = "mx.example.test";
 const PASSWORD: &str = "wonder,l=nd";
@@ -68,6 +71,61 @@ async fn c_147_c_148_c_149_every_mechanism_logs_in() {
     }
     login(server(["EXTERNAL"]), Credentials::external()).await.0.unwrap();
     login(server(["ANONYMOUS"]), Credentials::anonymous("x")).await.0.unwrap();
+}
+
+/// Each version of TLS has its own binding, which the server works out from its own side.
+#[tokio::test]
+async fn c_148_c_149_each_version_of_tls_is_bound_its_own_way() {
+    for (version, name) in
+        [(TlsVersion::Tls13, "tls-exporter"), (TlsVersion::Tls12, "tls-server-end-point")]
+    {
+        for mechanism in SCRAM.into_iter().filter(|name| name.ends_with("-PLUS")) {
+            let server = server(SCRAM).maximum_tls(version);
+            let only = alice(PASSWORD).mechanisms([mechanism]);
+            let (client, server) = login(server, only).await;
+            let client = client.unwrap();
+            let tls = client.conversation().tls().unwrap();
+            assert_eq!(tls.version(), version);
+            assert_eq!(tls.channel_binding().unwrap().name(), name);
+            assert_eq!(tried(&server), [mechanism]);
+        }
+        // Nobody needs to ask for it.
+        let (client, server) = login(server(SCRAM).maximum_tls(version), alice(PASSWORD)).await;
+        client.unwrap();
+        assert_eq!(tried(&server), ["SCRAM-SHA-512-PLUS"]);
+    }
+}
+
+/// The certificate of another server is another binding; so is another name of it.
+#[tokio::test]
+async fn c_148_another_certificate_is_no_binding() {
+    let (near, far) = tokio::io::duplex(65_536);
+    let server = server(SCRAM).maximum_tls(TlsVersion::Tls12).implicit_tls().serve(far).unwrap();
+    let connector = Connector::new(HOST)
+        .security(Security::Implicit)
+        .roots(RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap());
+    let mut smtp = connector.open_over(near).await.unwrap();
+    let hello = ehlo::Command::ehlo("client.example.org").unwrap();
+    smtp.say(&hello).await.unwrap();
+    let own = smtp.tls().unwrap().channel_binding().unwrap().clone();
+    for (binding, words) in [
+        (ChannelBinding::tls_server_end_point([7; 32]), "channel-bindings-dont-match"),
+        // Which TLS 1.2 has not on this server.
+        (ChannelBinding::tls_exporter([7; 32]), "channel-binding-not-supported"),
+    ] {
+        let offer = Offer::new(["SCRAM-SHA-1-PLUS"]).channel_binding(binding);
+        let mechanism = alice(PASSWORD).choose(&offer).unwrap();
+        let error = smtp.authenticate_with(mechanism).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "authentication with {HOST} failed: SCRAM-SHA-1-PLUS: the server gave up: \
+                 \"{words}\""
+            )
+        );
+    }
+    let offer = Offer::new(["SCRAM-SHA-1-PLUS"]).channel_binding(own);
+    smtp.authenticate_with(alice(PASSWORD).choose(&offer).unwrap()).await.unwrap();
 }
 
 #[tokio::test]
@@ -173,7 +231,7 @@ async fn c_148_an_offer_without_its_plus_is_found_out() {
     let hello = ehlo::Command::ehlo("client.example.org").unwrap();
     smtp.say(&hello).await.unwrap();
     let binding = smtp.tls().unwrap().channel_binding().unwrap().clone();
-    let stripped = ehlo::Offer::new(["SCRAM-SHA-256"]).channel_binding(binding);
+    let stripped = Offer::new(["SCRAM-SHA-256"]).channel_binding(binding);
     let mechanism = alice(PASSWORD).choose(&stripped).unwrap();
     let error = smtp.authenticate_with(mechanism).await.unwrap_err();
     assert_eq!(
@@ -183,8 +241,8 @@ async fn c_148_an_offer_without_its_plus_is_found_out() {
              \"server-does-support-channel-binding\""
         )
     );
-    let elsewhere = ehlo::ChannelBinding::tls_exporter([0; 32]);
-    let offer = ehlo::Offer::new(["SCRAM-SHA-256-PLUS"]).channel_binding(elsewhere);
+    let elsewhere = ChannelBinding::tls_exporter([0; 32]);
+    let offer = Offer::new(["SCRAM-SHA-256-PLUS"]).channel_binding(elsewhere);
     let mechanism = alice(PASSWORD).choose(&offer).unwrap();
     let error = smtp.authenticate_with(mechanism).await.unwrap_err();
     assert_eq!(
@@ -285,3 +343,122 @@ async fn c_152_a_temporary_refusal_of_a_token_stays_temporary() {
     assert_eq!(error.reply().unwrap().to_string(), "454 4.7.0 later");
     assert_eq!(*asked.lock().unwrap(), [None], "a new token would not help");
 }
+
+/// What the client says first, before it is base64.
+fn bearer(server: &str, token: &str) -> String {
+    STANDARD.encode(format!("n,a=user@example.com,\x01{server}auth=Bearer {token}\x01\x01"))
+}
+
+/// A script of a server that takes this line of AUTH alone.
+fn takes(line: &str) -> Server {
+    let script = format!(
+        "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH OAUTHBEARER\nC: {line}\n\
+         S: 235 2.7.0 welcome\nC: QUIT\nS: 221 bye\n"
+    );
+    Server::script(script.parse().unwrap())
+}
+
+/// RFC 7628 §3.1: `host` and `port` are whom the client has asked for, however it came there.
+#[tokio::test]
+async fn oauthbearer_says_the_name_and_the_port_that_are_dialled() {
+    let user = || Credentials::token("user@example.com", TOKEN);
+    let in_clear = |connector: Connector| {
+        connector.security(Security::None).allow_cleartext().authenticate(user())
+    };
+    // The example of the RFC, with its port.
+    let line = "AUTH OAUTHBEARER bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcn\
+                Q9NTg3AWF1dGg9QmVhcmVyIHZGOWRmdDRxbVRjMk52YjNSbGNrQmhiSFJoZG1semRHRXVZMjl0Q2c9PQEB";
+    let example = "host=server.example.com\x01port=587\x01";
+    assert_eq!(line, format!("AUTH OAUTHBEARER {}", bearer(example, TOKEN)));
+    for (connector, server) in [
+        (Connector::new("server.example.com:587"), example),
+        (Connector::new("server.example.com").port(587), example),
+        // Whom the certificate is for is another question.
+        (Connector::new("server.example.com:587").tls_name("other.example"), example),
+        (Connector::new("server.example.com"), "host=server.example.com\x01port=25\x01"),
+        (Connector::new("[2001:db8::1]:26"), "host=[2001:db8::1]\x01port=26\x01"),
+        (Connector::new(""), ""),
+    ] {
+        let (near, far) = tokio::io::duplex(4096);
+        let line = format!("AUTH OAUTHBEARER {}", bearer(server, TOKEN));
+        let server = takes(&line).serve(far).unwrap();
+        in_clear(connector).connect_over(near).await.unwrap().quit().await.unwrap();
+        server.finish().await.unwrap();
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connector = in_clear(Connector::new("localhost").port(port));
+    let served = async {
+        let line = bearer(&format!("host=localhost\x01port={port}\x01"), TOKEN);
+        let stream = listener.accept().await.unwrap().0;
+        takes(&format!("AUTH OAUTHBEARER {line}")).serve(stream).unwrap()
+    };
+    let (client, server) = tokio::join!(connector.connect(), served);
+    client.unwrap().quit().await.unwrap();
+    server.finish().await.unwrap();
+}
+
+/// Before TLS and inside it; and what is told is what is then done.
+#[tokio::test]
+async fn t10_c_143_a_choice_is_explained_before_it_is_made() {
+    let (near, far) = tokio::io::duplex(65_536);
+    let offered = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "CRAM-MD5", "NTLM", "XOAUTH2"];
+    let server = server(offered).allow_cleartext().serve(far).unwrap();
+    let connector =
+        Connector::new(HOST).roots(RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap());
+    let mut smtp = connector.open_over(near).await.unwrap();
+    assert!(smtp.auth_offer().is_none());
+    let hello = ehlo::Command::ehlo("client.example.org").unwrap();
+    let told = |smtp: &Conversation| {
+        let told = alice(PASSWORD).explain(&smtp.auth_offer().unwrap());
+        told.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    smtp.say(&hello).await.unwrap();
+    assert_eq!(
+        told(&smtp),
+        [
+            "XOAUTH2: only with a token",
+            "SCRAM-SHA-256-PLUS: only over verified TLS",
+            "SCRAM-SHA-256: only over verified TLS",
+            "PLAIN: only over verified TLS",
+            "CRAM-MD5: only by name",
+            "NTLM: never used",
+        ]
+    );
+    let error = smtp.authenticate(&alice(PASSWORD)).await.unwrap_err();
+    assert_eq!(error.to_string(), "AUTH in clear, where TLS is required");
+    smtp.say(&ehlo::Command::start_tls()).await.unwrap();
+    assert!(smtp.auth_offer().is_none(), "what was offered in clear is forgotten");
+    smtp.say(&hello).await.unwrap();
+    assert_eq!(
+        told(&smtp),
+        [
+            "SCRAM-SHA-256-PLUS: chosen",
+            "SCRAM-SHA-256: comes after SCRAM-SHA-256-PLUS",
+            "PLAIN: comes after SCRAM-SHA-256-PLUS",
+            "XOAUTH2: only with a token",
+            "CRAM-MD5: only by name",
+            "NTLM: never used",
+        ]
+    );
+    smtp.authenticate(&alice(PASSWORD)).await.unwrap();
+    assert_eq!(tried(&server), ["SCRAM-SHA-256-PLUS"]);
+    // Nothing asks for it, and it may be said: some servers offer more to those they know.
+    smtp.say(&hello).await.unwrap();
+    assert!(smtp.is_authenticated());
+}
+
+/// Nobody is asked for a token that could not be said.
+#[tokio::test]
+async fn t10_no_token_is_asked_for_in_clear() {
+    let (near, far) = tokio::io::duplex(65_536);
+    let _running = server(["XOAUTH2"]).allow_cleartext().serve(far).unwrap();
+    let (credentials, asked) = provided(&[PASSWORD]);
+    let connector = Connector::new(HOST).security(Security::None).authenticate(credentials);
+    let error = connector.connect_over(near).await.unwrap_err();
+    let words = "AUTH would send a secret in clear: only allow_cleartext lets it";
+    assert_eq!(error.to_string(), words);
+    assert_eq!(*asked.lock().unwrap(), []);
+}
+
+const TOKEN: &str = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==";

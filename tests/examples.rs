@@ -476,6 +476,138 @@ certificate 1: ";
     }
 }
 
+mod auth {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_tells_what_is_offered_and_logs_in() {
+        let ran = run("auth", "", "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert_eq!(
+            ran.out,
+            "\
+in clear:
+  EXTERNAL: only by a client certificate or the like
+  XOAUTH2: only with a token
+  SCRAM-SHA-256-PLUS: only over verified TLS
+  SCRAM-SHA-256: only over verified TLS
+  SCRAM-SHA-1: only over verified TLS
+  PLAIN: only over verified TLS
+  LOGIN: only over verified TLS
+  CRAM-MD5: only by name
+  NTLM: never used
+over TLS 1.3, TLS_AES_256_GCM_SHA384, verified:
+  SCRAM-SHA-256-PLUS: chosen
+  SCRAM-SHA-256: comes after SCRAM-SHA-256-PLUS
+  SCRAM-SHA-1: comes after SCRAM-SHA-256-PLUS
+  PLAIN: comes after SCRAM-SHA-256-PLUS
+  LOGIN: comes after SCRAM-SHA-256-PLUS
+  EXTERNAL: only by a client certificate or the like
+  XOAUTH2: only with a token
+  CRAM-MD5: only by name
+  NTLM: never used
+alice is logged in: 235 2.7.0 welcome
+"
+        );
+        let ran = run("auth", "--tls implicit --look --at-least SCRAM-SHA-256", "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert!(ran.out.starts_with("over TLS 1.3, "), "{}", ran.out);
+        assert!(ran.out.contains("\n  PLAIN: weaker than SCRAM-SHA-256\n"), "{}", ran.out);
+        assert!(!ran.out.contains("logged in"), "{}", ran.out);
+    }
+
+    #[tokio::test]
+    async fn it_logs_in_to_another_server() {
+        let (server, ca) = server().await;
+        let reach = format!("127.0.0.1:{} --ca {} --json", server.port(), ca.path());
+        let ran = run("auth", &format!("{reach} --user alice --mechanism login"), "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        let report = ran.json();
+        assert_eq!(report["logged_in"], true);
+        assert_eq!(report["reply"], "235 2.7.0 welcome");
+        assert_eq!(report["error"], Value::Null);
+        assert_eq!(report["offers"][0], json!({ "tls": null, "mechanisms": null }));
+        assert_eq!(
+            report["offers"][1]["mechanisms"],
+            json!([
+                { "name": "LOGIN", "chosen": true, "why_not": null },
+                { "name": "PLAIN", "chosen": false, "why_not": "not asked for" },
+            ])
+        );
+        // Without a user there is nobody to log in.
+        let ran = run("auth", &reach, "").await;
+        assert_eq!((ran.status, &ran.json()["logged_in"]), (0, &json!(false)));
+        let takes = json!({ "name": "PLAIN", "chosen": false, "why_not": "only with a password" });
+        assert_eq!(ran.json()["offers"][1]["mechanisms"][0], takes);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_is_a_credential() {
+        let made = rcgen::generate_simple_self_signed(["client.example".to_owned()]).unwrap();
+        let pem = format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem());
+        let files = Folder::with(&[("client.pem", &pem)]);
+        let server = Server::new().mechanisms(["EXTERNAL", "PLAIN"]).client_authority(&pem);
+        let server = server.start().await.unwrap();
+        let ca = CaFile::of(&server);
+        let reach = format!("127.0.0.1:{} --ca {}", server.port(), ca.path());
+        let certificate = files.path("client.pem");
+        let ran = run("auth", &format!("{reach} --certificate {certificate}"), "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        let told = "  EXTERNAL: chosen\n  PLAIN: only with a password\n\
+                    the client is logged in: 235 2.7.0 welcome\n";
+        assert!(ran.out.ends_with(told), "{}", ran.out);
+    }
+
+    #[tokio::test]
+    async fn who_is_not_logged_in_is_2() {
+        let (server, ca) = server().await;
+        let reach = format!("127.0.0.1:{} --ca {} --json --user alice", server.port(), ca.path());
+        let ran = run_as("wrong", "auth", &reach, "").await;
+        assert_eq!((ran.status, &ran.json()["error"]["code"]), (2, &json!(535)));
+        assert_eq!(ran.json()["logged_in"], false);
+        // The fault of a token is told, and that of an offer.
+        for (flags, kind) in [("--token", "auth"), ("--at-least SCRAM-SHA-1", "auth")] {
+            let ran = run("auth", &format!("{reach} {flags}"), "").await;
+            assert_eq!((ran.status, &ran.json()["error"]["kind"]), (2, &json!(kind)), "{flags}");
+        }
+        let ran = run("auth", "--tls none", "").await;
+        assert_eq!(ran.status, 2);
+        assert_eq!(
+            ran.err,
+            "error: AUTH would send a secret in clear: only allow_cleartext lets it\n"
+        );
+        let none = "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250 mx\nC: QUIT\nS: 221 bye\n-- close\n";
+        let none = scripted(none).await;
+        let reach = format!("127.0.0.1:{} --user alice", none.port());
+        let ran = run("auth", &reach, "").await;
+        assert_eq!((ran.status, ran.out.as_str()), (2, "in clear:\n  no AUTH\n"));
+        let words = "error: 127.0.0.1 does not offer AUTH, which authentication needs\n";
+        assert_eq!(ran.err, words);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_fails_is_3_and_bad_arguments_are_64() {
+        let ran = run("auth", &format!("localhost:{}", dead_port()), "").await;
+        assert_eq!((ran.status, ran.out.as_str()), (3, ""));
+        let (server, _) = server().await;
+        let distrusted = run("auth", &format!("127.0.0.1:{}", server.port()), "").await;
+        assert_eq!(distrusted.status, 3);
+        assert_eq!(distrusted.out, "in clear:\n  no AUTH\n");
+        for arguments in [
+            "a:b:c",
+            "--token",
+            "--certificate /nonexistent",
+            "--certificate x --user y",
+            "smtps://alice:wonderland@127.0.0.1",
+        ] {
+            let ran = run("auth", arguments, "").await;
+            assert_eq!((ran.status, ran.out.as_str()), (64, ""), "{arguments}: {}", ran.err);
+            assert!(!ran.err.contains("wonderland"), "{}", ran.err);
+        }
+        assert_eq!(run("auth", "--help", "").await.status, 0);
+    }
+}
+
 mod lmtp {
     use super::*;
 

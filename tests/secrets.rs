@@ -1,5 +1,6 @@
 //! No secret in any text: transcripts, Debug, errors and the server's log, after success and
-//! failure of each mechanism (T11).
+//! failure of each mechanism (T11). Every other test looks for secrets, too, without a word: what
+//! is shown to do that stands in `src/wire/leak.rs`, and that it does, at the end of this file.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
@@ -169,4 +170,109 @@ fn t11_commands_never_show_a_secret() {
         [&typed, &raw].iter().map(|command| format!("{command} {command:?}")).collect();
     assert_eq!(leak(&texts, &needles(line.as_bytes())), None);
     assert_eq!(format!("{initial:?}"), "<secret>");
+}
+
+/// That every test would notice: leaks are planted behind each door, and nobody looks.
+mod watched {
+    use ehlo::testing::Running;
+    use ehlo::{AuthFault, Client, Command, Conversation, Error, Mechanism, Secret};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// Logged in as alice, and nothing is done with what was shown on the way.
+    async fn logged_in(server: Server, transcript: usize) -> (Result<Client, Error>, Running) {
+        let (near, far) = tokio::io::duplex(4096);
+        let server = server.serve(far).unwrap();
+        let connector = Connector::new("mx.example.org")
+            .security(Security::None)
+            .allow_cleartext()
+            .transcript(transcript)
+            .credentials("alice", PASSWORD);
+        (connector.connect_over(near).await, server)
+    }
+
+    fn scripted(reply: &str) -> Server {
+        let script = format!(
+            "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH PLAIN\n\
+             C: AUTH PLAIN <secret>\nS: {reply}\n"
+        );
+        Server::script(script.parse().unwrap())
+    }
+
+    fn honest() -> Server {
+        Server::new().allow_cleartext()
+    }
+
+    #[tokio::test]
+    async fn t11_what_hides_its_secrets_does_not_disturb() {
+        logged_in(honest(), 4096).await.0.unwrap();
+        assert!(logged_in(scripted("535 no"), 4096).await.0.is_err());
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "a secret is shown: ")]
+    async fn t11_an_error_that_shows_a_secret_is_found() {
+        let _ = logged_in(scripted(&format!("535 who has {PASSWORD}?")), 0).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "a secret is shown: ")]
+    async fn t11_a_fault_of_a_mechanism_that_shows_one_is_found() {
+        struct Talkative;
+
+        impl Mechanism for Talkative {
+            fn name(&self) -> &'static str {
+                "LOGIN"
+            }
+
+            fn respond(&mut self, _: &[u8]) -> Result<Secret, AuthFault> {
+                let mechanism = "LOGIN".to_owned();
+                Err(AuthFault::Unanswerable { mechanism, challenge: PASSWORD.as_bytes().into() })
+            }
+        }
+
+        let (client, _server) = logged_in(honest(), 0).await;
+        drop(client);
+        let (near, far) = tokio::io::duplex(4096);
+        let _server = honest().serve(far).unwrap();
+        let connector = Connector::new("mx").security(Security::None).allow_cleartext();
+        let mut smtp = connector.open_over(near).await.unwrap();
+        smtp.say(&Command::ehlo("c.example").unwrap()).await.unwrap();
+        let _ = smtp.authenticate_with(Box::new(Talkative)).await;
+    }
+
+    /// With no transcript: the line is there for errors all the same.
+    #[tokio::test]
+    #[should_panic(expected = "a secret is shown: NOOP ")]
+    async fn t11_a_line_that_shows_one_is_found() {
+        let (client, _server) = logged_in(honest(), 0).await;
+        let mut smtp: Conversation = client.unwrap().into_conversation();
+        let noop = format!("NOOP {}", STANDARD.encode(format!("\0alice\0{PASSWORD}")));
+        let _ = smtp.say(&Command::raw(&noop).unwrap()).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "a secret is shown: 235 ")]
+    async fn t11_a_transcript_that_shows_one_is_found() {
+        let _ = logged_in(scripted(&format!("235 {PASSWORD} it is")), 4096).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "a secret is shown: ")]
+    async fn t11_a_connector_that_shows_one_is_found() {
+        let credentials = Credentials::new(format!("not {PASSWORD}"), PASSWORD);
+        let (near, _far) = tokio::io::duplex(4096);
+        let _ = Connector::new("mx").authenticate(credentials).connect_over(near).await;
+    }
+
+    /// The server's own log is written in a task that nobody waits for.
+    #[tokio::test]
+    #[should_panic(expected = "a secret is shown: NOOP ")]
+    async fn t11_a_servers_log_that_shows_one_is_found() {
+        let (mut near, far) = tokio::io::duplex(4096);
+        let _server = Server::new().user("alice", PASSWORD).serve(far).unwrap();
+        near.write_all(format!("NOOP {PASSWORD}\r\n").as_bytes()).await.unwrap();
+        let _ = near.read_to_end(&mut Vec::new()).await;
+    }
 }

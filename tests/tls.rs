@@ -3,6 +3,7 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ehlo::testing::{Running, Server};
@@ -12,6 +13,11 @@ use ehlo::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::version::TLS12;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 fn to(server: &Running) -> Connector {
     let roots = RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
@@ -109,6 +115,67 @@ async fn c_128_the_lowest_version_and_the_name_sent_can_be_chosen() {
         assert_eq!(tls.alpn(), None, "the server has none");
         assert!(tls.key_exchange().is_some());
     }
+}
+
+/// Whatever its verifier looks at, it is that which vouches for the server: enough for a secret.
+#[tokio::test]
+async fn a_whole_configuration_is_taken_as_it_is() {
+    let server = Server::new().user("alice", "wonderland").start().await.unwrap();
+    let config = |ca: &str| {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS12])
+            .unwrap();
+        Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+    };
+    let connector = Connector::new("127.0.0.1").port(server.port());
+    let own = connector.clone().client_config(config(server.ca_pem()));
+    for expected in [false, true] {
+        let mut client = own.clone().credentials("alice", "wonderland").connect().await.unwrap();
+        let tls = client.conversation().tls().unwrap();
+        assert!(matches!(tls.trust(), Trust::Verified(TrustedBy::Config)));
+        assert_eq!((tls.version(), tls.is_resumed()), (TlsVersion::Tls12, expected));
+        client.quit().await.unwrap();
+    }
+    let stranger = Server::new().start().await.unwrap();
+    let other = connector.client_config(config(stranger.ca_pem()));
+    let error = other.connect().await.unwrap_err();
+    assert_eq!(error.stage(), Stage::Handshake);
+    let error = own.minimum_tls(TlsVersion::Tls13).connect().await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Misuse(_)), "{error}");
+}
+
+/// TLS where clear text was expected, the other way round, and no version in common.
+#[tokio::test]
+async fn c_127_c_128_whoever_speaks_otherwise_is_explained() {
+    let implicit = Server::new().implicit_tls().start().await.unwrap();
+    let clear = Server::new().start().await.unwrap();
+    let old = Server::new().maximum_tls(TlsVersion::Tls12).start().await.unwrap();
+    let short = Timeouts::all(Duration::from_millis(300));
+    for (connector, words) in [
+        (
+            to(&implicit).security(Security::StartTls).timeouts(short),
+            "no greeting from 127.0.0.1 within 300ms (the port may speak TLS from the start, it \
+             may not be an SMTP port, or the server delays its greeting)",
+        ),
+        (
+            to(&clear).security(Security::Implicit),
+            "the TLS handshake with 127.0.0.1 failed: the server did not answer with TLS: it sent \
+             \"220 mx.example.test ESMTP ready\", a greeting of SMTP in clear; TLS may be had \
+             there by STARTTLS",
+        ),
+        (
+            to(&old).minimum_tls(TlsVersion::Tls13),
+            "the TLS handshake with 127.0.0.1 failed: the server speaks no version of TLS that is \
+             allowed here (1.2 and 1.3 by default)",
+        ),
+    ] {
+        assert_eq!(connector.connect().await.unwrap_err().to_string(), words);
+    }
+    let client = to(&old).connect().await.unwrap();
+    assert_eq!(client.conversation().tls().unwrap().version(), TlsVersion::Tls12);
 }
 
 /// RFC 8689 §4.2.1: a mail that asks for TLS on all its way is not given to a server over less.

@@ -97,6 +97,11 @@ impl Access {
         Ok((connector, credentials, embedded))
     }
 
+    /// Whether no TLS is wanted at all.
+    pub(crate) fn stays_in_clear(&self) -> bool {
+        self.tls == Some(Security::None)
+    }
+
     fn connector(&self, server: &str) -> Result<Connector, String> {
         let mut connector = match is_url(server) {
             true => server.parse().map_err(|why: InvalidUrl| why.to_string())?,

@@ -3,8 +3,8 @@
 
 use super::credentials::Proof;
 use super::{
-    AuthFault, ChannelBinding, Credentials, Mechanism, anonymous::Anonymous, external::External,
-    login::Login, oauthbearer, plain::Plain, xoauth2,
+    AuthFault, Candidate, ChannelBinding, Credentials, Mechanism, Unused, anonymous::Anonymous,
+    external::External, login::Login, oauthbearer, plain::Plain, xoauth2,
 };
 #[cfg(feature = "scram")]
 use super::{cram_md5::CramMd5, scram::Scram};
@@ -25,6 +25,7 @@ pub struct Offer {
     pub(super) bindings: Vec<ChannelBinding>,
     pub(super) server: Option<(String, u16)>,
     refused: Vec<String>,
+    exposed: bool,
 }
 
 impl Offer {
@@ -53,6 +54,18 @@ impl Offer {
     pub fn without(mut self, mechanism: impl Into<String>) -> Self {
         self.refused.push(mechanism.into());
         self
+    }
+
+    /// The channel is in clear, or the server was not verified: then no mechanism is used.
+    #[must_use]
+    pub const fn exposed(mut self) -> Self {
+        self.exposed = true;
+        self
+    }
+
+    /// The names of the mechanisms, as the server wrote them.
+    pub fn mechanisms(&self) -> impl Iterator<Item = &str> {
+        self.mechanisms.iter().map(String::as_str)
     }
 
     /// Whether any mechanism with channel binding is offered, refused or not: a client that can
@@ -93,6 +106,63 @@ impl Credentials {
         }))
     }
 
+    /// What becomes of each mechanism that is offered: the chosen one, those that could be used as
+    /// well, and why the others are not. They stand in the order in which they would be tried,
+    /// those behind that are not tried at all.
+    ///
+    /// It tells what [`choose`](Self::choose) does, but asks nobody for a token and lets none pass
+    /// for another: with [`token_from`](Self::token_from) any token is taken to be there.
+    ///
+    /// ```
+    /// use ehlo::{Credentials, Offer, Unused};
+    ///
+    /// let offer = Offer::new(["PLAIN", "LOGIN", "XOAUTH2", "NTLM"]);
+    /// let told = Credentials::new("alice", "wonderland").explain(&offer);
+    /// let lines: Vec<_> = told.iter().map(ToString::to_string).collect();
+    /// assert_eq!(lines, [
+    ///     "PLAIN: chosen",
+    ///     "LOGIN: comes after PLAIN",
+    ///     "XOAUTH2: only with a token",
+    ///     "NTLM: never used",
+    /// ]);
+    /// assert_eq!(told[2].unused(), Some(&Unused::NeedsToken));
+    /// ```
+    #[must_use]
+    pub fn explain(&self, offer: &Offer) -> Vec<Candidate> {
+        #[cfg(feature = "net")]
+        if self.provider().is_some() {
+            return self.with_token("to-be-asked-for".into()).explain(offer);
+        }
+        let mut chosen: Option<&'static str> = None;
+        let mut tried = Vec::new();
+        let mut untried = Vec::new();
+        for row in self.rows().chain(&MECHANISMS).filter(|row| offer.has(row.name)) {
+            let is_told = |told: &Vec<Candidate>| told.iter().any(|one| one.name() == row.name);
+            if is_told(&tried) || is_told(&untried) {
+                continue;
+            }
+            let made = self.may_use(row, offer).map(|make| make(self, offer));
+            let (list, unused) = match (made, chosen) {
+                (Err(why), _) => (&mut untried, Some(why)),
+                (Ok(Err(fault)), _) => (&mut tried, Some(Unused::Unfit(fault))),
+                (Ok(Ok(_)), Some(first)) => (&mut tried, Some(Unused::After(first.to_owned()))),
+                (Ok(Ok(_)), None) => {
+                    chosen = Some(row.name);
+                    (&mut tried, None)
+                }
+            };
+            list.push(Candidate::new(row.name, unused));
+        }
+        for offered in offer.mechanisms.iter().filter(|name| rank(name).is_none()) {
+            untried.push(match find(&NEVER, offered) {
+                Some(name) => Candidate::new(name, Some(Unused::Never)),
+                None => Candidate::new(offered, Some(Unused::Unknown)),
+            });
+        }
+        tried.append(&mut untried);
+        tried
+    }
+
     /// The mechanisms in the order in which they are tried.
     fn rows(&self) -> impl Iterator<Item = &'static Row> {
         let named = self.order.iter().flatten().filter_map(|name| rank(name));
@@ -101,29 +171,32 @@ impl Credentials {
     }
 
     /// What makes the mechanism, or why it is not used.
-    fn may_use(&self, row: &Row, offer: &Offer) -> Result<Make, String> {
-        let make = row.make.ok_or("only with the feature `scram`")?;
+    fn may_use(&self, row: &Row, offer: &Offer) -> Result<Make, Unused> {
+        let make = row.make.ok_or(Unused::NoFeature)?;
         if std::mem::discriminant(&self.proof) != std::mem::discriminant(&row.proof()) {
-            return Err(row.wants().to_owned());
+            return Err(row.wants());
         }
         match &self.order {
-            None if row.name == "CRAM-MD5" => return Err("only by name".to_owned()),
-            Some(order) if !is_among(order, row.name) => return Err("not asked for".to_owned()),
+            None if row.name == "CRAM-MD5" => return Err(Unused::OnlyByName),
+            Some(order) if !is_among(order, row.name) => return Err(Unused::NotNamed),
             _ => {}
         }
         if let Some(floor) = self.floor.as_ref().filter(|floor| rank(floor) < rank(row.name)) {
-            return Err(format!("weaker than {floor}"));
+            return Err(Unused::BelowFloor(floor.clone()));
         }
         if is_among(&offer.refused, row.name) {
-            return Err("refused before".to_owned());
+            return Err(Unused::Refused);
+        }
+        if offer.exposed {
+            return Err(Unused::Exposed);
         }
         if row.name.ends_with("-PLUS") && offer.bindings.is_empty() {
-            return Err("only with a channel binding".to_owned());
+            return Err(Unused::NoChannelBinding);
         }
         Ok(make)
     }
 
-    /// `CRAM-MD5: only by name; NTLM, GSSAPI: never used`.
+    /// `CRAM-MD5: only by name; NTLM, GSSAPI: never used`, in the order of the offer.
     fn why_none_of(&self, offer: &Offer) -> String {
         let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
         for offered in &offer.mechanisms {
@@ -132,10 +205,11 @@ impl Credentials {
                 let Err(why) = self.may_use(row, offer) else { continue };
                 (row.name, why)
             } else if let Some(name) = find(&NEVER, offered) {
-                (name, "never used".to_owned())
+                (name, Unused::Never)
             } else {
                 continue;
             };
+            let why = why.to_string();
             match groups.iter_mut().find(|(other, _)| *other == why) {
                 Some((_, names)) => names.push(name),
                 None => groups.push((why, vec![name])),
@@ -174,12 +248,12 @@ impl Row {
         }
     }
 
-    const fn wants(&self) -> &'static str {
+    const fn wants(&self) -> Unused {
         match self.wants {
-            Wants::Password => "only with a password",
-            Wants::Token => "only with a token",
-            Wants::External => "only by a client certificate or the like",
-            Wants::Nothing => "only for nobody",
+            Wants::Password => Unused::NeedsPassword,
+            Wants::Token => Unused::NeedsToken,
+            Wants::External => Unused::NeedsExternal,
+            Wants::Nothing => Unused::NeedsNobody,
         }
     }
 }
@@ -373,5 +447,106 @@ mod tests {
             "{NONE}SCRAM-SHA-1-PLUS, GSSAPI); SCRAM-SHA-1-PLUS: only with a channel binding; GSSAPI: never used"
         );
         assert_eq!(chosen(&password(), &["SCRAM-SHA-1-PLUS", "GSSAPI"]), words);
+    }
+
+    /// Each candidate, and the names of all that are chosen.
+    fn explained(credentials: &Credentials, offer: &Offer) -> (Vec<String>, Vec<String>) {
+        let told = credentials.explain(offer);
+        let chosen = told.iter().filter(|one| one.is_chosen()).map(|one| one.name().to_owned());
+        (told.iter().map(ToString::to_string).collect(), chosen.collect())
+    }
+
+    #[cfg(feature = "scram")]
+    #[test]
+    fn t10_each_mechanism_that_is_offered_is_explained() {
+        let every = MECHANISMS.iter().map(|row| row.name).chain(NEVER).chain(["X-OWN"]);
+        let offer = Offer::new(every.collect::<Vec<_>>().into_iter().rev());
+        let (told, _) = explained(&password().at_least("SCRAM-SHA-256"), &offer);
+        assert_eq!(
+            told,
+            [
+                "SCRAM-SHA-512: chosen",
+                "SCRAM-SHA-256: comes after SCRAM-SHA-512",
+                "EXTERNAL: only by a client certificate or the like",
+                "OAUTHBEARER: only with a token",
+                "XOAUTH2: only with a token",
+                "SCRAM-SHA-512-PLUS: only with a channel binding",
+                "SCRAM-SHA-256-PLUS: only with a channel binding",
+                "SCRAM-SHA-1-PLUS: only with a channel binding",
+                "SCRAM-SHA-1: weaker than SCRAM-SHA-256",
+                "PLAIN: weaker than SCRAM-SHA-256",
+                "LOGIN: weaker than SCRAM-SHA-256",
+                "CRAM-MD5: only by name",
+                "ANONYMOUS: only for nobody",
+                "X-OWN: not known here",
+                "KERBEROS_V4: never used",
+                "GSS-SPNEGO: never used",
+                "GSSAPI: never used",
+                "NTLM: never used",
+                "DIGEST-MD5: never used",
+            ]
+        );
+        let named = password().mechanisms(["LOGIN", "CRAM-MD5", "login"]);
+        let offer = Offer::new(["PLAIN", "CRAM-MD5", "LOGIN"]);
+        let (told, _) = explained(&named, &offer.clone().without("cram-md5"));
+        assert_eq!(told, ["LOGIN: chosen", "CRAM-MD5: refused before", "PLAIN: not asked for"]);
+        let (told, _) = explained(&named, &offer.exposed());
+        assert_eq!(
+            told,
+            [
+                "LOGIN: only over verified TLS",
+                "CRAM-MD5: only over verified TLS",
+                "PLAIN: not asked for"
+            ]
+        );
+    }
+
+    /// One is chosen where `choose` makes one, and it is the same.
+    #[test]
+    fn what_is_explained_is_what_is_chosen() {
+        let everyone = [
+            password(),
+            password().at_least("PLAIN"),
+            password().at_least("SCRAM"),
+            password().mechanisms(["LOGIN", "PLAIN"]),
+            Credentials::new("tim", "a\0b"),
+            Credentials::token("tim", "x"),
+            Credentials::token("tim", ""),
+            Credentials::external(),
+            Credentials::anonymous(""),
+        ];
+        let names = ["PLAIN", "XOAUTH2", "LOGIN", "SCRAM-SHA-1", "EXTERNAL", "ANONYMOUS", "NTLM"];
+        for credentials in everyone {
+            for some in 0..1 << names.len() {
+                let offered = (0..names.len()).filter(|n| some & (1 << n) != 0).map(|n| names[n]);
+                let offer = Offer::new(offered);
+                let (told, chosen) = explained(&credentials, &offer);
+                let made = credentials.choose(&offer).ok();
+                let made: Vec<_> = made.iter().map(|made| made.name().to_owned()).collect();
+                assert_eq!(chosen, made, "{told:?}");
+                assert_eq!(told.len(), offer.mechanisms().count());
+            }
+        }
+        let nul = Credentials::new("tim", "a\0b");
+        let (told, _) = explained(&nul, &Offer::new(["LOGIN", "PLAIN"]));
+        assert_eq!(told, ["PLAIN: cannot carry a NUL in a name or password", "LOGIN: chosen"]);
+    }
+
+    #[cfg(feature = "net")]
+    #[test]
+    fn a_token_that_is_still_to_be_asked_for_counts_as_one() {
+        let ask = |_| async { Err::<crate::Secret, _>("nobody is asked") };
+        let (told, _) = explained(
+            &Credentials::token_from("tim", ask),
+            &Offer::new(["XOAUTH2", "PLAIN", "OAUTHBEARER"]),
+        );
+        assert_eq!(
+            told,
+            [
+                "OAUTHBEARER: chosen",
+                "XOAUTH2: comes after OAUTHBEARER",
+                "PLAIN: only with a password"
+            ]
+        );
     }
 }

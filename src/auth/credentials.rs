@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use super::TokenRefusal;
 #[cfg(feature = "net")]
 use super::provider::Provider;
-use crate::wire::Secret;
+use crate::wire::{Secret, leak};
 
 /// Who a client is and how it proves that, never shown; and which mechanisms may be used for it.
 ///
@@ -48,6 +48,14 @@ pub(super) enum Proof {
     External,
     /// None.
     Anonymous,
+}
+
+impl Proof {
+    fn keep(&self) {
+        if let Self::Password(secret) | Self::Token(secret) = self {
+            leak::keep(secret.expose());
+        }
+    }
 }
 
 impl Credentials {
@@ -98,6 +106,7 @@ impl Credentials {
     }
 
     fn of(user: String, proof: Proof) -> Self {
+        proof.keep();
         Self {
             user,
             proof,
@@ -172,7 +181,9 @@ impl Credentials {
     /// The same with this token.
     #[cfg(feature = "net")]
     pub(crate) fn with_token(&self, token: Secret) -> Self {
-        Self { proof: Proof::Token(token), ..self.clone() }
+        let proof = Proof::Token(token);
+        proof.keep();
+        Self { proof, ..self.clone() }
     }
 
     /// Whether another mechanism may be tried after a refusal with this code.

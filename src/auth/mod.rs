@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `credentials` | who a client is, and how it proves that |
 //! | `choice` | which mechanism is used |
+//! | `candidate` | what becomes of each that is offered, in words |
 //! | `binding` | what ties a dialogue to its TLS channel |
 //! | `fault` | why it failed, in words |
 //! | `plain` | PLAIN (RFC 4616) |
@@ -21,6 +22,7 @@
 mod anonymous;
 mod bearer;
 mod binding;
+mod candidate;
 mod choice;
 #[cfg(feature = "scram")]
 pub(crate) mod cram_md5;
@@ -40,6 +42,7 @@ use crate::wire::{Reply, Secret};
 
 pub use bearer::TokenRefusal;
 pub use binding::ChannelBinding;
+pub use candidate::{Candidate, Unused};
 pub use choice::Offer;
 pub use credentials::Credentials;
 pub use fault::AuthFault;

@@ -9,8 +9,8 @@ use super::tls::TlsInfo;
 use crate::auth::{AuthFault, Credentials, Mechanism, Offer, TokenRefusal};
 use crate::error::{Error, ErrorKind};
 use crate::extension::Auth;
-use crate::protocol::{Event, Exchange, Stage};
-use crate::wire::Reply;
+use crate::protocol::{Event, Exchange, Misuse, Stage};
+use crate::wire::{Reply, Verb, leak};
 
 impl Conversation {
     /// Authenticates by the strongest mechanism that the server offers and the credentials fit and
@@ -22,8 +22,17 @@ impl Conversation {
     /// or the secret would be exposed; see
     /// [`Connector::allow_cleartext`](super::Connector::allow_cleartext).
     pub async fn authenticate(&mut self, credentials: &Credentials) -> Result<Reply, Error> {
+        leak::search_debug(credentials);
+        leak::search_debug(self);
         self.settle(Stage::Auth).await?;
-        let mut offer = self.offer()?;
+        let Some(mut offer) = self.auth_offer() else {
+            let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
+            return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
+        };
+        // Before a token is asked for that could not be said.
+        if let Err(misuse) = self.protects_secrets() {
+            return Err(self.driver.error(Stage::Auth, misuse));
+        }
         let mut credentials = Cow::Borrowed(credentials);
         let mut provider = credentials.provider().cloned();
         if let Some(provider) = &provider {
@@ -65,18 +74,52 @@ impl Conversation {
         self.driver.session.is_authenticated()
     }
 
-    /// What the server offers for AUTH, over this channel.
-    fn offer(&self) -> Result<Offer, Error> {
-        let Some(auth) = self.capabilities().get::<Auth>() else {
-            let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
-            return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
-        };
-        let offer = Offer::new(auth.mechanisms());
+    /// What the server offers for AUTH, and what is known of the channel: what
+    /// [`authenticate`](Self::authenticate) chooses from. `None` where AUTH is not offered here.
+    ///
+    /// [`Credentials::explain`] says what would become of each mechanism:
+    ///
+    /// ```
+    /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ehlo::{Command, Conversation, Credentials};
+    ///
+    /// # let (stream, server) = tokio::io::duplex(4096);
+    /// # let server = ehlo::testing::Server::new().allow_cleartext().serve(server)?;
+    /// let mut smtp = Conversation::open(stream).await?;
+    /// smtp.say(&Command::ehlo("client.example.org")?).await?;
+    /// let offer = smtp.auth_offer().ok_or("no AUTH")?;
+    /// for candidate in Credentials::new("alice", "wonderland").explain(&offer) {
+    ///     println!("{candidate}"); // PLAIN: only over verified TLS
+    /// #   assert!(!candidate.is_chosen());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn auth_offer(&self) -> Option<Offer> {
+        let auth = self.capabilities().get::<Auth>()?;
+        let mut offer = Offer::new(auth.mechanisms());
+        if let Some((host, port)) = &self.server {
+            offer = offer.server(host, *port);
+        }
+        if self.protects_secrets().is_err() {
+            offer = offer.exposed();
+        }
         #[cfg(feature = "tls")]
         if let Some(binding) = self.tls().and_then(TlsInfo::channel_binding) {
-            return Ok(offer.channel_binding(binding.clone()));
+            offer = offer.channel_binding(binding.clone());
         }
-        Ok(offer)
+        Some(offer)
+    }
+
+    /// Whether AUTH may be said over this channel: no secret goes where others can read it.
+    fn protects_secrets(&self) -> Result<(), Misuse> {
+        match self.allows(Verb::Auth) {
+            Err(misuse @ (Misuse::SecretExposed(_) | Misuse::TlsRequired(_))) => Err(misuse),
+            _ => Ok(()),
+        }
     }
 
     /// Authenticates by this mechanism, which may be one of the caller's own, whether the server
@@ -92,6 +135,7 @@ impl Conversation {
         let driver = &mut self.driver;
         let mut exchange = Exchange::begin(&mut driver.session, mechanism)
             .map_err(|misuse| driver.error(Stage::Auth, misuse))?;
+        leak::search_debug(&exchange);
         loop {
             let ticket = exchange.ticket();
             match driver.ask(|_| Ok(ticket)).await? {

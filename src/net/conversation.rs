@@ -36,6 +36,8 @@ pub struct Conversation {
     pub(super) greeting: Reply,
     pub(super) client_name: ClientName,
     pub(super) in_clear: Option<InClear>,
+    /// The server's name and port, as they were asked for.
+    pub(super) server: Option<(String, u16)>,
 }
 
 impl Conversation {

@@ -25,7 +25,7 @@ use super::{Client, Conversation, Security};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Extension, StartTls};
 use crate::protocol::{Event, Misuse, Phase, Protocol, Session, Stage};
-use crate::wire::{ClientName, Command, Reply, Severity, Verb};
+use crate::wire::{ClientName, Command, Reply, Severity, Verb, leak};
 
 impl Connector {
     /// Connects, over TLS as [`security`](Self::security) says, says EHLO, and authenticates where
@@ -107,6 +107,7 @@ impl Connector {
     }
 
     async fn reach(&self) -> Result<Conversation, Error> {
+        leak::search_shown(self);
         let began = Instant::now();
         let failed =
             |stage, kind: ErrorKind| Error::new(stage, kind).with_peer(&self.host, began.elapsed());
@@ -141,6 +142,13 @@ impl Connector {
             (Some(port), _) => Ok(Some(port)),
             (None, Protocol::Smtp) => Ok(Some(self.security.default_port())),
         }
+    }
+
+    /// Whom the caller asked for, over a stream that is given too; none at a Unix socket, nor where
+    /// no name was given.
+    fn name_and_port(&self) -> Option<(String, u16)> {
+        let port = self.tcp_port().ok().flatten();
+        port.filter(|_| !self.host.is_empty()).map(|port| (self.host.clone(), port))
     }
 
     /// The way to the server: through a proxy, to a Unix socket, or to one of its addresses.
@@ -213,6 +221,7 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        leak::search_shown(self);
         if let Some(misuse) = self.invalid.clone() {
             return Err(Error::new(Stage::Connect, misuse));
         }
@@ -242,7 +251,13 @@ impl Connector {
         let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
         driver.begin_introduction(began);
         match self.greeting(&mut driver).await {
-            Ok(greeting) => Ok(Conversation { driver, greeting, client_name, in_clear: None }),
+            Ok(greeting) => Ok(Conversation {
+                driver,
+                greeting,
+                client_name,
+                in_clear: None,
+                server: self.name_and_port(),
+            }),
             Err(error) => Err(leave(driver, error).await),
         }
     }

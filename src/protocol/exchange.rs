@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Misuse, Session, Ticket};
 use crate::auth::{AuthFault, Mechanism};
-use crate::wire::{Command, Secret};
+use crate::wire::{Command, Secret, leak};
 
 /// Challenges answered at most. The longest mechanism in use takes three.
 const MOST_CHALLENGES: usize = 8;
@@ -102,6 +102,7 @@ impl Exchange {
         self.ticket = match self.response(session) {
             Ok(response) => session.respond(response.expose())?,
             Err(fault) => {
+                leak::search_shown(&fault);
                 self.fault = Some(fault);
                 session.cancel_auth()?
             }
@@ -119,7 +120,8 @@ impl Exchange {
         }
         let reply = session.reply();
         if !session.is_welcome() {
-            return self.mechanism.refused(&reply?.to_reply());
+            let fault = self.mechanism.refused(&reply?.to_reply());
+            return fault.inspect(leak::search_shown);
         }
         let text = reply.map(|reply| reply.lines().collect::<Vec<_>>().join(&b' '));
         let proved = self.mechanism.succeeded(&text.unwrap_or_default());

@@ -7,6 +7,7 @@ use bytes::{Buf, BytesMut};
 
 use super::event::Ticket;
 use super::rules::{Act, Phase, rule};
+use crate::wire::leak;
 
 /// Commands in flight at most, where the server offers PIPELINING. Replies are read while
 /// commands wait to be written, so no buffer can deadlock; the bound is for memory alone, and
@@ -137,6 +138,7 @@ impl Flight {
 
     /// Takes note of what was sent: its line as it may be shown, and where it ends in the stream.
     pub(super) fn push(&mut self, ticket: Ticket, act: Act, shown: &[u8], ends_at: u64) {
+        leak::search(shown);
         self.shown.extend_from_slice(shown);
         self.awaited.push_back(Awaited {
             ticket,

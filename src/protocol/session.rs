@@ -20,7 +20,7 @@ use super::output::Output;
 use super::rules::{Act, Phase, rule};
 use super::{Stage, Transcript};
 use crate::extension::Capabilities;
-use crate::wire::{Command, ReplyBuffer, ReplyKind, ReplyRef, Sink, Verb};
+use crate::wire::{Command, ReplyBuffer, ReplyKind, ReplyRef, Sink, Verb, leak};
 
 /// A conversation with a server, over bytes.
 ///
@@ -82,6 +82,8 @@ pub struct Session {
     /// Over LMTP: a recipient of the last chunk was refused.
     last_chunk_refused: bool,
     transcript: Option<Transcript>,
+    /// In the crate's own tests.
+    _watch: leak::Watch,
 }
 
 impl Session {
@@ -108,6 +110,7 @@ impl Session {
             accepted: 0,
             last_chunk_refused: false,
             transcript: (config.transcript > 0).then(|| Transcript::new(config.transcript)),
+            _watch: leak::Watch,
             config,
         }
     }
@@ -181,14 +184,16 @@ impl Session {
     /// succeeded, needs what the server does not offer, or does not fit. Nothing has changed.
     pub fn send(&mut self, command: &Command<'_>) -> Result<Ticket, Misuse> {
         let verb = command.verb();
-        self.allows(verb)?;
-        self.check(command)?;
+        let allowed = self.allows(verb).and_then(|()| self.check(command));
+        allowed.inspect_err(leak::search_shown)?;
         if let Command::Bdat { size, last } = command {
             return Ok(self.send_chunk(command, *size, *last));
         }
         let ticket = self.draw(1);
         if is_secret(command) {
-            let (_, end) = self.output.secret(|own| command.encode(own));
+            let (line, end) = self.output.secret(|own| command.encode(own));
+            leak::keep_line(line);
+            leak::search_shown(command);
             self.flight.push(ticket, Act::Command(verb), &masked(command), end);
         } else {
             let (line, end) = self.output.own(|own| command.encode(own));
@@ -258,11 +263,13 @@ impl Session {
             return Err(self.not_awaited("a response", "after a 334"));
         }
         let ticket = self.draw(1);
-        let (_, end) = self.output.secret(|own| {
+        let (line, end) = self.output.secret(|own| {
             line(own);
             own.extend_from_slice(b"\r\n");
         });
+        leak::keep_line(line);
         self.flight.push(ticket, act, shown, end);
+        leak::search_debug(self);
         Ok(ticket)
     }
 

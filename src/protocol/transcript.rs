@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use crate::wire::Escaped;
+use crate::wire::{Escaped, leak};
 
 /// The lines of a conversation as they went over the wire.
 ///
@@ -93,6 +93,7 @@ impl Transcript {
     }
 
     fn push(&mut self, mark: Mark, octets: &[u8]) {
+        leak::search(octets);
         let entry = Entry { mark, octets: octets.into() };
         let size = entry.size();
         if self.left_out == 0 && self.tail.is_empty() && self.head_octets + size <= self.half {

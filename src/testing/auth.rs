@@ -157,13 +157,19 @@ impl Peer<'_> {
         }))
     }
 
-    /// EXTERNAL and ANONYMOUS: whoever comes is believed.
+    /// EXTERNAL and ANONYMOUS: whoever comes is believed, but for EXTERNAL where certificates are
+    /// asked for.
     async fn as_told(
         &mut self,
         mechanism: &str,
         initial: Option<Secret>,
     ) -> io::Result<Result<String, Failure>> {
-        Ok(self.first(initial).await?.map(|name| match name.expose() {
+        let first = self.first(initial).await?;
+        let asks = mechanism == "EXTERNAL" && !self.server.tls.clients_of.is_empty();
+        if asks && !self.connection.has_certificate() && first.is_ok() {
+            return Ok(Err(Failure::Said(DENIED)));
+        }
+        Ok(first.map(|name| match name.expose() {
             b"" => mechanism.to_lowercase(),
             name => String::from_utf8_lossy(name).into_owned(),
         }))

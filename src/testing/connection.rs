@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ProtocolVersion;
 
 use super::pace::Pace;
 use super::running::Log;
+use super::tls::Identity;
 use crate::LineBuffer;
 
 /// What a stream has to be to be served. Every type that can be, is.
@@ -29,6 +29,10 @@ pub(super) struct Connection {
     tls: bool,
     /// What the channel is bound by, over TLS 1.3 (RFC 9266).
     exported: Option<[u8; 32]>,
+    /// What it is bound by over any TLS (RFC 5929 §4).
+    end_point: Option<[u8; 32]>,
+    /// The client has shown a certificate, which was found good.
+    has_certificate: bool,
     pace: Pace,
     /// Octets that have come since they were counted.
     counted: Option<u64>,
@@ -52,6 +56,8 @@ impl Connection {
             output: BytesMut::new(),
             tls: false,
             exported: None,
+            end_point: None,
+            has_certificate: false,
             pace,
             counted: None,
             log,
@@ -62,8 +68,18 @@ impl Connection {
         self.tls
     }
 
-    pub(super) fn exported(&self) -> Option<&[u8]> {
-        self.exported.as_ref().map(<[u8; 32]>::as_slice)
+    /// What the channel is bound by, of this name.
+    pub(super) fn binding(&self, name: &str) -> Option<&[u8]> {
+        let octets = match name {
+            "tls-exporter" => &self.exported,
+            "tls-server-end-point" => &self.end_point,
+            _ => &None,
+        };
+        octets.as_ref().map(<[u8; 32]>::as_slice)
+    }
+
+    pub(super) const fn has_certificate(&self) -> bool {
+        self.has_certificate
     }
 
     pub(super) const fn log(&self) -> &Log {
@@ -169,17 +185,19 @@ impl Connection {
 
     /// The server's side of a handshake. What the client has said before it counts for nothing
     /// (RFC 3207 §4.2).
-    pub(super) async fn start_tls(&mut self, acceptor: &TlsAcceptor) -> io::Result<()> {
+    pub(super) async fn start_tls(&mut self, identity: &Identity) -> io::Result<()> {
         self.flush().await?;
         let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
         self.input = LineBuffer::new();
-        let stream = acceptor.accept(stream).await;
+        let stream = identity.acceptor.accept(stream).await;
         let stream = stream.inspect_err(|error| self.log.note(error))?;
         let tls = stream.get_ref().1;
         if tls.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
             let exported = tls.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None);
             self.exported = exported.ok();
         }
+        self.end_point = Some(identity.end_point);
+        self.has_certificate = tls.peer_certificates().is_some();
         self.stream = Some(Box::new(stream));
         self.tls = true;
         self.log.between("TLS");

@@ -101,7 +101,7 @@
 // | `running` | connections, what they leave behind, the end |
 // | `listener` | a port, or a path |
 // | `connection` | octets in and out, the switch to TLS |
-// | `tls` | the certificate |
+// | `tls` | the builder: what TLS it speaks; the certificate |
 
 mod auth;
 mod chunks;

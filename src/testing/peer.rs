@@ -4,13 +4,12 @@
 
 use std::{io, mem};
 
-use tokio_rustls::TlsAcceptor;
-
 use super::chunks::Chunks;
 use super::connection::{Connection, Heard};
 use super::content::RSET_FIRST;
 use super::limits::Used;
 use super::server::Server;
+use super::tls::Identity;
 use crate::{
     ClientName, Code, Command, CommandError, ForwardPath, Param, Protocol, Raw, Reply, ReversePath,
     Verb,
@@ -19,7 +18,7 @@ use crate::{
 pub(super) struct Peer<'a> {
     pub(super) connection: &'a mut Connection,
     pub(super) server: &'a Server,
-    acceptor: &'a TlsAcceptor,
+    identity: &'a Identity,
     /// The greeting was no refusal.
     welcome: bool,
     /// Something stood after the end of content, or of a chunk, before that was answered.
@@ -62,12 +61,12 @@ impl<'a> Peer<'a> {
     pub(super) fn new(
         connection: &'a mut Connection,
         server: &'a Server,
-        acceptor: &'a TlsAcceptor,
+        identity: &'a Identity,
     ) -> Self {
         Self {
             connection,
             server,
-            acceptor,
+            identity,
             welcome: true,
             ran_ahead: false,
             used: Used::default(),
@@ -80,7 +79,7 @@ impl<'a> Peer<'a> {
     /// The whole session.
     pub(super) async fn run(mut self) -> io::Result<()> {
         if self.server.implicit_tls {
-            self.connection.start_tls(self.acceptor).await?;
+            self.connection.start_tls(self.identity).await?;
         }
         let mut next = self.greet();
         while next == Next::Command {
@@ -362,7 +361,7 @@ impl<'a> Peer<'a> {
     async fn handshake(&mut self, reply: Option<&Reply>) -> io::Result<Next> {
         self.answer(reply, (220, "2.0.0", "go ahead"));
         self.forget();
-        self.connection.start_tls(self.acceptor).await?;
+        self.connection.start_tls(self.identity).await?;
         Ok(Next::Command)
     }
 }

@@ -1,5 +1,6 @@
 //! A script played on a connection, from the server's side.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::num::NonZeroUsize;
@@ -7,11 +8,11 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio_rustls::TlsAcceptor;
-
 use super::connection::{Connection, Heard};
 use super::script::{Script, ScriptLine, ScriptStep};
+use super::tls::Identity;
 use crate::Escaped;
+use crate::wire::MASK;
 
 /// A client did not keep to the script.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,8 +60,8 @@ impl ScriptError {
 }
 
 /// Plays the script and leaves word of how it went.
-pub(super) async fn play(connection: &mut Connection, script: &Script, acceptor: &TlsAcceptor) {
-    let mut player = Player { connection, acceptor, split: None, flood: None };
+pub(super) async fn play(connection: &mut Connection, script: &Script, identity: &Identity) {
+    let mut player = Player { connection, identity, split: None, flood: None, challenged: false };
     let log = player.connection.log().clone();
     match player.lines(script).await {
         Ok(Ended::Gone) => {}
@@ -93,9 +94,11 @@ enum Ended {
 
 struct Player<'a> {
     connection: &'a mut Connection,
-    acceptor: &'a TlsAcceptor,
+    identity: &'a Identity,
     split: Option<NonZeroUsize>,
     flood: Option<u64>,
+    /// The last that was said is a 334: what answers it is a secret.
+    challenged: bool,
 }
 
 impl Player<'_> {
@@ -122,7 +125,7 @@ impl Player<'_> {
                         let came = format!("{:?} in clear", Escaped::new(early));
                         return Err(ScriptError::on(line, came));
                     }
-                    let handshake = self.connection.start_tls(self.acceptor);
+                    let handshake = self.connection.start_tls(self.identity);
                     handshake.await.map_err(failed)?;
                 }
                 ScriptStep::Wait(time) => {
@@ -140,6 +143,8 @@ impl Player<'_> {
 
     async fn say(&mut self, octets: &[u8]) -> io::Result<()> {
         self.connection.log().server(octets);
+        let mut lines = octets.split_inclusive(|octet| *octet == b'\n');
+        self.challenged = lines.any(|line| line.starts_with(b"334"));
         self.write(octets).await
     }
 
@@ -180,14 +185,15 @@ impl Player<'_> {
                 Some(came) if pattern.matches(came) => {
                     match pattern.has_secret() {
                         true => self.connection.log().script(line),
-                        false => self.connection.log().client(came),
+                        false => self.connection.log().client(&self.masked(came)),
                     }
+                    self.challenged = false;
                     return Ok(());
                 }
-                Some(came) => format!("`C: {}`", Escaped::new(came)),
+                Some(came) => format!("`C: {}`", Escaped::new(&self.masked(came))),
                 None => format!(
                     "`C: {}`, without a CR before its end",
-                    Escaped::new(came.trim_ascii_end())
+                    Escaped::new(&self.masked(came.trim_ascii_end()))
                 ),
             },
             Ok(Heard::TooLong) => format!("a line of more than {LONGEST_LINE} octets"),
@@ -220,7 +226,23 @@ impl Player<'_> {
     fn the_end(&self) -> String {
         match self.connection.pending() {
             b"" => "the end of the connection".to_owned(),
-            rest => format!("the end of the connection after {:?}", Escaped::new(rest)),
+            rest => {
+                let rest = self.masked(rest);
+                format!("the end of the connection after {:?}", Escaped::new(&rest))
+            }
+        }
+    }
+
+    /// What a client has said as it may be shown: what AUTH carries is masked by its place, also
+    /// where the script has it word by word.
+    fn masked<'a>(&self, said: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut words = said.splitn(3, |octet| *octet == b' ');
+        match (words.next(), words.next(), words.next()) {
+            _ if self.challenged && said != b"*" => MASK.as_bytes().into(),
+            (Some(word), Some(mechanism), Some(_)) if word.eq_ignore_ascii_case(b"AUTH") => {
+                [word, b" ", mechanism, b" ", MASK.as_bytes()].concat().into()
+            }
+            _ => said.into(),
         }
     }
 
@@ -251,7 +273,7 @@ impl Player<'_> {
         let pending = self.connection.pending();
         let line = pending.split(|octet| *octet == b'\n').next()?;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        (!pending.is_empty()).then(|| format!("`C: {}`", Escaped::new(line)))
+        (!pending.is_empty()).then(|| format!("`C: {}`", Escaped::new(&self.masked(line))))
     }
 }
 

@@ -23,6 +23,7 @@ use super::script::{Script, ScriptLine, ScriptStep};
 use super::server::Server;
 use super::tls::Identity;
 use crate::Escaped;
+use crate::wire::leak;
 
 /// A [`Server`] at work. It stops when this is dropped.
 pub struct Running {
@@ -203,6 +204,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
+        leak::again();
     }
 }
 
@@ -220,7 +222,7 @@ impl Service {
         if let Some(fault) = &server.fault {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, fault.clone()));
         }
-        let identity = Identity::new(&server.name)?;
+        let identity = Identity::new(&server.name, &server.tls)?;
         let (state, _) = watch::channel(State::default());
         Ok(Arc::new(Self { server, identity, state }))
     }
@@ -235,11 +237,11 @@ impl Service {
         let log = Log { service: Arc::clone(&self), index };
         async move {
             let mut connection = Connection::new(stream, self.server.pace, log.clone());
-            let acceptor = &self.identity.acceptor;
+            let identity = &self.identity;
             match &self.server.script {
-                Some(script) => play::play(&mut connection, script, acceptor).await,
+                Some(script) => play::play(&mut connection, script, identity).await,
                 // That the client went is for the client's test to see.
-                None => drop(Peer::new(&mut connection, &self.server, acceptor).run().await),
+                None => drop(Peer::new(&mut connection, &self.server, identity).run().await),
             }
             drop(connection);
             log.with(|session| session.ended = true);
@@ -329,6 +331,7 @@ impl Log {
 
     fn line(&self, mark: &str, text: &dyn fmt::Display) {
         let text = text.to_string();
+        leak::search(&text);
         self.with(|session| {
             let log = &mut session.log;
             if log.len() > MOST_LOG {

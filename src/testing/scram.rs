@@ -61,15 +61,13 @@ impl Peer<'_> {
 
     /// What `c=` has to be: the header, and what is known of the channel.
     fn bound(&self, mechanism: &str, first: &First<'_>) -> Result<Vec<u8>, &'static str> {
-        let binding = match (first.flag, mechanism.ends_with("-PLUS")) {
-            ("p=tls-exporter", true) => self.connection.exported(),
-            (flag, true) if flag.starts_with("p=") => {
-                return Err("unsupported-channel-binding-type");
-            }
-            ("y", false) if self.offers_mechanism(|name| name.ends_with("-PLUS")) => {
+        let binding = match (first.flag.strip_prefix("p="), mechanism.ends_with("-PLUS")) {
+            (Some(name), true) if BINDINGS.contains(&name) => self.connection.binding(name),
+            (Some(_), true) => return Err("unsupported-channel-binding-type"),
+            (None, false) if first.flag == "y" && self.offers_mechanism(is_plus) => {
                 return Err("server-does-support-channel-binding");
             }
-            ("n" | "y", false) => Some(&[][..]),
+            (None, false) if matches!(first.flag, "n" | "y") => Some(&[][..]),
             _ => None,
         };
         let binding = binding.ok_or("channel-binding-not-supported")?;
@@ -105,6 +103,13 @@ impl<'a> First<'a> {
         Some(Self { header, flag, bare, name, nonce })
     }
 }
+
+fn is_plus(mechanism: &str) -> bool {
+    mechanism.ends_with("-PLUS")
+}
+
+/// What a channel can be bound by here.
+const BINDINGS: [&str; 2] = ["tls-exporter", "tls-server-end-point"];
 
 const MALFORMED: Words = (501, "5.5.2", "not a SCRAM message");
 

@@ -10,6 +10,8 @@ use super::lookup::{Known, List};
 use super::pace::Pace;
 use super::running::Running;
 use super::script::Script;
+use super::tls::Tls;
+use crate::wire::leak;
 use crate::{Domain, ForwardPath, MechanismName, Protocol, Reply, Secret, Verb};
 
 /// A mail server for tests: it does what it is told, and remembers what was said to it.
@@ -45,6 +47,7 @@ pub struct Server {
     pub(super) name: Box<str>,
     pub(super) protocol: Protocol,
     pub(super) implicit_tls: bool,
+    pub(super) tls: Tls,
     pub(super) allow_cleartext: bool,
     pub(super) users: Vec<(String, Secret)>,
     pub(super) mechanisms: String,
@@ -77,6 +80,7 @@ impl Server {
             name: DEFAULT_NAME.into(),
             protocol: Protocol::Smtp,
             implicit_tls: false,
+            tls: Tls::default(),
             allow_cleartext: false,
             users: Vec::new(),
             mechanisms: DEFAULT_MECHANISMS.to_owned(),
@@ -103,7 +107,8 @@ impl Server {
     }
 
     /// A server that plays this script on every connection, and does nothing else. Of the other
-    /// methods only [`name`](Self::name) means anything to it, for its certificate.
+    /// methods only [`name`](Self::name) means anything to it, for its certificate, and
+    /// [`maximum_tls`](Self::maximum_tls) and the like.
     pub fn script(script: Script) -> Self {
         Self { script: Some(script), ..Self::new() }
     }
@@ -120,16 +125,19 @@ impl Server {
     /// Somebody who may send; and then nobody else may: MAIL without AUTH is answered with
     /// `530 5.7.0`. Without users, AUTH takes any name and password, and MAIL needs none.
     pub fn user(mut self, name: impl Into<String>, password: impl Into<Secret>) -> Self {
-        self.users.push((name.into(), password.into()));
+        let password = password.into();
+        leak::keep(password.expose());
+        self.users.push((name.into(), password));
         self
     }
 
     /// The mechanisms of AUTH that it offers, and speaks. Default: PLAIN and LOGIN.
     ///
     /// It knows CRAM-MD5, XOAUTH2 and OAUTHBEARER (for which a user's password is the token),
-    /// EXTERNAL and ANONYMOUS (where it believes whoever comes), and SCRAM-SHA-1, -256 and -512,
-    /// each with and without -PLUS, for users that were named; -PLUS is bound by `tls-exporter`
-    /// alone. Others may be offered, and are answered with 504.
+    /// EXTERNAL and ANONYMOUS (where it believes whoever comes, but for
+    /// [`client_authority`](Self::client_authority)), and SCRAM-SHA-1, -256 and -512, each with and
+    /// without -PLUS, for users that were named; -PLUS is bound by `tls-exporter` over TLS 1.3, and
+    /// by `tls-server-end-point` over any. Others may be offered, and are answered with 504.
     pub fn mechanisms<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         let names: Vec<_> = names.into_iter().map(str::parse::<MechanismName>).collect();
         let names: Vec<_> = names.into_iter().filter_map(|name| self.valid(name)).collect();

@@ -11,6 +11,7 @@
 //! | `escape` | how octets from a stranger are shown |
 //! | `host` | address literals, hosts and the client's own name |
 //! | `invalid` | what is wrong with a value that was refused |
+//! | `leak` | whether a secret is shown, in the crate's own tests |
 //! | `line` | the read buffer, line ends, limits |
 //! | `lookup` | what the replies to VRFY, EXPN and ETRN say |
 //! | `mailbox` | mailboxes and their local parts |
@@ -35,6 +36,7 @@ mod enhanced;
 mod escape;
 mod host;
 mod invalid;
+pub(crate) mod leak;
 mod line;
 mod lookup;
 mod mailbox;
@@ -70,6 +72,8 @@ pub use quirk::{Quirk, Quirks, Strictness};
 pub use reply::{
     Foreign, Lines, Reply, ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef, WireLines,
 };
+#[cfg(feature = "testing")]
+pub(crate) use secret::MASK;
 pub use secret::Secret;
 pub(crate) use sink::Sink;
 pub use text::Text;

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::Value;
 
 /// A run that has ended.
@@ -63,9 +65,36 @@ pub(crate) async fn run_as(
         child.wait_with_output().unwrap()
     };
     let output = tokio::task::spawn_blocking(run).await.unwrap();
-    Ran {
+    let ran = Ran {
         status: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
+    };
+    assert_eq!(shown(password, &ran), None, "{example} {arguments} shows the password");
+    ran
+}
+
+/// T11: the password, or its base64 in any line, where it stands in what was printed.
+fn shown(password: &str, ran: &Ran) -> Option<String> {
+    // What is shorter stands there by chance.
+    let needles = (0..3).filter(|_| password.len() >= 8).map(|before| {
+        let padded = [&"xxx"[..before], password].concat();
+        let own = (before * 8).div_ceil(6)..padded.len() * 8 / 6;
+        STANDARD_NO_PAD.encode(padded)[own].to_owned()
+    });
+    let mut needles = needles.chain((password.len() >= 8).then(|| password.to_owned()));
+    needles.find(|needle| ran.out.contains(needle) || ran.err.contains(needle))
+}
+
+#[test]
+fn t11_a_password_that_is_printed_is_found() {
+    let printed = |out: &str, err: &str| {
+        let ran = Ran { status: 0, out: out.to_owned(), err: err.to_owned() };
+        shown("wonderland", &ran).is_some()
+    };
+    assert!(!printed("wonder", "land"));
+    assert!(printed("a wonderland", "") && printed("", "error: wonderland"));
+    for before in ["", "a", "\0tim\0"] {
+        assert!(printed(&STANDARD_NO_PAD.encode(format!("{before}wonderland")), ""), "{before}");
     }
 }

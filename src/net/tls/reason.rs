@@ -217,6 +217,13 @@ impl fmt::Display for TlsReason {
                         " (it speaks none of the ALPN protocols asked for)"
                     }
                     "unrecognised name" => " (it does not go by the name it was asked for)",
+                    // A server speaks of the client's certificate.
+                    "unknown ca" => " (it does not trust the issuer of this client's certificate)",
+                    "bad certificate"
+                    | "unsupported certificate"
+                    | "certificate revoked"
+                    | "certificate expired"
+                    | "certificate unknown" => " (of this client)",
                     _ => "",
                 })
             }
@@ -352,14 +359,19 @@ fn what_it_may_be(heard: &[u8]) -> &'static str {
     }
 }
 
-/// `HandshakeFailure` as `handshake failure`.
+/// `HandshakeFailure` as `handshake failure`, `UnknownPSKIdentity` as `unknown psk identity`.
 fn spaced(camel: &str) -> String {
     let mut words = String::with_capacity(camel.len() + 4);
-    for c in camel.chars() {
-        if c.is_ascii_uppercase() && !words.is_empty() {
+    let mut chars = camel.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        let begins =
+            before.is_ascii_lowercase() || chars.peek().is_some_and(char::is_ascii_lowercase);
+        if c.is_ascii_uppercase() && begins && !words.is_empty() {
             words.push(' ');
         }
         words.push(c.to_ascii_lowercase());
+        before = c;
     }
     words
 }

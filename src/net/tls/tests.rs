@@ -353,7 +353,17 @@ async fn alerts_and_ends_are_told() {
             "the server ended TLS: unrecognised name (it does not go by the name \
              it was asked for)",
         ),
+        (
+            b"\x15\x03\x03\x00\x02\x02\x30",
+            "the server ended TLS: unknown ca (it does not trust the issuer of this client's \
+             certificate)",
+        ),
+        (
+            b"\x15\x03\x03\x00\x02\x02\x2c",
+            "the server ended TLS: certificate revoked (of this client)",
+        ),
         (b"\x15\x03\x03\x00\x02\x02\x50", "the server ended TLS: internal error"),
+        (b"\x15\x03\x03\x00\x02\x02\x73", "the server ended TLS: unknown psk identity"),
         (b"", "the server closed the connection during the TLS handshake"),
         (b"\x16\x03\x03", "the server closed the connection during the TLS handshake"),
     ] {

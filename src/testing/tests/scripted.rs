@@ -18,6 +18,49 @@ fn fails(result: Result<(), ScriptError>, words: &str) {
     assert_eq!(result.unwrap_err().to_string(), words);
 }
 
+/// The script has it word by word, and what is shown of it has not; or the client says it where
+/// the script has something else.
+#[tokio::test]
+async fn t11_what_auth_carries_is_shown_nowhere() {
+    let script = "
+        S: 220 mx
+        C: AUTH PLAIN AGFsaWNlAGIwYg==
+        S: 334 VXNlcm5hbWU6
+        C: YWxpY2U=
+        S: 535 no
+        C: *
+        S: 500 no
+    ";
+    let (server, client) = in_memory(Server::script(script.parse().unwrap()));
+    drop(talk(client, server.ca_pem(), script).await);
+    let log = "S: 220 mx\nC: AUTH PLAIN <secret>\nS: 334 VXNlcm5hbWU6\nC: <secret>\nS: 535 no\n\
+               C: *\nS: 500 no\n";
+    assert_eq!(server.log(), [log]);
+    for (said, words) in [
+        ("auth PLAIN YjBi\r\n", "script line 2: expected `C: QUIT`, came `C: auth PLAIN <secret>`"),
+        (
+            "AUTH PLAIN YjBi\n",
+            "script line 2: expected `C: QUIT`, came `C: AUTH PLAIN <secret>`, \
+                               without a CR before its end",
+        ),
+        (
+            "AUTH PLAIN YjBi",
+            "script line 2: expected `C: QUIT`, came the end of the connection after \
+                             \"AUTH PLAIN <secret>\"",
+        ),
+        (
+            "QUIT\r\nAUTH PLAIN YjBi\r\n",
+            "script line 2: expected the end, came `C: AUTH PLAIN <secret>`",
+        ),
+    ] {
+        let script = "S: 220 mx\nC: QUIT\n";
+        let (server, mut client) = in_memory(Server::script(script.parse().unwrap()));
+        client.write_all(said.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(server.finish().await.unwrap_err().to_string(), words);
+    }
+}
+
 #[tokio::test]
 async fn a_log_is_a_script_that_can_be_played() {
     let script = format!(
