@@ -6,6 +6,8 @@
 
 #[path = "interop/aiosmtpd.rs"]
 mod aiosmtpd;
+#[path = "interop/by_hand.rs"]
+mod by_hand;
 #[path = "interop/chunks.rs"]
 mod chunks;
 #[path = "interop/dovecot.rs"]
@@ -14,6 +16,8 @@ mod dovecot;
 mod every;
 #[path = "interop/exim.rs"]
 mod exim;
+#[path = "interop/faults.rs"]
+mod faults;
 #[path = "interop/held.rs"]
 mod held;
 #[path = "interop/in_a_row.rs"]
@@ -40,6 +44,8 @@ mod security;
 mod sink;
 #[path = "interop/sizes.rs"]
 mod sizes;
+#[path = "interop/smtp_server.rs"]
+mod smtp_server;
 #[path = "interop/sources.rs"]
 mod sources;
 #[path = "interop/support.rs"]
@@ -127,20 +133,28 @@ fn main() -> ExitCode {
         ("mails", table(mails::TESTS)),
         ("parameters", table(parameters::TESTS)),
         ("examples", table(usage::TESTS)),
-        ("faults", table(sink::TESTS)),
+        ("faults", faults::rows()),
         (
             "its own ways",
-            [exim::TESTS, opensmtpd::TESTS, dovecot::TESTS, aiosmtpd::TESTS]
-                .map(table)
-                .into_iter()
-                .flatten()
-                .collect(),
+            [
+                sink::TESTS,
+                exim::TESTS,
+                opensmtpd::TESTS,
+                dovecot::TESTS,
+                aiosmtpd::TESTS,
+                smtp_server::TESTS,
+            ]
+            .map(table)
+            .into_iter()
+            .flatten()
+            .collect(),
         ),
         ("BDAT", table(chunks::TESTS)),
         ("in a row", table(in_a_row::TESTS)),
         ("sizes", table(sizes::TESTS)),
         ("sources", table(sources::TESTS)),
         ("questions", table(questions::TESTS)),
+        ("by hand", by_hand::rows()),
     ];
     let mut results = Results::default();
     for (area, rows) in areas {

@@ -146,7 +146,7 @@ pub(crate) async fn kept(folder: &str, content: &str) -> Vec<u8> {
             }
             let mut file = std::fs::File::open(entry.path()).expect("a mail");
             let mut top = Vec::new();
-            (&mut file).take(4096).read_to_end(&mut top).expect("its header");
+            (&mut file).take(8192).read_to_end(&mut top).expect("its header");
             let mut lines = top.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii_end);
             if lines.any(|line| line == subject.as_bytes()) {
                 file.read_to_end(&mut top).expect("the rest");

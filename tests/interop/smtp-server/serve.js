@@ -27,8 +27,7 @@ function onAuth(auth, session, done) {
 }
 
 function onMailFrom(address, session, done) {
-  const said = session.envelope.mailFrom.args;
-  console.log(`mail ${address.address} ${JSON.stringify(said)}`);
+  console.log(`mail ${address.address} ${JSON.stringify(address.args)}`);
   done();
 }
 
