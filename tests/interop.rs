@@ -28,6 +28,8 @@ mod mails;
 mod mechanisms;
 #[path = "interop/opensmtpd.rs"]
 mod opensmtpd;
+#[path = "interop/pairs.rs"]
+mod pairs;
 #[path = "interop/parameters.rs"]
 mod parameters;
 #[path = "interop/passwords.rs"]
@@ -155,6 +157,7 @@ fn main() -> ExitCode {
         ("sources", table(sources::TESTS)),
         ("questions", table(questions::TESTS)),
         ("by hand", by_hand::rows()),
+        ("pairs", pairs::rows()),
     ];
     let mut results = Results::default();
     for (area, rows) in areas {

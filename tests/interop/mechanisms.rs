@@ -26,9 +26,9 @@ pub(crate) struct Place {
     /// The variable of a token that it takes.
     pub(crate) token: &'static str,
     /// What its log says of a success of a mechanism, for a user.
-    log: fn(mechanism: &str, user: &str) -> String,
+    pub(crate) log: fn(mechanism: &str, user: &str) -> String,
     /// Whether it keeps its mails; else they end at Postfix.
-    keeps: bool,
+    pub(crate) keeps: bool,
 }
 
 /// Postfix offers EXTERNAL by neither, and has no way to it.
