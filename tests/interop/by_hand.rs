@@ -68,7 +68,7 @@ impl Wire {
         self.0.write_all(octets.as_bytes()).await.unwrap();
     }
 
-    /// A line, with its end; empty behind the last.
+    /// A line, with its end; empty after the last.
     async fn line(&mut self) -> String {
         let mut line = String::new();
         self.0.read_line(&mut line).await.unwrap();
@@ -112,7 +112,7 @@ const QUIET: Duration = Duration::from_secs(1);
 /// `alice` and her password.
 const AUTH_PLAIN: &str = "AUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=";
 
-/// RFC 4954 has it behind EHLO alone; these take it.
+/// RFC 4954 has it after EHLO alone; these take it.
 const BEFORE_EHLO: [(&str, &str, &str); 3] = [
     ("Postfix", "POSTFIX_PORT", "235 2.7.0 Authentication successful"),
     ("Postfix+Dovecot", "POSTFIX_DOVECOT_PORT", "235 2.7.0 Authentication successful"),

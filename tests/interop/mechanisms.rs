@@ -1,5 +1,5 @@
 //! AUTH by each mechanism that a server offers, over STARTTLS and with TLS from the start: which it
-//! was, as the transcript says and the server's own log; and a mail behind it, which only who is
+//! was, as the transcript says and the server's own log; and a mail after it, which only who is
 //! authenticated may send.
 
 use std::path::Path;
@@ -190,7 +190,7 @@ impl Place {
 
     /// With these, and with alice's certificate where that is what counts.
     pub(crate) fn authenticated(&self, connector: Connector, mechanism: &str) -> Connector {
-        let connector = connector.login(self.credentials(mechanism));
+        let connector = connector.authenticate(self.credentials(mechanism));
         if mechanism == "EXTERNAL" {
             connector.client_certificate(self.certificate())
         } else {
@@ -283,7 +283,7 @@ async fn strongest(place: Place) {
         Some(password) => (password, Credentials::new(USER, PASSWORD)),
         None => ("OAUTHBEARER", Credentials::token(USER, var(place.token))),
     };
-    let connector = place.connector(false).login(credentials);
+    let connector = place.connector(false).authenticate(credentials);
     let client = connector.connect().await.expect("authenticated");
     let transcript = client.conversation().transcript().unwrap().to_string();
     assert!(transcript.contains(&format!("\nC: AUTH {wanted} ")), "{transcript}");
@@ -300,7 +300,7 @@ async fn strongest(place: Place) {
 
 async fn not_offered(place: Place) {
     let bound = Credentials::new(USER, PASSWORD).mechanisms(["SCRAM-SHA-512-PLUS"]);
-    let error = place.connector(false).login(bound).connect().await.unwrap_err();
+    let error = place.connector(false).authenticate(bound).connect().await.unwrap_err();
     assert_eq!(error.stage(), Stage::Auth);
     let ErrorKind::Auth(AuthFault::NoMechanism { offered, .. }) = error.kind() else {
         panic!("{error:?}");

@@ -137,13 +137,12 @@ impl Bearer {
 
     fn bears(&self, way: Way) -> bool {
         let (is_clear, auth) = (way[0] == 0, self.auth(way));
-        let may_authenticate = match auth {
+        match auth {
             "no AUTH" => self.strangers,
             // It is by a certificate.
             "EXTERNAL" => !is_clear,
             _ => !is_clear || self.auth_in_clear,
-        };
-        may_authenticate
+        }
     }
 
     fn auth(&self, way: Way) -> &'static str {

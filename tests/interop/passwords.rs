@@ -54,7 +54,7 @@ fn words(place: Place) -> &'static str {
 
 async fn password(place: Place, mechanism: &str) {
     let credentials = Credentials::new(USER, WRONG).mechanisms([mechanism]);
-    let error = place.connector(false).login(credentials).connect().await.unwrap_err();
+    let error = place.connector(false).authenticate(credentials).connect().await.unwrap_err();
     assert_eq!((error.stage(), error.retry()), (Stage::Auth, Retry::Never));
     assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
     assert_eq!(error.reply().expect("its words").code().number(), 535);
@@ -84,7 +84,7 @@ fn token_words(place: Place, mechanism: &str) -> (&'static str, &'static str) {
 
 async fn token(place: Place, mechanism: &'static str) {
     let credentials = Credentials::token(USER, WRONG).mechanisms([mechanism]);
-    let error = place.connector(true).login(credentials).connect().await.unwrap_err();
+    let error = place.connector(true).authenticate(credentials).connect().await.unwrap_err();
     assert_eq!((error.stage(), error.retry()), (Stage::Auth, Retry::Never));
     let ErrorKind::Auth(AuthFault::Token { refusal, reply, .. }) = error.kind() else {
         panic!("{error:?}");
@@ -120,7 +120,7 @@ async fn another_token(place: Place, mechanism: &'static str) {
         log.lock().unwrap().push(status);
         async { Ok::<_, std::io::Error>(Secret::from(token)) }
     });
-    let connector = place.connector(false).login(credentials.mechanisms([mechanism]));
+    let connector = place.connector(false).authenticate(credentials.mechanisms([mechanism]));
     let client = connector.connect().await.expect("authenticated");
     assert!(client.conversation().is_authenticated());
     let transcript = client.conversation().transcript().unwrap().to_string();
@@ -135,7 +135,7 @@ async fn another_token(place: Place, mechanism: &'static str) {
 }
 
 async fn no_certificate(place: Place) {
-    let connector = place.connector(true).login(place.credentials("EXTERNAL"));
+    let connector = place.connector(true).authenticate(place.credentials("EXTERNAL"));
     let error = connector.connect().await.unwrap_err();
     assert_eq!((error.stage(), error.retry()), (Stage::Auth, Retry::Never));
     let words = checked(error).to_string();
@@ -155,7 +155,8 @@ fn external_refused(place: Place) -> String {
 
 async fn somebody_else(place: Place) {
     let credentials = place.credentials("EXTERNAL").authorize_as("bob");
-    let connector = place.authenticated(place.connector(true), "EXTERNAL").login(credentials);
+    let connector =
+        place.authenticated(place.connector(true), "EXTERNAL").authenticate(credentials);
     let error = connector.connect().await.unwrap_err();
     assert_eq!(error.stage(), Stage::Auth);
     assert_eq!(checked(error).to_string(), external_refused(place));

@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = &tests!["smtp-server":
     "100 recipients" => every::many_recipients::<SmtpServer>,
     "addresses beyond ASCII" => smtputf8,
     "REQUIRETLS, in TLS" => require_tls,
-    "XCLIENT, and the greeting behind it" => xclient,
+    "XCLIENT, and the greeting after it" => xclient,
     "LMTP with 2 recipients, 1 full" => lmtp,
     "LMTP: 1 final reply for 1 named twice => 1 unknown" => lmtp_twice,
 ];
