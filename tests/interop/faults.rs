@@ -253,8 +253,7 @@ const FAULTS: &[Fault] = &[
 ];
 
 async fn comes_to(fault: &Fault) {
-    let timeouts = Timeouts::all(if fault.patient { LONG } else { SHORT });
-    let mut connector = clear("EHLO_SMTP_SINK", fault.port).timeouts(timeouts);
+    let mut connector = clear("EHLO_SMTP_SINK", fault.port).timeouts(fault.timeouts());
     if fault.port.starts_with("LMTP") {
         connector = connector.lmtp();
     }
@@ -320,6 +319,18 @@ impl Ended {
 }
 
 impl Fault {
+    /// Short where it waits, and nowhere else: a machine may be slow.
+    fn timeouts(&self) -> Timeouts {
+        let long = Timeouts::all(LONG);
+        match self.port {
+            _ if self.patient => long,
+            "WAIT_CONNECT_PORT" => long.with_greeting(SHORT),
+            "WAIT_DATA_PORT" => long.with_mail(SHORT),
+            "WAIT_RCPT_PORT" | "WAIT_MIXED_PORT" => long.with_rcpt(SHORT),
+            _ => long.with_end_of_data(SHORT),
+        }
+    }
+
     fn name(&self) -> String {
         let how = if self.patient { "" } else { ", and nobody waits" };
         format!("fault {}{how}", self.options)
