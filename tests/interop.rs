@@ -6,6 +6,8 @@
 
 #[path = "interop/aiosmtpd.rs"]
 mod aiosmtpd;
+#[path = "interop/by_hand.rs"]
+mod by_hand;
 #[path = "interop/chunks.rs"]
 mod chunks;
 #[path = "interop/dovecot.rs"]
@@ -14,26 +16,38 @@ mod dovecot;
 mod every;
 #[path = "interop/exim.rs"]
 mod exim;
+#[path = "interop/faults.rs"]
+mod faults;
 #[path = "interop/held.rs"]
 mod held;
 #[path = "interop/in_a_row.rs"]
 mod in_a_row;
 #[path = "interop/mails.rs"]
 mod mails;
+#[path = "interop/mechanisms.rs"]
+mod mechanisms;
 #[path = "interop/opensmtpd.rs"]
 mod opensmtpd;
+#[path = "interop/pairs.rs"]
+mod pairs;
 #[path = "interop/parameters.rs"]
 mod parameters;
+#[path = "interop/passwords.rs"]
+mod passwords;
 #[path = "support/programs.rs"]
 mod programs;
 #[path = "interop/questions.rs"]
 mod questions;
+#[path = "interop/results.rs"]
+mod results;
 #[path = "interop/security.rs"]
 mod security;
 #[path = "interop/sink.rs"]
 mod sink;
 #[path = "interop/sizes.rs"]
 mod sizes;
+#[path = "interop/smtp_server.rs"]
+mod smtp_server;
 #[path = "interop/sources.rs"]
 mod sources;
 #[path = "interop/support.rs"]
@@ -46,18 +60,49 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// A test of one capability with one server.
+use results::{Result, Results};
+
+/// A test of one capability with one server, or with one that needs another: `Exim+Dovecot`.
 struct Test {
     server: &'static str,
     capability: &'static str,
-    run: fn() -> Pin<Box<dyn Future<Output = ()>>>,
+    run: fn() -> Running,
 }
 
-impl Test {
-    /// Whether the server was started: its variables are set.
+type Running = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The same, where the capability is one of many that are tried alike.
+struct Row {
+    server: &'static str,
+    capability: String,
+    run: Box<dyn Fn() -> Running>,
+}
+
+impl Row {
+    fn new<T>(
+        server: &'static str,
+        capability: impl Into<String>,
+        test: impl Fn() -> T + 'static,
+    ) -> Self
+    where
+        T: Future<Output = ()> + 'static,
+    {
+        Self { server, capability: capability.into(), run: Box::new(move || Box::pin(test())) }
+    }
+
+    /// Whether each server was started: its variables are set.
     fn is_up(&self) -> bool {
-        let server = self.server.to_uppercase().replace('-', "_");
-        std::env::var_os(format!("EHLO_{server}_HOST")).is_some()
+        self.server.split('+').all(|server| {
+            let server = server.to_uppercase().replace('-', "_");
+            std::env::var_os(format!("EHLO_{server}_HOST")).is_some()
+        })
+    }
+}
+
+impl From<&Test> for Row {
+    fn from(test: &Test) -> Self {
+        let Test { server, capability, run } = *test;
+        Self { server, capability: capability.to_owned(), run: Box::new(run) }
     }
 }
 
@@ -83,51 +128,69 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let filter = words.iter().find(|word| !word.starts_with('-'));
-    let tests = [
-        security::TESTS,
-        mails::TESTS,
-        parameters::TESTS,
-        usage::TESTS,
-        sink::TESTS,
-        exim::TESTS,
-        opensmtpd::TESTS,
-        dovecot::TESTS,
-        aiosmtpd::TESTS,
-        chunks::TESTS,
-        in_a_row::TESTS,
-        sizes::TESTS,
-        sources::TESTS,
-        questions::TESTS,
+    let areas = [
+        ("security", table(security::TESTS)),
+        ("mechanisms", mechanisms::rows()),
+        ("passwords", passwords::rows()),
+        ("mails", table(mails::TESTS)),
+        ("parameters", table(parameters::TESTS)),
+        ("examples", table(usage::TESTS)),
+        ("faults", faults::rows()),
+        (
+            "its own ways",
+            [
+                sink::TESTS,
+                exim::TESTS,
+                opensmtpd::TESTS,
+                dovecot::TESTS,
+                aiosmtpd::TESTS,
+                smtp_server::TESTS,
+            ]
+            .map(table)
+            .into_iter()
+            .flatten()
+            .collect(),
+        ),
+        ("BDAT", table(chunks::TESTS)),
+        ("in a row", table(in_a_row::TESTS)),
+        ("sizes", table(sizes::TESTS)),
+        ("sources", table(sources::TESTS)),
+        ("questions", table(questions::TESTS)),
+        ("by hand", by_hand::rows()),
+        ("pairs", pairs::rows()),
     ];
-    let (mut passed, mut failed, mut missing) = (0, 0, 0);
-    for test in tests.into_iter().flatten() {
-        let name = format!("{:<10} {}", test.server, test.capability);
-        if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
-            continue;
+    let mut results = Results::default();
+    for (area, rows) in areas {
+        for row in rows {
+            let name = format!("{:<15} {}", row.server, row.capability);
+            if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
+                continue;
+            }
+            let began = Instant::now();
+            let result = match row.is_up() {
+                true if catch_unwind(AssertUnwindSafe(|| run(&row))).is_ok() => Result::Ok,
+                true => Result::Failed,
+                false => Result::Missing,
+            };
+            println!("{name:<80} {result:>7} {:>6} ms", began.elapsed().as_millis());
+            results.add(area, row, result);
         }
-        if !test.is_up() {
-            missing += 1;
-            println!("{name:<70} missing");
-            continue;
-        }
-        let began = Instant::now();
-        let is_ok = catch_unwind(AssertUnwindSafe(|| run(test))).is_ok();
-        passed += usize::from(is_ok);
-        failed += usize::from(!is_ok);
-        let result = if is_ok { "ok" } else { "FAILED" };
-        println!("{name:<70} {result:>7} {:>6} ms", began.elapsed().as_millis());
     }
-    println!("interop: {passed} passed, {failed} failed, {missing} missing");
-    if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    println!("{results}");
+    if results.count(Result::Failed) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn run(test: &Test) {
+fn table(tests: &[Test]) -> Vec<Row> {
+    tests.iter().map(Row::from).collect()
+}
+
+fn run(row: &Row) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime")
         .block_on(async {
-            tokio::time::timeout(LONGEST, (test.run)()).await.expect("the test hangs");
+            tokio::time::timeout(LONGEST, (row.run)()).await.expect("the test hangs");
         });
 }
 

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = &tests!["aiosmtpd":
     "refused: unknown, refused, relaying" => every::refused_recipients::<Aiosmtpd>,
     "content as it is: dots, LF, CR, 8 bits, none" => every::contents::<Aiosmtpd>,
     "content larger than SIZE" => every::too_large::<Aiosmtpd>,
+    "100 recipients" => every::many_recipients::<Aiosmtpd>,
     "addresses beyond ASCII" => smtputf8,
     "LMTP with one recipient" => lmtp,
     "LMTP: 1 final reply for 2 recipients => 1 unknown" => lmtp_one_reply,

@@ -125,6 +125,17 @@ pub(crate) async fn too_large<S: Server>() {
     smtp.quit().await.unwrap();
 }
 
+pub(crate) async fn many_recipients<S: Server>() {
+    let mut client = clear(S::PREFIX, "PORT").connect().await.expect("connected");
+    let recipients: Vec<String> = (0..100).map(|n| format!("r{n}@example.test")).collect();
+    let envelope = Envelope::new("alice@example.test", recipients.iter().map(String::as_str));
+    let content = mail("hello\r\n");
+    let delivery = client.send(&envelope.unwrap(), &content).await.unwrap();
+    assert!(delivery.is_complete() && delivery.recipients().count() == 100);
+    kept_as(&folder::<S>(), &content, &content).await;
+    quit(client).await;
+}
+
 /// Bodies, and the lines that arrive of them.
 pub(crate) fn bodies() -> Vec<(String, String)> {
     let dots = ".\n".repeat(5_000);

@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = &tests!["Exim":
     "refused: unknown, in three lines, relaying" => every::refused_recipients::<Exim>,
     "content as it is: dots, LF, CR, 8 bits, none" => every::contents::<Exim>,
     "content larger than SIZE" => every::too_large::<Exim>,
+    "100 recipients" => every::many_recipients::<Exim>,
     "503- in lines when nobody is left" => nobody_left,
     "addresses beyond ASCII" => smtputf8,
 ];

@@ -11,6 +11,7 @@ use crate::dovecot::{inbox, lmtp};
 use crate::every::{Server, folder, to_bob};
 use crate::exim::Exim;
 use crate::opensmtpd::OpenSmtpd;
+use crate::smtp_server::SmtpServer;
 use crate::support::{
     as_alice, clear, dump_folder, implicit, kept_as, mail, outcomes, postfix, queue_id, var,
 };
@@ -46,6 +47,10 @@ pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     "100 mails in a row" => hundred::<Aiosmtpd>,
     "100 mails in a row, running ahead, no PIPELINING" => hundred_ahead::<Aiosmtpd>,
     "the last mail, and QUIT behind it" => last::<Aiosmtpd>,
+    ; "smtp-server":
+    "100 mails in a row" => hundred::<SmtpServer>,
+    "100 mails in a row, running ahead" => hundred_ahead::<SmtpServer>,
+    "the last mail, and QUIT behind it" => last::<SmtpServer>,
 ];
 
 /// Sends so many in a row, and QUIT behind them; gives what is said of each, its content beside.

@@ -5,7 +5,8 @@
 # the network is the machine's). Nothing is installed on the machine. Needs root and Debian or a relative.
 #
 #   $EHLO_INTEROP_DIR            one run; made by `up` when it is not set
-#     tls/                       ca.pem, cert.pem, key.pem: one CA and one certificate for all servers
+#     tls/                       ca.pem, cert.pem, key.pem: one CA and one certificate for all servers;
+#                                client.pem, client-key.pem: a certificate of alice's
 #     NAME.env                   what a client has to know: ports, ca.pem, log; to be sourced
 #     NAME/                      files/ is /interop inside the server's file system
 #   $EHLO_INTEROP_CACHE          the installed packages, kept between runs
@@ -233,7 +234,7 @@ make_certificates() {
   local tls=$EHLO_INTEROP_DIR/tls
   if [ ! -d "$tls" ]; then
     printf '%s\n' "$CERTIFICATE_SCRIPT" >"$FILES/certificates"
-    in_root sh /interop/certificates "$REALM" >"$FILES/console.log" 2>&1
+    in_root sh /interop/certificates "$REALM" "$USER_NAME" >"$FILES/console.log" 2>&1
     mv "$FILES/made" "$tls"
   fi
   cp -r "$tls" "$FILES/tls"
@@ -256,6 +257,14 @@ subjectAltName = DNS:mail.$1,DNS:localhost,IP:127.0.0.1
 END
 openssl x509 -req -in cert.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile extensions -out cert.pem
 cat key.pem cert.pem >chain.pem
+openssl req -new $key -subj "/CN=$2" -keyout client-key.pem -out cert.csr
+cat >extensions <<END
+basicConstraints = critical,CA:FALSE
+keyUsage = critical,digitalSignature
+extendedKeyUsage = clientAuth
+END
+openssl x509 -req -in cert.csr -CA ca.pem -CAkey ca.key -CAserial ca.srl -days 30 -extfile extensions -out client.pem
+chmod 644 client-key.pem
 rm ca.key ca.srl cert.csr extensions
 '
 

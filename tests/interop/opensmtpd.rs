@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = &tests!["OpenSMTPD":
     "refused: unknown, refused, relaying" => every::refused_recipients::<OpenSmtpd>,
     "content as it is: dots, LF, CR, 8 bits, none" => every::contents::<OpenSmtpd>,
     "content larger than SIZE, unseen at MAIL" => every::too_large::<OpenSmtpd>,
+    "100 recipients" => every::many_recipients::<OpenSmtpd>,
     "one command at a time" => no_pipelining,
     "503 to EHLO after AUTH" => ehlo_after_auth,
 ];

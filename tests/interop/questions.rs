@@ -21,6 +21,8 @@ pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     "LMTP: VRFY, EXPN, HELP" => lmtp,
     ; "aiosmtpd":
     "VRFY, EXPN, HELP" => aiosmtpd,
+    ; "smtp-server":
+    "VRFY, EXPN, HELP" => smtp_server,
 ];
 
 /// Asks, and compares the answers.
@@ -167,4 +169,13 @@ async fn aiosmtpd() {
         ("HELP MAIL", "250 Syntax: MAIL FROM: <address> [SP <mail-parameters>]"),
     ];
     answers(clear("EHLO_AIOSMTPD", "PORT"), &questions).await;
+}
+
+async fn smtp_server() {
+    let questions = [
+        ("VRFY bob@example.test", "252 2.1.5 Try to send something. No promises though"),
+        ("EXPN staff", "500 5.5.2 Error: command not recognized"),
+        ("HELP", "214 2.0.0 See https://tools.ietf.org/html/rfc5321 for details"),
+    ];
+    answers(clear("EHLO_SMTP_SERVER", "PORT"), &questions).await;
 }

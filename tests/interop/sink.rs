@@ -12,6 +12,10 @@ pub(crate) const TESTS: &[Test] = &tests!["smtp-sink":
     "content octet by octet" => content_octets,
     "LMTP with two recipients" => lmtp,
     "every recipient refused" => refused,
+    "5 MiB through a window of 1 KiB" => small_window,
+    "550 in the middle of 20 MiB, which it does not read" => aborted,
+    "HELO where EHLO is refused, and a greeting of stars" => old,
+    "8 bits to one that does not offer 8BITMIME" => eight_bits,
     "closed without a reply to the final dot" => dropped,
 ];
 
@@ -96,8 +100,7 @@ async fn lmtp() {
 }
 
 async fn refused() {
-    let mut client = connected("REFUSE_PORT").await;
-    // It says 354 to DATA all the same: each time a lone dot takes it back to commands.
+    let mut client = connected("F_RCPT_PORT").await;
     for _ in 0..2 {
         let delivery = client.send(&to_bob(), mail("hello\r\n")).await.unwrap();
         assert_eq!(
@@ -109,7 +112,7 @@ async fn refused() {
 }
 
 async fn dropped() {
-    let mut client = connected("DROP_PORT").await;
+    let mut client = connected("DROP_END_PORT").await;
     let error = client.send(&to_bob(), mail("hello\r\n")).await.unwrap_err();
     assert_eq!(error.stage(), Stage::EndOfData);
     assert!(matches!(error.kind(), ErrorKind::Closed(None)));
@@ -124,4 +127,66 @@ async fn dropped() {
     assert_eq!(client.take_delivery().await, None);
     let error = client.quit().await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Closed(None)), "{error}");
+}
+
+fn lines(mib: usize) -> String {
+    mail(&"0123456789\r\n".repeat(mib * 1024 * 1024 / 12))
+}
+
+async fn small_window() {
+    let mut client = connected("WINDOW_PORT").await;
+    let delivery = client.send(&to_bob(), lines(5)).await.unwrap();
+    assert_eq!(outcomes(&delivery), ["accepted: 250"]);
+    client.quit().await.unwrap();
+}
+
+/// The refusal is heard while the content is written, and outranks the end of the connection.
+async fn aborted() {
+    let mut client = connected("ABORT_PORT").await;
+    let delivery = client.send(&to_bob(), lines(20)).await.unwrap();
+    assert_eq!(outcomes(&delivery), ["refused: 550 This violates SMTP (in reply to content)"]);
+    let error = client.send(&to_bob(), mail("hello\r\n")).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::Later);
+    let words = checked(error).to_string();
+    assert!(
+        words.ends_with("closed the connection at MAIL FROM")
+            || words.ends_with("closed on this side at MAIL FROM"),
+        "{words}"
+    );
+}
+
+async fn old() {
+    for (port, greeting) in [
+        ("F_EHLO_PORT", "220 sink.example.test ESMTP"),
+        ("NO_EHLO_PORT", "220 sink.example.test"),
+        ("PIX_PORT", "220 ********"),
+    ] {
+        let mut client = connected(port).await;
+        assert_eq!(client.conversation().greeting().to_string(), greeting);
+        let transcript = client.conversation().transcript().unwrap().to_string();
+        assert!(transcript.contains("\nC: HELO client.example.test\nS: 250 "), "{transcript}");
+        let delivery = client.send(&to_bob(), mail("hello\r\n")).await.unwrap();
+        assert_eq!(outcomes(&delivery), ["accepted: 250"]);
+        client.quit().await.unwrap();
+    }
+}
+
+async fn eight_bits() {
+    let mut client = connected("NO_8BITMIME_PORT").await;
+    let content = mail("Grüße\r\n");
+    let error = client.send(&to_bob(), &content).await.unwrap_err();
+    let at = content.find('ü').unwrap();
+    assert_eq!(
+        checked(error).to_string(),
+        format!(
+            "127.0.0.1 does not offer 8BITMIME, which content with octets above 127 (the first at \
+             {at}) needs"
+        )
+    );
+    // It is not begun, and the next one goes.
+    let delivery = client.send(&to_bob(), mail("hello\r\n")).await.unwrap();
+    assert_eq!(outcomes(&delivery), ["accepted: 250"]);
+    let transcript = client.conversation().transcript().unwrap().to_string();
+    assert_eq!(transcript.matches("C: MAIL ").count(), 1, "{transcript}");
+    client.quit().await.unwrap();
 }

@@ -6,6 +6,7 @@ use crate::aiosmtpd::Aiosmtpd;
 use crate::every::{Server, folder, to_bob};
 use crate::exim::Exim;
 use crate::opensmtpd::OpenSmtpd;
+use crate::smtp_server::SmtpServer;
 use crate::support::{
     arrived, as_alice, clear, implicit, kept_as, mail, outcomes, postfix, quit, starttls, var,
 };
@@ -29,6 +30,9 @@ pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     ; "aiosmtpd":
     "9 MiB in TLS" => nine_in_tls::<Aiosmtpd>,
     "50 MiB" => fifty::<Aiosmtpd>,
+    ; "smtp-server":
+    "9 MiB in TLS" => nine_in_tls::<SmtpServer>,
+    "50 MiB" => fifty::<SmtpServer>,
 ];
 
 /// A mail of about so many MiB.

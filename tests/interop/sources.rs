@@ -7,6 +7,7 @@ use crate::aiosmtpd::Aiosmtpd;
 use crate::dovecot::{holds, inbox, lmtp};
 use crate::every::{Server, folder, to_bob};
 use crate::exim::Exim;
+use crate::smtp_server::SmtpServer;
 use crate::support::{arrived, clear, kept_as, mail, outcomes, quit, starttls};
 use crate::{Test, tests};
 
@@ -23,6 +24,8 @@ pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     "LMTP: 50 MiB from a source to 4, 1 full; BDAT" => lmtp_bdat,
     ; "aiosmtpd":
     "50 MiB from a source" => data::<Aiosmtpd>,
+    ; "smtp-server":
+    "50 MiB from a source" => data::<SmtpServer>,
 ];
 
 /// Of a mail, whose body is this line so many times.

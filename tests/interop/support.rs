@@ -146,7 +146,7 @@ pub(crate) async fn kept(folder: &str, content: &str) -> Vec<u8> {
             }
             let mut file = std::fs::File::open(entry.path()).expect("a mail");
             let mut top = Vec::new();
-            (&mut file).take(4096).read_to_end(&mut top).expect("its header");
+            (&mut file).take(8192).read_to_end(&mut top).expect("its header");
             let mut lines = top.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii_end);
             if lines.any(|line| line == subject.as_bytes()) {
                 file.read_to_end(&mut top).expect("the rest");
@@ -218,18 +218,30 @@ pub(crate) fn shows_no_secret(text: &str) {
 
 pub(crate) const USER: &str = "alice";
 pub(crate) const PASSWORD: &str = "wonderland";
+/// As a password, and as a token.
+pub(crate) const WRONG: &str = "looking-glass";
 
-/// The password, or its base64 wherever it may begin in a group of three octets.
+/// What nobody but the server may see.
+fn secrets() -> impl Iterator<Item = String> {
+    let tokens = ["EHLO_DOVECOT_TOKEN", "EHLO_SMTP_SERVER_TOKEN"];
+    let tokens = tokens.into_iter().filter_map(|name| std::env::var(name).ok());
+    [PASSWORD, WRONG].map(str::to_owned).into_iter().chain(tokens)
+}
+
+/// A secret, or its base64 wherever it may begin in a group of three octets.
 pub(crate) fn trace_of_secret(text: &str) -> Option<String> {
-    let password = PASSWORD;
+    secrets().find_map(|secret| trace_of(&secret, text))
+}
+
+fn trace_of(secret: &str, text: &str) -> Option<String> {
     let aligned = (0..3).map(|before| {
-        let octets = [&[0; 2][..before], password.as_bytes()].concat();
+        let octets = [&[0; 2][..before], secret.as_bytes()].concat();
         let base64 = STANDARD.encode(&octets);
         // The first and the last character may hold bits of a neighbour.
         let own = (before * 8).div_ceil(6)..octets.len() * 8 / 6;
         base64[own].to_owned()
     });
-    std::iter::once(password.to_owned()).chain(aligned).find(|trace| text.contains(trace))
+    std::iter::once(secret.to_owned()).chain(aligned).find(|trace| text.contains(trace))
 }
 
 /// Where smtp-sink keeps what it gets.

@@ -44,6 +44,7 @@ class Handler:
 
 
 def authenticate(server, session, envelope, mechanism, data):
+    print(f"auth {mechanism} {data.login.decode()}", flush=True)
     is_known = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
     return AuthResult(success=is_known, handled=False)
 
