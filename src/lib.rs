@@ -119,6 +119,8 @@ mod error;
 mod extension;
 #[cfg(feature = "net")]
 mod net;
+#[cfg(feature = "probe")]
+mod probe;
 mod protocol;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -149,6 +151,8 @@ pub use net::{
 };
 #[cfg(feature = "proxy")]
 pub use net::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
+#[cfg(feature = "probe")]
+pub use probe::{Confidence, Diagnosis, DiagnosisKind, FilteredBy};
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,
     Phase, Protection, Protocol, Recipient, Refusal, Session, SessionConfig, Stage, Step, Ticket,
