@@ -1,5 +1,5 @@
-//! Every cause that a diagnosis can name, with what is known of it. The sentences stand in `cause` and
-//! `advice`, what leads to a kind in the files beside.
+//! Every cause that a diagnosis can name, with what is known of it. The sentences stand in `cause`
+//! and `advice`, what leads to a kind in the files beside.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,7 +19,9 @@ use crate::wire::Code;
 /// let reply = "451 4.7.1 Greylisted, please try again in 300 seconds".parse()?;
 /// let diagnosis = Diagnosis::of_refusal(Stage::Rcpt, &reply);
 /// match diagnosis.kind() {
-///     DiagnosisKind::Greylisted { retry_after: Some(after), .. } => assert_eq!(after.as_secs(), 300),
+///     DiagnosisKind::Greylisted { retry_after, .. } => {
+///         assert_eq!(retry_after.map(|after| after.as_secs()), Some(300));
+///     }
 ///     other => panic!("{other:?}"),
 /// }
 /// assert_eq!(diagnosis.kind().name(), "greylisted");
@@ -35,11 +37,13 @@ pub enum DiagnosisKind {
         /// The name.
         host: String,
     },
-    /// The name exists, and has neither an MX record nor an address.
+    /// The name exists, and has no address.
     #[non_exhaustive]
     NoAddress {
         /// The name.
         host: String,
+        /// Whether it was asked for MX records, and has none either.
+        is_without_mx: bool,
     },
     /// The domain says in DNS that it takes no mail (RFC 7505).
     #[non_exhaustive]

@@ -1,5 +1,5 @@
-//! From an error or a refusal to its likely cause, and to what an administrator can do about it. What
-//! went wrong is known when this begins; nothing is asked of a server or of the network here.
+//! From an error or a refusal to its likely cause, and to what an administrator can do about it.
+//! What went wrong is known when this begins; nothing is asked of a server or of the network here.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -19,20 +19,37 @@
 //! | `wording` | how the table is held against a text |
 //! | `facts` | links, lists, delays and limits out of a text |
 
+mod advice;
+mod cause;
+mod code;
 mod evidence;
+mod facts;
+mod fault;
+#[cfg(feature = "tls")]
+mod handshake;
 mod kind;
 mod name;
+mod phrases;
+mod reach;
+mod refusal;
+mod status;
+#[cfg(all(test, feature = "tls"))]
+mod tests;
+mod violation;
+mod wording;
 
 use std::fmt;
 
 use crate::error::Error;
 use crate::protocol::Stage;
-use crate::wire::Reply;
+use crate::wire::{Escaped, Reply};
 
+#[allow(unused_imports, reason = "for the probe, which fills them in")]
 pub(in crate::probe) use evidence::{Evidence, Finding, MxLookup, ReferencesOutcome};
 pub use kind::{DiagnosisKind, FilteredBy};
 
-/// The likely cause of a failure, and what to do about it, for whoever runs the server or the client.
+/// The likely cause of a failure, and what to do about it, for whoever runs the server or the
+/// client.
 ///
 /// ```
 /// use ehlo::{Confidence, Diagnosis, Stage};
@@ -91,12 +108,28 @@ impl Diagnosis {
 
     /// What all that is known says.
     pub(in crate::probe) fn of_evidence(evidence: &Evidence<'_>) -> Self {
-        let _ = evidence;
-        Self {
-            kind: DiagnosisKind::CallerMistake,
-            confidence: Confidence::Guess,
-            told: Told::Nothing,
+        match evidence.finding {
+            Finding::Error(error) => fault::of(error, evidence),
+            Finding::Refusal(stage, reply) => Self::of_reply(stage, reply),
+            Finding::Lookup => {
+                let kind = reach::of_lookup(evidence);
+                Self { kind, confidence: Confidence::Certain, told: Told::Nothing }
+            }
         }
+    }
+
+    fn of_reply(stage: Stage, reply: &Reply) -> Self {
+        let (kind, confidence) = refusal::of(stage, reply);
+        let told = match kind {
+            // It quotes the line itself.
+            DiagnosisKind::ProtocolViolation { .. } => Told::Nothing,
+            _ => Told::Reply(shown(reply.octets())),
+        };
+        Self { kind, confidence, told }
+    }
+
+    fn at_most(self, confidence: Confidence) -> Self {
+        Self { confidence: self.confidence.max(confidence), ..self }
     }
 
     /// The cause, for programs.
@@ -114,13 +147,13 @@ impl Diagnosis {
     /// What is likely wrong: one sentence.
     #[must_use]
     pub fn cause(&self) -> String {
-        String::new()
+        cause::sentence(&self.kind, &self.told)
     }
 
     /// What to do about it: one sentence.
     #[must_use]
     pub fn advice(&self) -> String {
-        String::new()
+        advice::sentence(&self.kind)
     }
 }
 
@@ -148,3 +181,33 @@ impl fmt::Display for Confidence {
         f.pad(self.name())
     }
 }
+
+/// Octets of a stranger in one line, lines joined by a space, and no more of them than a sentence
+/// can bear.
+fn shown(octets: &[u8]) -> String {
+    let octets = octets.trim_ascii();
+    let cut = octets.get(..SHOWN).unwrap_or(octets);
+    // Not in the middle of a character.
+    let whole = match std::str::from_utf8(cut) {
+        Err(error) if error.error_len().is_none() => cut.get(..error.valid_up_to()),
+        _ => None,
+    };
+    let lines = whole.unwrap_or(cut).split(|octet| *octet == b'\n');
+    let mut text = String::new();
+    for line in lines.map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty()) {
+        let space = if text.is_empty() { "" } else { " " };
+        text.push_str(&format!("{space}{}", Escaped::new(line)));
+    }
+    if cut.len() < octets.len() {
+        text.push('…');
+    }
+    text
+}
+
+/// A text of a stranger's or the caller's, whole.
+fn escaped(text: &str) -> String {
+    Escaped::new(text.as_bytes()).to_string()
+}
+
+/// Octets of a reply that a sentence quotes.
+const SHOWN: usize = 300;
