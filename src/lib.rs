@@ -140,8 +140,9 @@ pub use net::CertificateDetails;
 #[cfg(feature = "net")]
 pub use net::{
     Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Content, Conversation,
-    Deliveries, HeloPolicy, InClear, InvalidSecurity, InvalidUrl, Mail, Progress, ResolveFault,
-    Security, Sent, Source, Timeouts, Transaction, Transfer,
+    Deliveries, HeloPolicy, InClear, InvalidSecurity, InvalidUrl, Mail, MailHosts, MxHost,
+    Progress, Resolve, ResolveFault, Resolving, Security, Sent, Source, SystemResolver, Timeouts,
+    Transaction, Transfer,
 };
 #[cfg(feature = "tls")]
 pub use net::{
@@ -152,7 +153,10 @@ pub use net::{
 #[cfg(feature = "proxy")]
 pub use net::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
 #[cfg(feature = "probe")]
-pub use probe::{Confidence, Diagnosis, DiagnosisKind, FilteredBy};
+pub use probe::{
+    Confidence, Diagnosis, DiagnosisKind, FilteredBy, Probe, QuirkReport, Report, Skipped, StageOutcome,
+    StageReport, Verdict,
+};
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,
     Phase, Protection, Protocol, Recipient, Refusal, Session, SessionConfig, Stage, Step, Ticket,

@@ -4,7 +4,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `security` | how a connection is to be protected: the choice |
-//! | `connect` | from a host's name to a TCP connection, from a path to a Unix socket |
+//! | `resolve` | from a name to the hosts that take its mail, and to addresses; who is asked |
+//! | `connect` | from addresses to a TCP connection, from a path to a Unix socket |
 //! | `race` | Happy Eyeballs: the order of addresses, and the next beside a silent one |
 //! | `proxy/` | SOCKS5 and HTTP CONNECT, and the PROXY header |
 //! | `stream` | what carries the octets: TCP, any other stream, TLS over each |
@@ -12,6 +13,7 @@
 //! | `connector` | how to reach a server and speak with it: the settings |
 //! | `url` | the same from a URL |
 //! | `reach` | the steps from there to a client |
+//! | `observe` | who is told of each step |
 //! | `driver` | THE LOOP: does on a stream what a session says, within deadlines |
 //! | `clock` | the deadline that runs |
 //! | `secure` | the step from clear to TLS |
@@ -37,6 +39,7 @@ mod connector;
 mod content;
 mod conversation;
 mod driver;
+mod observe;
 mod outbox;
 mod policy;
 #[cfg(feature = "proxy")]
@@ -44,6 +47,7 @@ mod proxy;
 mod query;
 mod race;
 mod reach;
+mod resolve;
 #[cfg(feature = "tls")]
 mod secure;
 mod security;
@@ -58,7 +62,7 @@ mod watch;
 
 pub use batch::{Deliveries, Mail, Sent};
 pub use client::Client;
-pub use connect::{ConnectAttempt, ConnectFailure, ConnectFault, ResolveFault};
+pub use connect::{ConnectAttempt, ConnectFailure, ConnectFault};
 #[cfg(feature = "tls")]
 pub use connector::DangerousConnector;
 pub use connector::{Connector, HeloPolicy, InClear};
@@ -67,6 +71,7 @@ pub use conversation::Conversation;
 pub use policy::Transfer;
 #[cfg(feature = "proxy")]
 pub use proxy::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
+pub use resolve::{MailHosts, MxHost, Resolve, ResolveFault, Resolving, SystemResolver};
 pub use security::{InvalidSecurity, Security};
 pub use timeouts::Timeouts;
 #[cfg(feature = "x509")]

@@ -1,10 +1,19 @@
-//! What is wrong with a server, and what to do about it: tools built on the client. How a
-//! conversation goes is decided below; here it is looked at.
+//! The probe: at which step does a server fail, why, and what to do about it. It looks on while the
+//! steps of `net` are taken, and takes none of its own but those of a mail.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `diagnosis/` | from an error or a refusal to its likely cause |
+//! | `settings` | what is probed, and how far |
+//! | `run` | the steps: the hosts of a domain, the way to one, a mail |
+//! | `record` | what is noted of each step while it is taken |
+//! | `report` | what has been found |
+//! | `diagnosis/` | from what has been found to the likely cause, and what to do |
 
 mod diagnosis;
+mod report;
+mod run;
+mod settings;
 
 pub use diagnosis::{Confidence, Diagnosis, DiagnosisKind, FilteredBy};
+pub use report::{QuirkReport, Report, Skipped, StageOutcome, StageReport, Verdict};
+pub use settings::Probe;
