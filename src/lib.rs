@@ -154,8 +154,8 @@ pub use net::{
 pub use net::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
 #[cfg(feature = "probe")]
 pub use probe::{
-    Confidence, Diagnosis, DiagnosisKind, FilteredBy, Probe, QuirkReport, Report, Skipped, StageOutcome,
-    StageReport, Verdict,
+    Confidence, Diagnosis, DiagnosisKind, FilteredBy, Probe, QuirkReport, Report, Skipped,
+    StageOutcome, StageReport, Verdict,
 };
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,

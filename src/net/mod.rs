@@ -27,6 +27,7 @@
 //! | `transmit` | one mail, up to the last octet of its content |
 //! | `outbox` | mails on their way, and outcomes that nobody has taken yet |
 //! | `transaction` | a mail stage by stage |
+//! | `visit` | what a probe asks of a connector |
 //! | `watch` | what is told of a mail while it is on its way |
 //! | `timeouts` | how long each stage may take |
 
@@ -58,6 +59,8 @@ mod tls;
 mod transaction;
 mod transmit;
 mod url;
+#[cfg(feature = "probe")]
+mod visit;
 mod watch;
 
 pub use batch::{Deliveries, Mail, Sent};
@@ -68,9 +71,13 @@ pub use connector::DangerousConnector;
 pub use connector::{Connector, HeloPolicy, InClear};
 pub use content::{Content, Source};
 pub use conversation::Conversation;
+#[cfg(feature = "probe")]
+pub(crate) use observe::{Observe, Observer};
 pub use policy::Transfer;
 #[cfg(feature = "proxy")]
 pub use proxy::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
+#[cfg(feature = "probe")]
+pub(crate) use resolve::ip_literal;
 pub use resolve::{MailHosts, MxHost, Resolve, ResolveFault, Resolving, SystemResolver};
 pub use security::{InvalidSecurity, Security};
 pub use timeouts::Timeouts;

@@ -48,13 +48,13 @@ impl Observer {
         Self(Some(observer))
     }
 
-    pub(super) fn begins(&self, stage: Stage) {
+    pub(crate) fn begins(&self, stage: Stage) {
         if let Some(observer) = &self.0 {
             observer.begins(stage);
         }
     }
 
-    pub(super) fn resolved(&self, addresses: &[SocketAddr]) {
+    pub(crate) fn resolved(&self, addresses: &[SocketAddr]) {
         if let Some(observer) = &self.0 {
             observer.resolved(addresses);
         }

@@ -14,8 +14,6 @@ use super::connect::connect;
 use super::connect::connect_unix;
 use super::connector::{Connector, HeloPolicy, InClear};
 use super::driver::{Arrival, Driver};
-#[cfg(feature = "probe")]
-use super::observe::Observer;
 #[cfg(feature = "proxy")]
 use super::proxy::Target;
 use super::resolve::resolve;
@@ -123,43 +121,14 @@ impl Connector {
         self.greet(stream, began).await
     }
 
-    /// The steps up to this one, which is before the greeting; nothing comes of them.
-    #[cfg(feature = "probe")]
-    pub(crate) async fn touch(&self, until: Stage) -> Result<(), Error> {
-        let began = Instant::now();
-        let port = self.checked_port(began)?;
-        if until == Stage::Resolve {
-            return match port.filter(|_| self.is_direct()) {
-                Some(port) => self.in_time(began, self.addresses(port)).await.map(drop),
-                None => Ok(()),
-            };
-        }
-        let stream = self.in_time(began, self.stream_to(port)).await?;
-        let mut driver = self.drive(stream, began).await?;
-        if until > Stage::Connect
-            && let Err(error) = self.protect(&mut driver).await
-        {
-            return Err(leave(driver, error).await);
-        }
-        driver.shut_down().await;
-        Ok(())
-    }
-
-    /// The same connector, looked at by this observer.
-    #[cfg(feature = "probe")]
-    pub(crate) fn observed(mut self, observer: Observer) -> Self {
-        self.observer = observer;
-        self
-    }
-
     /// What can be known to be wrong before anything is done, and the port.
-    fn checked_port(&self, began: Instant) -> Result<Option<u16>, Error> {
+    pub(super) fn checked_port(&self, began: Instant) -> Result<Option<u16>, Error> {
         let checked = self.invalid.clone().map_or(Ok(()), Err).and_then(|()| self.tcp_port());
         checked.map_err(|misuse| self.failed(began, Stage::Connect, misuse.into()))
     }
 
     /// Takes a step before there is a session, within the time of the whole call.
-    async fn in_time<T>(
+    pub(super) async fn in_time<T>(
         &self,
         began: Instant,
         step: impl Future<Output = Result<T, (Stage, ErrorKind)>>,
@@ -172,14 +141,14 @@ impl Connector {
         }
     }
 
-    fn failed(&self, began: Instant, stage: Stage, kind: ErrorKind) -> Error {
+    pub(super) fn failed(&self, began: Instant, stage: Stage, kind: ErrorKind) -> Error {
         let error = Error::new(stage, kind).with_peer(&self.host, began.elapsed());
         self.observer.failed(&error);
         error
     }
 
     /// The port to connect to; a Unix socket has none.
-    fn tcp_port(&self) -> Result<Option<u16>, Misuse> {
+    pub(super) fn tcp_port(&self) -> Result<Option<u16>, Misuse> {
         let misuse = |words: &str| Err(Misuse::Setting(words.to_owned()));
         #[cfg(unix)]
         if self.socket.is_some() {
@@ -199,7 +168,7 @@ impl Connector {
     }
 
     /// The way to the server: through a proxy, to a Unix socket, or to one of its addresses.
-    async fn stream_to(&self, port: Option<u16>) -> Result<Stream, (Stage, ErrorKind)> {
+    pub(super) async fn stream_to(&self, port: Option<u16>) -> Result<Stream, (Stage, ErrorKind)> {
         let limit = self.timeouts.connect();
         let unreachable = |fault| (Stage::Connect, ErrorKind::Connect(fault));
         #[cfg(feature = "proxy")]
@@ -218,7 +187,7 @@ impl Connector {
         Ok(Stream::Plain(Plain::Tcp(stream)))
     }
 
-    async fn addresses(&self, port: u16) -> Result<Vec<SocketAddr>, (Stage, ErrorKind)> {
+    pub(super) async fn addresses(&self, port: u16) -> Result<Vec<SocketAddr>, (Stage, ErrorKind)> {
         self.observer.begins(Stage::Resolve);
         let patience = self.timeouts.resolve().min(self.timeouts.whole().unwrap_or(Duration::MAX));
         let addresses = resolve(&*self.resolver, &self.host, port, patience)
@@ -226,20 +195,6 @@ impl Connector {
             .map_err(|fault| (Stage::Resolve, ErrorKind::Resolve(fault)))?;
         self.observer.resolved(&addresses);
         Ok(addresses)
-    }
-
-    /// Whether the server's name is looked up here: it is neither a path nor the proxy's affair.
-    #[cfg(feature = "probe")]
-    fn is_direct(&self) -> bool {
-        #[cfg(feature = "proxy")]
-        if self.proxy.is_some() {
-            return false;
-        }
-        #[cfg(unix)]
-        if self.socket.is_some() {
-            return false;
-        }
-        true
     }
 
     /// None where there is no proxy.
@@ -314,7 +269,7 @@ impl Connector {
     }
 
     /// A session over this stream, before anything was said.
-    async fn drive(
+    pub(super) async fn drive(
         &self,
         #[cfg_attr(not(feature = "proxy"), expect(unused_mut, reason = "nothing goes first"))]
         mut stream: Stream,
@@ -336,7 +291,7 @@ impl Connector {
     }
 
     /// TLS, where it comes first.
-    async fn protect(&self, driver: &mut Driver) -> Result<(), Error> {
+    pub(super) async fn protect(&self, driver: &mut Driver) -> Result<(), Error> {
         self.set_up_tls(driver)?;
         if self.security == Security::Implicit {
             driver.secure().await?;
@@ -511,7 +466,7 @@ const fn for_the_caller(mut smtp: Conversation) -> Conversation {
 }
 
 /// Leaves a session that cannot be used, in good order where that is still possible.
-async fn leave(mut driver: Driver, error: Error) -> Error {
+pub(super) async fn leave(mut driver: Driver, error: Error) -> Error {
     driver.observer.failed(&error);
     if driver.session.allows(Verb::Quit).is_ok() {
         // What QUIT is answered with changes nothing.

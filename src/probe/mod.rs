@@ -6,13 +6,21 @@
 //! | `settings` | what is probed, and how far |
 //! | `run` | the steps: the hosts of a domain, the way to one, a mail |
 //! | `record` | what is noted of each step while it is taken |
+//! | `lines` | the line and the rule of each quirk |
 //! | `report` | what has been found |
+//! | `show` | the same for people |
+//! | `json` | the same for machines (feature `serde`) |
 //! | `diagnosis/` | from what has been found to the likely cause, and what to do |
 
 mod diagnosis;
+#[cfg(feature = "serde")]
+mod json;
+mod lines;
+mod record;
 mod report;
 mod run;
 mod settings;
+mod show;
 
 pub use diagnosis::{Confidence, Diagnosis, DiagnosisKind, FilteredBy};
 pub use report::{QuirkReport, Report, Skipped, StageOutcome, StageReport, Verdict};
