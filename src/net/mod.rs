@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `security` | how a connection is to be protected: the choice |
 //! | `resolve` | from a name to the hosts that take its mail, and to addresses; who is asked |
+//! | `dns` | DNS as who is asked, with MX (feature `dns`) |
 //! | `connect` | from addresses to a TCP connection, from a path to a Unix socket |
 //! | `race` | Happy Eyeballs: the order of addresses, and the next beside a silent one |
 //! | `proxy/` | SOCKS5 and HTTP CONNECT, and the PROXY header |
@@ -39,6 +40,8 @@ mod connect;
 mod connector;
 mod content;
 mod conversation;
+#[cfg(feature = "dns")]
+mod dns;
 mod driver;
 mod observe;
 mod outbox;
@@ -71,6 +74,8 @@ pub use connector::DangerousConnector;
 pub use connector::{Connector, HeloPolicy, InClear};
 pub use content::{Content, Source};
 pub use conversation::Conversation;
+#[cfg(feature = "dns")]
+pub use dns::DnsResolver;
 #[cfg(feature = "probe")]
 pub(crate) use observe::{Observe, Observer};
 pub use policy::Transfer;

@@ -43,15 +43,18 @@ impl Connector {
         }
     }
 
-    /// The same connector with so much time for the whole.
-    pub(crate) const fn within(mut self, whole: Option<Duration>) -> Self {
-        self.timeouts = self.timeouts.with_whole(whole);
+    /// The same connector with what is left of the time for the whole, if that began then.
+    pub(crate) fn with_time_left(mut self, began: Instant) -> Self {
+        let whole = self.timeouts.whole();
+        let left = whole.map(|whole| whole.saturating_sub(began.elapsed()));
+        self.timeouts = self.timeouts.with_whole(left);
         self
     }
 
-    /// What is left of the time for the whole.
-    pub(crate) fn whole_left(&self, began: Instant) -> Option<Duration> {
-        self.timeouts.whole().map(|whole| whole.saturating_sub(began.elapsed()))
+    /// The same connector without a limit for the whole.
+    pub(crate) const fn without_limit(mut self) -> Self {
+        self.timeouts = self.timeouts.with_whole(None);
+        self
     }
 
     /// The server's name or address, without its port.

@@ -17,9 +17,9 @@ use crate::error::{Error, ErrorKind};
 use crate::extension::{Extension, MailParam, Size};
 use crate::net::{
     Client, ConnectFailure, Connector, Conversation, InClear, MailHosts, Observe as _, Observer,
-    Security, ip_literal,
+    Security, Transaction, ip_literal,
 };
-use crate::protocol::{Delivery, Outcome, Stage, Transcript};
+use crate::protocol::{Delivery, Outcome, Phase, Stage, Transcript};
 use crate::wire::{Reply, ReversePath, Verb};
 
 /// Octets of the transcript, where the connector has no wish of its own: a long session of a person.
@@ -98,22 +98,21 @@ impl Run<'_> {
             Ok(hosts) => hosts,
             Err(failure) => return self.failure = Some(failure),
         };
-        let mut hosts = hosts.into_iter().peekable();
-        while let Some(host) = hosts.next() {
+        for host in hosts {
             // One that failed before was not the last.
             self.failure = None;
             self.record.turn_to(&host);
-            let whole = self.connector.whole_left(self.began);
-            let connector = match host == self.host {
-                true => self.connector.clone(),
-                false => self.connector.clone().at_host(&host),
+            let connector = match self.probe.is_domain {
+                true => self.connector.clone().at_host(&host).with_time_left(self.began),
+                false => self.connector.clone(),
             };
             self.host = host;
-            let Err(error) = self.visit(connector.within(whole)).await else { return };
+            let Err(error) = self.visit(connector).await else { return };
             self.transcript = error.transcript().cloned();
-            let goes_on = error.stage() <= Stage::Greeting && hosts.peek().is_some();
+            let has_answered = error.stage() > Stage::Greeting
+                || (error.stage() == Stage::Handshake && secures_later(&self.connector));
             self.failure = Some(Failure::Error(Arc::new(error)));
-            if !goes_on {
+            if has_answered {
                 return;
             }
         }
@@ -151,12 +150,13 @@ impl Run<'_> {
             self.fail(error);
         }
         // Amid content nothing but the end of the connection keeps the server from taking a mail.
-        if client.conversation().allows(Verb::Quit).is_ok()
-            && let Err(error) = client.quit().await
+        let mut smtp = client.into_conversation();
+        if smtp.allows(Verb::Quit).is_ok()
+            && let Err(error) = smtp.quit().await
         {
             self.record.failed(&error);
         }
-        self.transcript = client.conversation().transcript().cloned();
+        self.transcript = smtp.transcript().cloned();
         Ok(())
     }
 
@@ -180,7 +180,8 @@ impl Run<'_> {
         let size = content.filter(|_| offers_size).map(|content| content.len() as u64);
         let mut mail = client.mail_with(sender, size.map(MailParam::size)).await?;
         if self.stop == Stage::Mail {
-            return mail.reset().await;
+            self.reset(mail).await;
+            return Ok(());
         }
         let mut is_accepted = false;
         for recipient in &self.probe.recipients {
@@ -191,11 +192,13 @@ impl Run<'_> {
             }
         }
         if self.stop < Stage::Data || !is_accepted {
-            return mail.reset().await;
+            self.reset(mail).await;
+            return Ok(());
         }
         if self.stop > Stage::Data && content.is_none() {
             self.record.skip_behind(Stage::Rcpt, Stage::Data, Skipped::NoContent);
-            return mail.reset().await;
+            self.reset(mail).await;
+            return Ok(());
         }
         let mut body = mail.data().await?;
         let content = content.unwrap_or_default();
@@ -208,6 +211,16 @@ impl Run<'_> {
             _ => self.look_at(&body.finish_with(content).await?),
         }
         Ok(())
+    }
+
+    /// Ends the mail. What becomes of that is noted, and makes no verdict.
+    async fn reset(&self, mail: Transaction<'_>) {
+        // A recipient may have been answered with 421.
+        if mail.conversation().phase() != Phase::Closed
+            && let Err(error) = mail.reset().await
+        {
+            self.record.failed(&error);
+        }
     }
 
     /// What became of the mail: a refusal of a recipient was noted before.
@@ -248,7 +261,7 @@ impl Run<'_> {
         }
         let nobody = self.connector.clone().observed(Observer::default());
         let asked = self.probe.references.iter().map(|server| {
-            let connector = nobody.clone().at_server(server).within(None);
+            let connector = nobody.clone().at_server(server).without_limit();
             async move { connector.touch(Stage::Connect).await }
         });
         outcome_of(asked).await

@@ -5,7 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::report::{QuirkReport, Report, StageOutcome, StageReport, Verdict};
+use crate::extension::{Capabilities, Keyword};
 use crate::net::{InClear, MailHosts};
+use crate::protocol::Stage;
 use crate::wire::{Escaped, Reply};
 
 /// For a page, a log, a terminal without colours.
@@ -88,9 +90,9 @@ impl fmt::Display for Shown<'_> {
             }
             self.row(f, step)?;
         }
-        self.offers(f)?;
-        for quirk in &report.quirks {
-            writeln!(f, "quirk: {quirk}")?;
+        for (at, note) in self.notes().iter().enumerate() {
+            let gap = if at == 0 { "\n" } else { "" };
+            writeln!(f, "{gap}{note}")?;
         }
         let colour = if report.is_ok() { colours.good } else { colours.bad };
         let seconds = Seconds(report.duration);
@@ -136,7 +138,7 @@ impl Shown<'_> {
         let stage = step.stage.to_string();
         let end = self.colours.end;
         match step.outcome {
-            StageOutcome::NotReached => write!(f, "{mark}                  {stage:<16}")?,
+            StageOutcome::NotReached => write!(f, "{mark}{:17}{stage:<16} ", "")?,
             _ => {
                 let (start, took) = (Seconds(step.start), Seconds(step.duration));
                 write!(f, "{mark} {start:>6} {took:>7}  {stage:<16} ")?;
@@ -144,34 +146,35 @@ impl Shown<'_> {
         }
         let pad = if first.is_empty() { 0 } else { 8_usize.saturating_sub(word.len()) };
         writeln!(f, "{colour}{word}{end}{:pad$}{first}", "")?;
-        details.try_for_each(|line| writeln!(f, "{:42}{line}", ""))
+        details.try_for_each(|line| writeln!(f, "{:43}{line}", ""))
     }
 
-    fn offers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What there is to say beside the steps, a line each.
+    fn notes(&self) -> Vec<String> {
         let report = self.report;
-        for (title, offered) in [("in clear", &report.before_tls), ("over TLS", &report.after_tls)]
-        {
-            let Some(offered) = offered else { continue };
-            write!(f, "\noffered {title}:")?;
-            for (at, keyword) in offered.keywords().enumerate() {
-                let name = Escaped::new(keyword.name().as_bytes());
-                write!(f, "{} {name}", if at == 0 { "" } else { "," })?;
-                if !keyword.params().is_empty() {
-                    write!(f, " {}", Escaped::new(keyword.params().as_bytes()))?;
-                }
-            }
-        }
-        writeln!(f)?;
-        match &report.in_clear {
-            None => Ok(()),
-            Some(InClear::NotOffered) => writeln!(f, "in clear: STARTTLS is not offered"),
-            Some(InClear::Refused(reply)) => writeln!(f, "in clear: STARTTLS was refused: {reply}"),
+        let offers = [("in clear", &report.before_tls), ("over TLS", &report.after_tls)];
+        let offers = offers.into_iter().filter_map(|(title, offered)| {
+            Some(format!("offered {title}: {}", keywords(offered.as_ref()?)))
+        });
+        let in_clear = report.in_clear.as_ref().map(|why| match why {
+            InClear::NotOffered => "in clear: STARTTLS is not offered".to_owned(),
+            InClear::Refused(reply) => format!("in clear: STARTTLS was refused: {reply}"),
             #[cfg(feature = "tls")]
-            Some(InClear::HandshakeFailed(fault)) => {
-                writeln!(f, "in clear: the handshake failed: {fault}")
-            }
-        }
+            InClear::HandshakeFailed(fault) => format!("in clear: the handshake failed: {fault}"),
+        });
+        let quirks = report.quirks.iter().map(|quirk| format!("quirk: {quirk}"));
+        offers.chain(in_clear).chain(quirks).collect()
     }
+}
+
+fn keywords(offered: &Capabilities) -> String {
+    let line = |keyword: Keyword<'_>| {
+        let gap = if keyword.params().is_empty() { "" } else { " " };
+        let line = format!("{}{gap}{}", keyword.name(), keyword.params());
+        Escaped::new(line.as_bytes()).to_string()
+    };
+    let lines: Vec<_> = offered.keywords().map(line).collect();
+    if lines.is_empty() { "nothing".to_owned() } else { lines.join(", ") }
 }
 
 /// What there is to say of a step, a line each.
@@ -194,16 +197,23 @@ fn details(step: &StageReport) -> Vec<String> {
     }
     #[cfg(feature = "tls")]
     lines.extend(step.tls.as_ref().map(ToString::to_string));
-    let is_good = step.outcome == StageOutcome::Passed;
+    if let (StageOutcome::Passed, Some(reply)) = (step.outcome, step.replies.last()) {
+        // Whom it was about; what else was said stands in the transcript.
+        let said = step.said.as_ref().filter(|_| is_of_mailbox(step.stage));
+        let said = said.map_or_else(String::new, |said| format!("{said}: "));
+        lines.push(format!("{said}{}", first_line(reply)));
+        return lines;
+    }
     lines.extend(step.said.clone());
     for reply in &step.replies {
-        match is_good {
-            true => lines.push(first_line(reply)),
-            false => lines.extend(format!("{reply:#}").lines().map(str::to_owned)),
-        }
+        lines.extend(format!("{reply:#}").lines().map(str::to_owned));
     }
     lines.extend(step.fault.clone());
     lines
+}
+
+const fn is_of_mailbox(stage: Stage) -> bool {
+    matches!(stage, Stage::Mail | Stage::Rcpt)
 }
 
 /// The first line of a reply, and how many come behind it.
