@@ -705,3 +705,61 @@ async fn a_probe_is_a_future_of_any_thread() {
     let report = assert(tokio::spawn(async move { probe.run().await }).await.unwrap());
     assert!(report.is_ok());
 }
+
+/// Over LMTP every recipient has a reply to the content, and a socket has no name to look up.
+#[cfg(unix)]
+#[tokio::test]
+async fn lmtp_over_a_socket_answers_for_each_recipient() {
+    let path = std::env::temp_dir().join(format!("ehlo-probe-{}", std::process::id()));
+    let server = Server::new().lmtp().refuse_at_end("eve@example.net", "452 4.2.2 mailbox full");
+    let server = server.start_unix(&path).await.unwrap();
+    let probe = alice_to_bob(Connector::unix(&path).lmtp()).recipient("eve@example.net");
+    let report = probe.clone().content(CONTENT).run().await;
+    assert_eq!(
+        steps(&report),
+        "connect greeting ehlo mail rcpt rcpt data content end_of_data !end_of_data quit",
+        "{report}"
+    );
+    assert_eq!(report.verdict(), Verdict::Failed(Stage::EndOfData));
+    assert!(report.is_mail_left() && report.address().is_none());
+    assert_eq!(server.mails().len(), 1);
+
+    let report = probe.clone().stop_after(Stage::Connect).run().await;
+    assert_eq!(steps(&report), "connect", "{report}");
+    let report = probe.by_mx().run().await;
+    assert_eq!(report.verdict(), Verdict::Failed(Stage::Resolve), "{report}");
+}
+
+/// `localhost` has two addresses where the machine has; the server listens on the second.
+#[tokio::test]
+async fn every_address_is_a_step() {
+    #[derive(Debug)]
+    struct Both;
+
+    impl Resolve for Both {
+        fn addresses<'a>(&'a self, _host: &'a str) -> Resolving<'a, Vec<IpAddr>> {
+            Box::pin(async { Ok(vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()]) })
+        }
+    }
+
+    let server = Server::new().start().await.unwrap();
+    let report = Probe::with(to(&server).resolver(Both)).run().await;
+    assert!(report.is_ok() && report.address() == Some(server.addr()), "{report}");
+    if cfg!(target_os = "linux") {
+        assert_eq!(steps(&report), "resolve !connect connect greeting ehlo quit");
+        let first = &report.stages()[1];
+        assert_eq!(first.address().unwrap().ip(), IpAddr::from([127, 0, 0, 2]));
+    }
+}
+
+/// RSET and QUIT are no part of what was asked.
+#[tokio::test]
+async fn a_bad_farewell_is_no_verdict() {
+    for (verb, expected) in [(Verb::Rset, "mail rcpt !rset"), (Verb::Quit, "mail rcpt rset !quit")]
+    {
+        let server = Server::new().reply_to(verb, "421 4.3.2 no more").start().await.unwrap();
+        let report = alice_to_bob(to(&server)).run().await;
+        assert_eq!(steps(&report), format!("resolve connect greeting ehlo {expected}"), "{report}");
+        assert!(report.is_ok());
+    }
+}

@@ -138,7 +138,9 @@ impl Run<'_> {
     /// All steps with one host. An error is of those up to AUTH, and was noted.
     async fn visit(&mut self, connector: Connector) -> Result<(), Error> {
         if self.stop < Stage::Greeting {
-            return connector.touch(self.stop).await;
+            connector.touch(self.stop).await?;
+            self.record.done();
+            return Ok(());
         }
         let smtp = connector.converse(self.stop).await?;
         self.note_clear(&smtp);

@@ -51,8 +51,10 @@ impl Probe {
     /// For a host that takes mail from strangers, by its name or address, with or without a port,
     /// as for [`Connector::new`]: on port 25, with STARTTLS where it is offered, whatever the
     /// certificate ([`Security::Opportunistic`]), and the short waits of [`Timeouts::probe`].
+    /// Without feature `tls` it is all in clear.
     pub fn new(server: impl Into<String>) -> Self {
-        let connector = Connector::new(server).security(Security::Opportunistic);
+        let security = if cfg!(feature = "tls") { Security::Opportunistic } else { Security::None };
+        let connector = Connector::new(server).security(security);
         Self::with(connector.timeouts(Timeouts::probe()))
     }
 
