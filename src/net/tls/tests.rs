@@ -442,5 +442,6 @@ fn futures_are_send() {
     assert_send(&stream.start_tls(&setup));
     let limit = Duration::from_secs(1);
     assert_send(&crate::net::resolve::resolve(&crate::net::SystemResolver, NAME, 25, limit));
-    assert_send(&crate::net::connect::connect(&[], &[], limit));
+    let observer = crate::net::observe::Observer::default();
+    assert_send(&crate::net::connect::connect(&[], &[], limit, &observer));
 }
