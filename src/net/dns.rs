@@ -17,7 +17,7 @@ use super::resolve::{MailHosts, MxHost, Resolve, ResolveFault, Resolving};
 /// A resolver that asks name servers itself, and knows MX (feature `dns`). Answers are kept for as
 /// long as they say; clones share them.
 ///
-/// Names are taken as they are: no domain of the system's is put behind them.
+/// Names are taken as they are: no domain of the system's is put after them.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -101,7 +101,7 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
     config
 }
 
-/// A name with its dot, behind which nothing is put.
+/// A name with its dot, after which nothing is put.
 fn absolute(name: &str) -> String {
     if name.ends_with('.') { name.to_owned() } else { format!("{name}.") }
 }
@@ -126,7 +126,7 @@ mod tests {
 
     use tokio::net::UdpSocket;
 
-    /// Answers by the first label of the name: with these octets behind the question, or this code.
+    /// Answers by the first label of the name: with these octets after the question, or this code.
     async fn name_server_for_tests() -> SocketAddr {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();

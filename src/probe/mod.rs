@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `settings` | what is probed, and how far |
 //! | `run` | the steps: the hosts of a domain, the way to one, a mail |
+//! | `plan` | which steps there are to take |
+//! | `references` | whose silence it is, where a server is silent |
 //! | `record` | what is noted of each step while it is taken |
 //! | `lines` | the line and the rule of each quirk |
 //! | `report` | what has been found |
@@ -16,7 +18,9 @@ mod diagnosis;
 #[cfg(feature = "serde")]
 mod json;
 mod lines;
+mod plan;
 mod record;
+mod references;
 mod report;
 mod run;
 mod settings;

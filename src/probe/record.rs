@@ -54,8 +54,8 @@ impl Record {
         (notes.before_tls, notes.after_tls) = (None, None);
     }
 
-    /// This stage was left out behind the last step of that one.
-    pub(super) fn skip_behind(&self, last: Stage, stage: Stage, why: Skipped) {
+    /// This stage was left out after the last step of that one.
+    pub(super) fn skip_after(&self, last: Stage, stage: Stage, why: Skipped) {
         let mut notes = self.notes();
         let at = notes.steps.iter().rposition(|step| step.stage == last).map_or(0, |at| at + 1);
         let start = match at.checked_sub(1).and_then(|before| notes.steps.get(before)) {
@@ -88,14 +88,14 @@ impl Record {
         self.notes().is_secured
     }
 
-    /// The stages of the steps behind the first that failed at this one, with the host whose turn it
+    /// The stages of the steps after the first that failed at this one, with the host whose turn it
     /// is.
     pub(super) fn taken(&self, failed: Stage) -> Vec<Stage> {
         let notes = self.notes();
         let its = notes.steps.iter().filter(|step| step.host == notes.host);
-        let behind =
+        let after =
             its.skip_while(|step| (step.stage, step.outcome) != (failed, StageOutcome::Failed));
-        behind.skip(1).map(|step| step.stage).collect()
+        after.skip(1).map(|step| step.stage).collect()
     }
 
     /// All that was noted, the steps in the order in which they began.

@@ -78,9 +78,9 @@ impl Report {
         self.diagnosis.as_ref()
     }
 
-    /// Each step in the order in which it began, and behind them those that were not reached. A
+    /// Each step in the order in which it began, and after them those that were not reached. A
     /// stage may be there several times: an attempt for each address, EHLO before and after TLS,
-    /// HELO behind a refused EHLO, RCPT for each recipient, all of it for each host. What was not
+    /// HELO after a refused EHLO, RCPT for each recipient, all of it for each host. What was not
     /// asked for is not there.
     #[must_use]
     pub fn stages(&self) -> &[StageReport] {
@@ -193,7 +193,7 @@ impl Report {
 pub enum Verdict {
     /// It does. What became of RSET and QUIT is not looked at.
     Ok,
-    /// It failed at this stage, the first that did where others failed behind it.
+    /// It failed at this stage, the first that did where others failed after it.
     Failed(Stage),
 }
 
@@ -336,7 +336,7 @@ impl Skipped {
             Self::IsAddress => "the server is given by its address",
             Self::AnotherWasFaster => "another address was faster",
             Self::NotOffered => "not offered, and not required",
-            Self::StaysInClear => "left out behind a failed handshake",
+            Self::StaysInClear => "left out after a failed handshake",
             Self::NoContent => "no content was given",
         }
     }

@@ -1,23 +1,20 @@
 //! The steps of a probe: the hosts of a domain, the way to one of them, a mail up to where it is to
 //! stop, and a farewell. How each step is taken is the business of `net`.
 
-use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::SystemTime;
 
 use tokio::time::Instant;
 
 use super::diagnosis::{Evidence, Finding, MxLookup, ReferencesOutcome};
+use super::plan::{has_mail, last_stage, not_reached, plan, secures_later};
 use super::record::Record;
-use super::{Diagnosis, Probe, Report, Skipped, Verdict};
+use super::{Diagnosis, Probe, Report, Skipped, Verdict, references};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Extension, MailParam, Size};
 use crate::net::{
-    Client, ConnectFailure, Connector, Conversation, InClear, MailHosts, Observe as _, Observer,
-    Security, Transaction, ip_literal,
+    Client, Connector, Conversation, InClear, MailHosts, Observe as _, Observer, Transaction,
+    ip_literal,
 };
 use crate::protocol::{Delivery, Outcome, Phase, Stage, Transcript};
 use crate::wire::{Reply, ReversePath, Verb};
@@ -44,23 +41,11 @@ pub(super) async fn run(probe: &Probe) -> Report {
         transcript: None,
     };
     run.all().await;
-    let references = run.ask_references().await;
+    let references = match &run.failure {
+        Some(Failure::Error(error)) => references::ask(probe, error).await,
+        _ => None,
+    };
     run.report(references)
-}
-
-/// The last stage to take, as [`Probe::stop_after`] has it.
-fn last_stage(probe: &Probe) -> Stage {
-    let has_content = probe.content.is_some();
-    let by_default = if has_content { Stage::EndOfData } else { Stage::Rcpt };
-    match probe.stop_after.unwrap_or(by_default) {
-        Stage::Handshake if secures_later(&probe.connector) => Stage::StartTls,
-        stage => stage.min(Stage::EndOfData),
-    }
-}
-
-/// Whether TLS comes by STARTTLS.
-fn secures_later(connector: &Connector) -> bool {
-    matches!(connector.chosen_security(), Security::StartTls | Security::Opportunistic)
 }
 
 /// A probe that is being run.
@@ -146,7 +131,7 @@ impl Run<'_> {
         self.note_clear(&smtp);
         let mut client = connector.in_one_call(smtp);
         if self.stop >= Stage::Mail
-            && self.has_mail()
+            && has_mail(self.probe)
             && let Err(error) = self.mail(&mut client).await
         {
             self.fail(error);
@@ -171,7 +156,7 @@ impl Run<'_> {
             Some(InClear::HandshakeFailed(_)) => Skipped::StaysInClear,
             Some(InClear::Refused(_)) | None => return,
         };
-        self.record.skip_behind(Stage::Ehlo, Stage::StartTls, why);
+        self.record.skip_after(Stage::Ehlo, Stage::StartTls, why);
     }
 
     /// The steps of a mail, up to where it is to stop.
@@ -198,7 +183,7 @@ impl Run<'_> {
             return Ok(());
         }
         if self.stop > Stage::Data && content.is_none() {
-            self.record.skip_behind(Stage::Rcpt, Stage::Data, Skipped::NoContent);
+            self.record.skip_after(Stage::Rcpt, Stage::Data, Skipped::NoContent);
             self.reset(mail).await;
             return Ok(());
         }
@@ -236,10 +221,6 @@ impl Run<'_> {
         }
     }
 
-    fn has_mail(&self) -> bool {
-        self.probe.sender.is_some() || !self.probe.recipients.is_empty()
-    }
-
     fn refuse(&mut self, stage: Stage, reply: Reply) {
         self.failure.get_or_insert(Failure::Refusal(stage, reply));
     }
@@ -250,42 +231,23 @@ impl Run<'_> {
         self.failure.get_or_insert(Failure::Error(Arc::new(error)));
     }
 
-    /// Where the server's addresses are silent: whether others are, too.
-    async fn ask_references(&self) -> Option<ReferencesOutcome> {
-        let Some(Failure::Error(error)) = &self.failure else { return None };
-        let is_silent = match error.kind() {
-            ErrorKind::Connect(fault) => fault.timed_out(),
-            ErrorKind::Timeout(_) => error.stage() == Stage::Connect,
-            _ => false,
-        };
-        if !is_silent || self.probe.references.is_empty() {
-            return None;
-        }
-        let nobody = self.connector.clone().observed(Observer::default());
-        let asked = self.probe.references.iter().map(|server| {
-            let connector = nobody.clone().at_server(server).without_limit();
-            async move { connector.touch(Stage::Connect).await }
-        });
-        outcome_of(asked).await
-    }
-
     fn report(mut self, references: Option<ReferencesOutcome>) -> Report {
         let verdict = self.verdict();
         if let Verdict::Failed(stage) = verdict {
-            self.record.never_reached(self.not_reached(stage));
+            let plan = plan(self.probe, self.stop, self.in_clear.is_some());
+            let taken = self.record.taken(stage);
+            let missing = not_reached(&plan, stage, self.record.is_secured(), taken);
+            self.record.never_reached(missing);
         }
+        let is_secured = self.record.is_secured();
         let notes = self.record.take();
         let failure = self.failure.take();
-        let is_secured = notes.after_tls.is_some();
         let hosts: Vec<String> = match &self.mail_hosts {
             Some(MailHosts::Mx(hosts)) => hosts.iter().map(|mx| mx.host().to_owned()).collect(),
             _ => Vec::new(),
         };
         let evidence = |finding| Evidence {
-            host: match finding {
-                Finding::Lookup => self.probe.connector.host(),
-                _ => &self.host,
-            },
+            host: self.probe.connector.host(),
             port: self.connector.dialled_port(),
             security: Some(self.connector.chosen_security()),
             mx: match &self.mail_hosts {
@@ -339,61 +301,6 @@ impl Run<'_> {
         }
     }
 
-    /// The steps that were to be taken behind this stage, and were not.
-    fn not_reached(&self, failed: Stage) -> Vec<Stage> {
-        let plan = self.plan();
-        let counts = |stage| stage == failed;
-        // Where EHLO was said twice, it failed the first time unless TLS was there.
-        let at = match self.record.is_secured() {
-            true => plan.iter().rposition(|stage| counts(*stage)),
-            false => plan.iter().position(|stage| counts(*stage)),
-        };
-        let behind = at.map_or(&[][..], |at| plan.get(at + 1..).unwrap_or_default());
-        let mut taken = self.record.taken(failed);
-        let mut missing = Vec::new();
-        for stage in behind {
-            match taken.iter().position(|one| one == stage) {
-                Some(at) => drop(taken.swap_remove(at)),
-                None => missing.push(*stage),
-            }
-        }
-        missing
-    }
-
-    /// The steps with one host, where nothing fails.
-    fn plan(&self) -> Vec<Stage> {
-        let mut plan = Vec::new();
-        if self.connector.is_direct() {
-            plan.push(Stage::Resolve);
-        }
-        plan.push(Stage::Connect);
-        if self.connector.chosen_security() == Security::Implicit {
-            plan.push(Stage::Handshake);
-        }
-        plan.extend([Stage::Greeting, Stage::Ehlo]);
-        if secures_later(&self.connector) && self.in_clear.is_none() && self.stop > Stage::Ehlo {
-            plan.extend([Stage::StartTls, Stage::Handshake]);
-            if self.stop > Stage::StartTls {
-                plan.push(Stage::Ehlo);
-            }
-        }
-        if self.connector.has_credentials() {
-            plan.push(Stage::Auth);
-        }
-        if self.has_mail() {
-            plan.push(Stage::Mail);
-            plan.extend(self.probe.recipients.iter().map(|_| Stage::Rcpt));
-            plan.push(Stage::Data);
-            if self.probe.content.is_some() {
-                plan.extend([Stage::Content, Stage::EndOfData]);
-            }
-        }
-        // TLS that comes by STARTTLS was looked at above, by when it comes.
-        let is_later = |stage: &Stage| *stage == Stage::Handshake && secures_later(&self.connector);
-        plan.retain(|stage| *stage <= self.stop || is_later(stage));
-        plan
-    }
-
     fn verdict(&self) -> Verdict {
         match &self.failure {
             None => Verdict::Ok,
@@ -402,49 +309,4 @@ impl Run<'_> {
             Some(Failure::NullMx) => Verdict::Failed(Stage::Resolve),
         }
     }
-}
-
-/// Whether any of these servers has answered, be it by refusing. None where that is not known: no
-/// connection was lost to silence either.
-async fn outcome_of(
-    asked: impl Iterator<Item = impl Future<Output = Result<(), Error>> + Send>,
-) -> Option<ReferencesOutcome> {
-    let mut asked: Vec<Pin<Box<_>>> = asked.map(Box::pin).collect();
-    let mut is_silent = false;
-    poll_fn(|context| {
-        let mut at = 0;
-        while let Some(one) = asked.get_mut(at) {
-            match one.as_mut().poll(context) {
-                Poll::Pending => at += 1,
-                Poll::Ready(end) => {
-                    if has_answered(&end) {
-                        return Poll::Ready(Some(ReferencesOutcome::SomeAnswered));
-                    }
-                    is_silent |= was_silent(&end);
-                    drop(asked.swap_remove(at));
-                }
-            }
-        }
-        match asked.is_empty() {
-            true => Poll::Ready(is_silent.then_some(ReferencesOutcome::AllTimedOut)),
-            false => Poll::Pending,
-        }
-    })
-    .await
-}
-
-/// Whether there is somebody at that address.
-fn has_answered(end: &Result<(), Error>) -> bool {
-    let Err(error) = end else { return true };
-    let ErrorKind::Connect(fault) = error.kind() else { return false };
-    let by = |failure: &ConnectFailure| match failure {
-        ConnectFailure::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
-        _ => false,
-    };
-    fault.attempts().iter().any(|attempt| by(attempt.failure()))
-}
-
-fn was_silent(end: &Result<(), Error>) -> bool {
-    let kind = end.as_ref().err().map(Error::kind);
-    matches!(kind, Some(ErrorKind::Connect(fault)) if fault.timed_out())
 }

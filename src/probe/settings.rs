@@ -106,7 +106,7 @@ impl Probe {
         self
     }
 
-    /// A recipient to ask for in RCPT, behind those given before. All are asked for, whatever the
+    /// A recipient to ask for in RCPT, after those given before. All are asked for, whatever the
     /// reply to one of them.
     #[must_use]
     pub fn recipient<R>(mut self, recipient: R) -> Self
@@ -131,9 +131,9 @@ impl Probe {
     /// The last stage to take; RSET and QUIT follow where they can be said. By default
     /// [`Stage::Rcpt`], and with [`content`](Self::content) [`Stage::EndOfData`].
     ///
-    /// [`Stage::StartTls`] and [`Stage::Handshake`] stop behind the handshake, before EHLO is said
+    /// [`Stage::StartTls`] and [`Stage::Handshake`] stop after the handshake, before EHLO is said
     /// again. [`Stage::Data`] and [`Stage::Content`] stop where nothing but an end of the connection
-    /// keeps the server from taking a mail: it is closed without QUIT. The other stages behind the
+    /// keeps the server from taking a mail: it is closed without QUIT. The other stages after the
     /// end of data mean that one.
     #[must_use]
     pub const fn stop_after(mut self, stage: Stage) -> Self {

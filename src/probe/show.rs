@@ -61,7 +61,7 @@ struct Shown<'a> {
     colours: &'static Colours,
 }
 
-/// What is written before each kind of words, and behind all.
+/// What is written before each kind of words, and after all.
 struct Colours {
     good: &'static str,
     bad: &'static str,
@@ -216,7 +216,7 @@ const fn is_of_mailbox(stage: Stage) -> bool {
     matches!(stage, Stage::Mail | Stage::Rcpt)
 }
 
-/// The first line of a reply, and how many come behind it.
+/// The first line of a reply, and how many come after it.
 fn first_line(reply: &Reply) -> String {
     let line = Escaped::new(reply.wire_lines().next().unwrap_or_default()).to_string();
     match reply.line_count() {
@@ -225,7 +225,7 @@ fn first_line(reply: &Reply) -> String {
     }
 }
 
-/// Seconds with three digits behind the point.
+/// Seconds with three digits after the point.
 struct Seconds(Duration);
 
 impl fmt::Display for Seconds {
