@@ -170,6 +170,20 @@ impl Report {
         &self.quirks
     }
 
+    /// The rules that the server broke on the way, each with the line that broke it: quirks without
+    /// mere [notes](Quirk::is_note), and what ended the session. Nothing was done to look for them.
+    ///
+    /// ```
+    /// # fn print(report: &ehlo::Report) {
+    /// for broken in report.conformance() {
+    ///     println!("{}: {broken}", broken.rule());
+    /// }
+    /// # }
+    /// ```
+    pub fn conformance(&self) -> impl Iterator<Item = &QuirkReport> {
+        self.quirks.iter().filter(|report| !report.quirk.is_some_and(Quirk::is_note))
+    }
+
     /// What was said with the [`host`](Self::host), secrets masked; none where nobody was reached.
     #[must_use]
     pub const fn transcript(&self) -> Option<&Transcript> {
