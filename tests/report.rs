@@ -48,7 +48,7 @@ probe of 127.0.0.1:25
    0.000   0.000  EHLO             ok      250-mx.example.test (+7 lines)
    0.000   0.000  MAIL FROM        ok      MAIL FROM:<alice@example.org> BODY=8BITMIME: 250 2.1.0 sender ok
    0.000   0.000  RCPT TO          ok      RCPT TO:<bob@example.net>: 250 2.1.5 recipient ok
-   0.000   0.000  RSET             ok      250 2.0.0 reset
+   0.000   0.000  RSET             ok      250 2.0.0 ok
    0.000   0.000  QUIT             ok      221 2.0.0 bye
 
 offered in clear: PIPELINING, 8BITMIME, SIZE 10485760, SMTPUTF8, ENHANCEDSTATUSCODES, CHUNKING, STARTTLS
