@@ -28,7 +28,7 @@ const FAULTS: &[(&[&str], &str, &str)] = &[
     (&[], "S! 220-half\\x0d\\x0a\n-- stall", "greeting silence"),
     (&[], "S! HTTP/1.1 400 Bad Request\\x0d\\x0a\n-- close", "greeting not_smtp"),
     (&[], "S! SSH-2.0-OpenSSH_9.2p1\\x0d\\x0a\n-- close", "greeting not_smtp"),
-    (&[], "S! \\x15\\x03\\x01\\x00\\x02\\x02\\x28\n-- close", "greeting not_smtp"),
+    (&[], "S! \\x15\\x03\\x01\\x00\\x02\\x02\\x28\n-- close", "greeting implicit_tls_expected"),
     (&[], "S! +OK POP3 ready\\x0d\\x0a\n-- close", "greeting not_smtp"),
     (&[], "S! * OK IMAP4rev1 ready\\x0d\\x0a\n-- close", "greeting not_smtp"),
     (&[], "S: 421 4.3.2 Service shutting down\n-- close", "greeting server_busy"),
