@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    Connector, HeloPolicy, InClear, MailHosts, MxHost, Probe, Quirk, Report, Resolve, ResolveFault,
-    Resolving, RootCertificates, Security, Stage, StageOutcome, StageReport, Timeouts, TlsInfo,
-    Verb, Verdict,
+    Confidence, Connector, DiagnosisKind, FilteredBy, HeloPolicy, InClear, MailHosts, MxHost,
+    Probe, Quirk, Report, Resolve, ResolveFault, Resolving, RootCertificates, Security, Stage,
+    StageOutcome, StageReport, Timeouts, TlsInfo, Verb, Verdict,
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -119,6 +119,10 @@ fn failed(report: &Report, stage: Stage, expected: &str) {
     assert_eq!(report.verdict(), Verdict::Failed(stage), "{report}");
     assert!(report.diagnosis().is_some(), "{report}");
     assert!(!report.is_mail_left());
+}
+
+fn kind(report: &Report) -> &'static str {
+    report.diagnosis().unwrap().kind().name()
 }
 
 #[tokio::test]
@@ -275,6 +279,8 @@ async fn the_name_does_not_exist() {
     failed(&report, Stage::Resolve, &format!("!resolve {rest}"));
     let resolve = report.stage(Stage::Resolve).unwrap();
     assert_eq!(resolve.fault(), Some("nowhere.example does not exist"));
+    let diagnosis = report.diagnosis().unwrap();
+    assert_eq!((kind(&report), diagnosis.confidence()), ("host_unknown", Confidence::Certain));
 }
 
 /// What a server says or does not say before EHLO, and what the report says of it.
@@ -602,15 +608,25 @@ mod domains {
         let report = of(null, 25).run().await;
         failed(&report, Stage::Resolve, &format!("resolve {rest}"));
         assert_eq!(report.mail_hosts(), Some(&MailHosts::Null));
+        assert_eq!(kind(&report), "null_mx");
 
         let report = of(Names::new(), 25).run().await;
         failed(&report, Stage::Resolve, &format!("!resolve {rest}"));
-        assert_eq!(report.mail_hosts(), None);
+        assert_eq!((report.mail_hosts(), kind(&report)), (None, "host_unknown"));
 
         let neither = Names::new().mx("example.org", &[]);
         let report = of(neither, 25).run().await;
         failed(&report, Stage::Resolve, &format!("resolve !resolve {rest}"));
         assert_eq!(report.mail_hosts(), Some(&MailHosts::Implicit));
+
+        let gone = Names::new().mx("example.org", &[(10, "a.example"), (20, "b.example")]);
+        let report = of(gone.host("b.example", "127.0.0.2"), dead_port().await).run().await;
+        assert_eq!(report.verdict(), Verdict::Failed(Stage::Connect), "{report}");
+        let kind = report.diagnosis().unwrap().kind();
+        let DiagnosisKind::HostsUnreachable { domain, hosts, .. } = kind else {
+            panic!("{report}");
+        };
+        assert_eq!((&**domain, hosts.join(" ")), ("example.org", "a.example b.example".to_owned()));
     }
 
     #[tokio::test]
@@ -689,12 +705,13 @@ async fn others_tell_whose_silence_it_is() {
         failed(&report, Stage::Connect, "resolve !connect ?greeting ?ehlo");
         let connect = report.stage(Stage::Connect).unwrap();
         assert_eq!(connect.fault(), Some("no answer within 300ms"));
-        kinds.push(report.diagnosis().unwrap().clone());
+        let DiagnosisKind::PortFiltered { by, .. } = report.diagnosis().unwrap().kind() else {
+            panic!("{report}");
+        };
+        kinds.push(*by);
     }
-    // Nobody knows; this network; the server.
-    assert_ne!(kinds[0], kinds[1]);
-    assert_ne!(kinds[1], kinds[2]);
-    assert_eq!(kinds[2], kinds[3]);
+    let server_itself = FilteredBy::Server;
+    assert_eq!(kinds, [FilteredBy::Unknown, FilteredBy::ThisNetwork, server_itself, server_itself]);
     assert!(server.log().concat().is_empty(), "nothing was said to it");
 }
 

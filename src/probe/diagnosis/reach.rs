@@ -22,6 +22,10 @@ pub(super) fn of_lookup(evidence: &Evidence<'_>) -> Kind {
 
 /// What a name without an address says.
 pub(super) fn of_name(fault: &ResolveFault, evidence: &Evidence<'_>) -> (Kind, Confidence) {
+    // Whoever asks DNS himself knows, and need not be read.
+    if fault.is_no_such_name() && !matches!(evidence.mx, MxLookup::Hosts([_, _, ..])) {
+        return (Kind::HostUnknown { host: escaped(fault.host()) }, Confidence::Certain);
+    }
     let words = fault.to_string();
     of_name_in_words(fault.host(), &words, fault.timed_out(), evidence)
 }
