@@ -191,6 +191,11 @@ impl Error {
         self
     }
 
+    #[cfg(feature = "probe")]
+    pub(crate) const fn is_ours(&self) -> bool {
+        self.0.is_ours
+    }
+
     pub(crate) const fn awaiting(mut self, stage: Option<Stage>) -> Self {
         self.0.awaited = stage;
         self

@@ -2,8 +2,8 @@
 //! watch them.
 //!
 //! ```text
-//!         testing               servers for tests, which know nothing of the session
-//!            |
+//!     probe     testing         tests a server; and servers for tests
+//!          \     |
 //!           net                 sockets, TLS, the clock: tokio and rustls
 //!            |
 //!         protocol              the order: a session over bytes, no socket, no clock
@@ -90,6 +90,25 @@
 //! # }
 //! ```
 //!
+//! # What is wrong with this server?
+//!
+//! A `Probe` (feature `probe`) takes the steps one after the other, leaves no mail behind, and says
+//! at which one the server fails, why, and what to do about it.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use ehlo::{Probe, Stage};
+//!
+//! let report = Probe::new("mx.example.org")
+//!     .sender("alice@example.net")
+//!     .recipient("bob@example.org")
+//!     .stop_after(Stage::Rcpt)
+//!     .run()
+//!     .await;
+//! println!("{report}");
+//! # }
+//! ```
+//!
 //! # No runtime at all
 //!
 //! A [`Session`] takes octets and gives octets. Whoever holds the socket polls it and does what the
@@ -109,6 +128,9 @@
 //! | `proxy` | | reaches servers through SOCKS5 and HTTP proxies, and sends a PROXY header |
 //! | `x509` | | what is written in a server's certificates, in `TlsInfo` and in errors |
 //! | `idna` | | non-ASCII domains become A-labels; without it they are refused |
+//! | `probe` | | tests a server stage by stage: `Probe`, `Report`, `Diagnosis` |
+//! | `dns` | | `DnsResolver`, which asks DNS for MX, by hickory-resolver |
+//! | `serde` | | reports of the probe serialize |
 //! | `tracing` | | a span per session, an event per reply, no secret |
 //! | `testing` | | a mail server for the tests of those who use the crate: `ehlo::testing::Server`; turns on `tls`, `aws-lc-rs` and `scram` |
 
@@ -119,6 +141,8 @@ mod error;
 mod extension;
 #[cfg(feature = "net")]
 mod net;
+#[cfg(feature = "probe")]
+mod probe;
 mod protocol;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -137,11 +161,14 @@ pub use extension::{
 };
 #[cfg(feature = "x509")]
 pub use net::CertificateDetails;
+#[cfg(feature = "dns")]
+pub use net::DnsResolver;
 #[cfg(feature = "net")]
 pub use net::{
     Body, Client, ConnectAttempt, ConnectFailure, ConnectFault, Connector, Content, Conversation,
-    Deliveries, HeloPolicy, InClear, InvalidSecurity, InvalidUrl, Mail, Progress, ResolveFault,
-    Security, Sent, Source, Timeouts, Transaction, Transfer,
+    Deliveries, HeloPolicy, InClear, InvalidSecurity, InvalidUrl, Mail, MailHosts, MxHost,
+    Progress, Resolve, ResolveFault, Resolving, Security, Sent, Source, SystemResolver, Timeouts,
+    Transaction, Transfer,
 };
 #[cfg(feature = "tls")]
 pub use net::{
@@ -151,6 +178,11 @@ pub use net::{
 };
 #[cfg(feature = "proxy")]
 pub use net::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
+#[cfg(feature = "probe")]
+pub use probe::{
+    Confidence, Diagnosis, DiagnosisKind, FilteredBy, Probe, QuirkReport, Report, Skipped,
+    StageOutcome, StageReport, Verdict,
+};
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,
     Phase, Protection, Protocol, Recipient, Refusal, Session, SessionConfig, Stage, Step, Ticket,

@@ -6,12 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer, and those it must not name.
-const LAYERS: [(&str, &[&str]); 5] = [
-    ("wire", &["extension", "auth", "protocol", "net", "testing", "error"]),
-    ("extension", &["auth", "protocol", "net", "testing", "error"]),
-    ("auth", &["extension", "protocol", "net", "testing", "error"]),
-    ("protocol", &["net", "testing", "error"]),
-    ("net", &["testing"]),
+const LAYERS: [(&str, &[&str]); 7] = [
+    ("wire", &["extension", "auth", "protocol", "net", "probe", "testing", "error"]),
+    ("extension", &["auth", "protocol", "net", "probe", "testing", "error"]),
+    ("auth", &["extension", "protocol", "net", "probe", "testing", "error"]),
+    ("protocol", &["net", "probe", "testing", "error"]),
+    ("net", &["probe", "testing"]),
+    ("probe", &["testing"]),
+    ("testing", &["probe"]),
 ];
 
 /// What the sources of a layer must not mention, beside other layers.

@@ -1084,6 +1084,83 @@ mod blocking {
     }
 }
 
+mod probe {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_good_server_is_a_table_and_status_0() {
+        let (server, ca) = server().await;
+        let arguments = format!(
+            "--server {} --tls starttls --ca {} --user alice --from alice@example.test \
+             --to bob@example.test",
+            server.addr(),
+            ca.path()
+        );
+        let ran = run("probe", &arguments, "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+        for part in
+            ["AUTH             ok", "RCPT TO:<bob@example.test>: 250 ", "\nverdict: ok after "]
+        {
+            assert!(ran.out.contains(part), "{part}: {}", ran.out);
+        }
+        assert!(server.mails().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_status_2_and_told_to_machines() {
+        let (server, _ca) = server().await;
+        let arguments = format!("-s {} -t eve@example.test -o json", server.addr());
+        let ran = run("probe", &arguments, "").await;
+        assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
+        let json = ran.json();
+        // Nobody may send without a password.
+        assert_eq!((&json["verdict"], &json["failed_stage"]), (&json!("failed"), &json!("mail")));
+        assert_eq!(json["tls"]["verified"], false);
+        let ran =
+            run("probe", &format!("--server 127.0.0.1:{} --timeout 5", dead_port()), "").await;
+        assert_eq!(ran.status, 2);
+        assert!(ran.out.contains("verdict: failed at connect"), "{}", ran.out);
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_left_where_a_file_is_given() {
+        let (server, ca) = server().await;
+        let folder = Folder::with(&[("mail", MAIL)]);
+        let arguments = format!(
+            "--server {} --tls starttls --ca {} --user alice --to bob@example.test --data {}",
+            server.addr(),
+            ca.path(),
+            folder.path("mail")
+        );
+        let stopped = run("probe", &format!("{arguments} --quit-after DATA"), "").await;
+        assert_eq!((stopped.status, server.mails().len()), (0, 0), "{}", stopped.out);
+        let ran = run("probe", &arguments, "").await;
+        assert_eq!((ran.status, server.mails().len()), (0, 1), "{}", ran.out);
+    }
+
+    #[tokio::test]
+    async fn without_a_server_it_brings_its_own() {
+        let ran = run("probe", "--to bob@example.test --quit-after rcpt", "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+        assert!(ran.out.contains("TLS handshake    ok      TLS 1.3"), "{}", ran.out);
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_are_64() {
+        for arguments in [
+            "--domain a.test --server b.test",
+            "--quit-after lunch",
+            "--output picture",
+            "--to nobody",
+            "--data /nonexistent/mail",
+            "--server a.test:smtp",
+        ] {
+            let ran = run("probe", arguments, "").await;
+            assert_eq!((ran.status, ran.out.as_str()), (64, ""), "{arguments}: {}", ran.err);
+        }
+    }
+}
+
 #[test]
 fn each_can_be_read_in_one_sitting() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");

@@ -41,13 +41,13 @@ pub(crate) type Reached = (Connector, Option<(String, String)>, Option<Running>)
 pub(crate) struct Access {
     /// implicit, starttls, opportunistic or none [default: what the URL says, else starttls]
     #[arg(long, value_name = "MODE")]
-    tls: Option<Security>,
+    pub(crate) tls: Option<Security>,
     /// Trust the certificate authorities in this PEM file, and not the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Authenticate as this user; the password is taken from EHLO_PASSWORD
     #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Let AUTH send the password in clear, or to a server that is not verified
     #[arg(long)]
     allow_cleartext: bool,
@@ -56,7 +56,7 @@ pub(crate) struct Access {
     helo: Option<ClientName>,
     /// How long to wait at each step [default: the limits of RFC 5321, some minutes]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    timeout: Option<u32>,
+    pub(crate) timeout: Option<u32>,
 }
 
 impl Access {

@@ -1,4 +1,4 @@
-//! From a host's name to a TCP connection: every address is tried, and why each failed is kept; and
+//! From a host's addresses to a TCP connection: every one is tried, and why each failed is kept; and
 //! to a Unix socket. What is spoken over the connection is no concern of this file.
 
 use std::fmt;
@@ -10,37 +10,12 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
-use super::race::{interleave, race};
+use super::observe::Observer;
+use super::race::race;
 use crate::Escaped;
-
-/// The addresses of `host`, each once and in the order to try them (see [`interleave`]). An IP
-/// literal, in brackets or bare, stands for itself.
-///
-/// # Errors
-///
-/// When the resolver knows no address, fails, or does not answer within `limit`.
-pub(crate) async fn resolve(
-    host: &str,
-    port: u16,
-    limit: Duration,
-) -> Result<Vec<SocketAddr>, ResolveFault> {
-    if let Some(ip) = ip_literal(host) {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let fault = |reason| ResolveFault { host: host.to_owned(), reason };
-    let addresses = match timeout(limit, lookup_host((host, port))).await {
-        Err(_) => return Err(fault(ResolveReason::TimedOut(limit))),
-        Ok(Err(error)) => return Err(fault(ResolveReason::Failed(error))),
-        Ok(Ok(found)) => interleave(found),
-    };
-    if addresses.is_empty() {
-        return Err(fault(ResolveReason::NoAddress));
-    }
-    Ok(addresses)
-}
 
 /// A connection to one of `addresses`, tried in their order and beside each other as [`race`] has
 /// it, each within `limit`; and when the attempt began that made it. `TCP_NODELAY` is set: a flight
@@ -57,8 +32,9 @@ pub(crate) async fn connect(
     addresses: &[SocketAddr],
     sources: &[IpAddr],
     limit: Duration,
+    observer: &Observer,
 ) -> Result<(TcpStream, Instant), ConnectFault> {
-    race(addresses, limit, |address| attempt(address, sources)).await
+    race(addresses, limit, observer, |address| attempt(address, sources)).await
 }
 
 /// A connection to the Unix socket at `path`, within `limit`.
@@ -107,44 +83,6 @@ async fn attempt(address: SocketAddr, sources: &[IpAddr]) -> Result<TcpStream, C
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-/// The address that a host written as an IP address names.
-pub(crate) fn ip_literal(host: &str) -> Option<IpAddr> {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    bare.unwrap_or(host).parse().ok()
-}
-
-/// The addresses of a host could not be found.
-#[derive(Debug, thiserror::Error)]
-#[error("{} {reason}", Escaped::new(host.as_bytes()))]
-pub struct ResolveFault {
-    host: String,
-    reason: ResolveReason,
-}
-
-impl ResolveFault {
-    /// The name that was asked for.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Whether the resolver did not answer in time.
-    #[must_use]
-    pub const fn timed_out(&self) -> bool {
-        matches!(self.reason, ResolveReason::TimedOut(_))
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum ResolveReason {
-    #[error("could not be resolved: {0}")]
-    Failed(io::Error),
-    #[error("has no address")]
-    NoAddress,
-    #[error("could not be resolved within {0:?}")]
-    TimedOut(Duration),
 }
 
 /// No address of a server could be connected.
@@ -287,49 +225,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn c_159_literals_stand_for_themselves() {
-        for (host, address) in [
-            ("192.0.2.1", "192.0.2.1:25"),
-            ("[192.0.2.1]", "192.0.2.1:25"),
-            ("2001:db8::1", "[2001:db8::1]:25"),
-            ("[2001:db8::1]", "[2001:db8::1]:25"),
-        ] {
-            let found = resolve(host, 25, Duration::ZERO).await.unwrap();
-            assert_eq!(found, [address.parse().unwrap()], "{host}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_a_name_says_so() {
-        let fault = resolve("no\u{1b}[2J\0name", 25, LONG).await.unwrap_err();
-        let words = fault.to_string();
-        assert!(words.starts_with(r"no\x1b[2J\x00name could not be resolved: "), "{words}");
-        assert_eq!(fault.host(), "no\u{1b}[2J\0name");
-        assert!(!fault.timed_out());
-    }
-
-    #[test]
-    fn words_of_resolving() {
-        let words = |reason| {
-            let host = "mx.example".to_owned();
-            ResolveFault { host, reason }.to_string()
-        };
-        assert_eq!(words(ResolveReason::NoAddress), "mx.example has no address");
-        assert_eq!(
-            words(ResolveReason::TimedOut(Duration::from_secs(30))),
-            "mx.example could not be resolved within 30s"
-        );
-        assert_eq!(
-            words(ResolveReason::Failed(io::Error::other("broken"))),
-            "mx.example could not be resolved: broken"
-        );
-    }
-
-    #[tokio::test]
     async fn c_161_goes_on_to_the_address_that_listens() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
-        let (stream, _) = connect(&[closed_port().await, open], &[], LONG).await.unwrap();
+        let (stream, _) =
+            connect(&[closed_port().await, open], &[], LONG, &Observer::default()).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
         assert!(stream.nodelay().unwrap());
     }
@@ -337,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn keeps_the_failure_of_every_address() {
         let (one, two) = (closed_port().await, closed_port().await);
-        let fault = connect(&[one, two], &[], LONG).await.unwrap_err();
+        let fault = connect(&[one, two], &[], LONG, &Observer::default()).await.unwrap_err();
         let refused = io::Error::from_raw_os_error(REFUSED);
         assert_eq!(fault.to_string(), format!("no connection: {one}: {refused}; {two}: {refused}"));
         assert_eq!(fault.attempts().len(), 2);
@@ -348,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_address_is_no_connection() {
-        let fault = connect(&[], &[], LONG).await.unwrap_err();
+        let fault = connect(&[], &[], LONG, &Observer::default()).await.unwrap_err();
         assert_eq!(fault.to_string(), "no connection");
         assert!(fault.source().is_none());
     }
@@ -359,18 +259,18 @@ mod tests {
         let open = listener.local_addr().unwrap();
         let sources = ["::1".parse().unwrap(), "127.0.0.2".parse().unwrap()];
         if cfg!(target_os = "linux") {
-            let (stream, _) = connect(&[open], &sources, LONG).await.unwrap();
+            let (stream, _) = connect(&[open], &sources, LONG, &Observer::default()).await.unwrap();
             assert_eq!(stream.local_addr().unwrap().ip(), sources[1]);
         }
 
-        let fault = connect(&[open], &sources[..1], LONG).await.unwrap_err();
+        let fault = connect(&[open], &sources[..1], LONG, &Observer::default()).await.unwrap_err();
         assert_eq!(
             fault.to_string(),
             format!("no connection: {open}: no source address of this family was given")
         );
         // TEST-NET-1 is nobody's address, so nothing can be bound to it.
         let nobody = "192.0.2.1".parse().unwrap();
-        let fault = connect(&[open], &[nobody], LONG).await.unwrap_err();
+        let fault = connect(&[open], &[nobody], LONG, &Observer::default()).await.unwrap_err();
         let words = fault.to_string();
         assert!(
             words.starts_with(&format!("no connection: {open}: cannot connect from 192.0.2.1: ")),
@@ -389,16 +289,16 @@ mod tests {
         let deaf = (deaf.local_addr().unwrap(), deaf);
         let limit = Duration::from_millis(100);
         let mut queued = Vec::new();
-        while let Ok((stream, _)) = connect(&[deaf.0], &[], limit).await {
+        while let Ok((stream, _)) = connect(&[deaf.0], &[], limit, &Observer::default()).await {
             queued.push(stream);
             assert!(queued.len() < 100, "the queue has no end");
         }
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
-        assert!(connect(&[deaf.0, open], &[], limit).await.is_ok());
+        assert!(connect(&[deaf.0, open], &[], limit, &Observer::default()).await.is_ok());
 
-        let fault = connect(&[deaf.0], &[], limit).await.unwrap_err();
+        let fault = connect(&[deaf.0], &[], limit, &Observer::default()).await.unwrap_err();
         assert_eq!(fault.to_string(), format!("no connection: {}: no answer within 100ms", deaf.0));
         assert!(fault.timed_out());
     }

@@ -4,12 +4,14 @@
 use std::net::IpAddr;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 #[cfg(feature = "tls")]
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::ClientConfig;
 
+use super::observe::Observer;
 use super::policy::{Policy, Transfer};
 #[cfg(feature = "proxy")]
 use super::proxy::{Proxy, ProxyHeader};
@@ -18,7 +20,7 @@ use super::tls::{
     Anchor, ClientCertificate, Crypto, Pin, RevocationLists, RootCertificates, Sni, TlsFault,
     TlsOptions, TlsSetup, TlsVersion,
 };
-use super::{Security, Timeouts};
+use super::{Resolve, Security, SystemResolver, Timeouts};
 use crate::auth::Credentials;
 use crate::protocol::{Misuse, Protocol, SessionConfig};
 use crate::wire::{ClientName, InvalidValue, Limits, LineEndings, Reply, Secret, Strictness};
@@ -52,6 +54,7 @@ pub struct Connector {
     pub(super) client_name: Option<ClientName>,
     pub(super) helo: HeloPolicy,
     pub(super) credentials: Option<Credentials>,
+    pub(super) resolver: Arc<dyn Resolve>,
     pub(super) sources: Vec<IpAddr>,
     #[cfg(feature = "proxy")]
     pub(super) proxy: Option<Proxy>,
@@ -70,6 +73,7 @@ pub struct Connector {
     #[cfg(feature = "tls")]
     pub(super) tls_setup: Arc<OnceLock<TlsSetup>>,
     pub(super) invalid: Option<Misuse>,
+    pub(super) observer: Observer,
 }
 
 /// When HELO is said in place of EHLO. It offers no extension, so that it is never said where TLS
@@ -126,6 +130,7 @@ impl Connector {
             client_name: None,
             helo: HeloPolicy::default(),
             credentials: None,
+            resolver: Arc::new(SystemResolver),
             sources: Vec::new(),
             #[cfg(feature = "proxy")]
             proxy: None,
@@ -143,6 +148,7 @@ impl Connector {
             #[cfg(feature = "tls")]
             tls_setup: Arc::default(),
             invalid,
+            observer: Observer::default(),
         }
     }
 
@@ -239,6 +245,13 @@ impl Connector {
     #[must_use]
     pub const fn helo(mut self, policy: HeloPolicy) -> Self {
         self.helo = policy;
+        self
+    }
+
+    /// Looks up names with this; with the system's resolver by default.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.resolver = Arc::new(resolver);
         self
     }
 

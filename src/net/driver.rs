@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::Timeouts;
 use super::clock::Clock;
+use super::observe::Observer;
 use super::stream::Stream;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Event, Misuse, Phase, Session, Stage, Step, Ticket};
@@ -41,6 +42,7 @@ pub(crate) struct Driver {
     unwritable: Option<(io::Error, usize)>,
     /// The 421 with which the server ended the session: why whatever is tried later fails.
     farewell: Option<Reply>,
+    pub(crate) observer: Observer,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<super::secure::Secured>,
     #[cfg(feature = "tracing")]
@@ -91,6 +93,7 @@ impl Driver {
             broken: None,
             unwritable: None,
             farewell: None,
+            observer: Observer::default(),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -251,6 +254,7 @@ impl Driver {
                         _ => self.enter(self.session.answered_stage()),
                     }
                     self.trace(event);
+                    self.observer.heard(&self.session);
                     let reply = self.session.reply();
                     if let Some(reply) = reply.filter(|reply| reply.code().number() == 421) {
                         self.farewell = Some(reply.to_reply());
@@ -272,7 +276,7 @@ impl Driver {
                     return Poll::Ready(Err(error));
                 }
                 Ok(Step::Write(stage)) => {
-                    self.clock.start(stage, &self.timeouts);
+                    self.await_stage(stage);
                     // What was said before a command cannot answer it: read it first.
                     if self.poll_read(cx).is_ready() {
                         continue;
@@ -291,7 +295,7 @@ impl Driver {
                     return Poll::Ready(Ok(Arrival::Written));
                 }
                 Ok(Step::Read(stage)) => {
-                    self.clock.start(stage, &self.timeouts);
+                    self.await_stage(stage);
                     if !self.flushed(cx) || self.poll_read(cx).is_ready() {
                         continue;
                     }
@@ -301,6 +305,12 @@ impl Driver {
             ready!(self.clock.poll(cx));
             return Poll::Ready(Err(self.timed_out(stage)));
         }
+    }
+
+    /// The stage is waited for, from now on unless it was before.
+    fn await_stage(&mut self, stage: Stage) {
+        self.observer.begins(stage);
+        self.clock.start(stage, &self.timeouts);
     }
 
     /// Hands over what a TLS stream may still hold; whether the stream still stands.

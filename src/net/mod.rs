@@ -4,7 +4,9 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `security` | how a connection is to be protected: the choice |
-//! | `connect` | from a host's name to a TCP connection, from a path to a Unix socket |
+//! | `resolve` | from a name to the hosts that take its mail, and to addresses; who is asked |
+//! | `dns` | DNS as who is asked, with MX (feature `dns`) |
+//! | `connect` | from addresses to a TCP connection, from a path to a Unix socket |
 //! | `race` | Happy Eyeballs: the order of addresses, and the next beside a silent one |
 //! | `proxy/` | SOCKS5 and HTTP CONNECT, and the PROXY header |
 //! | `stream` | what carries the octets: TCP, any other stream, TLS over each |
@@ -12,6 +14,7 @@
 //! | `connector` | how to reach a server and speak with it: the settings |
 //! | `url` | the same from a URL |
 //! | `reach` | the steps from there to a client |
+//! | `observe` | who is told of each step |
 //! | `driver` | THE LOOP: does on a stream what a session says, within deadlines |
 //! | `clock` | the deadline that runs |
 //! | `secure` | the step from clear to TLS |
@@ -25,6 +28,7 @@
 //! | `transmit` | one mail, up to the last octet of its content |
 //! | `outbox` | mails on their way, and outcomes that nobody has taken yet |
 //! | `transaction` | a mail stage by stage |
+//! | `visit` | what a probe asks of a connector |
 //! | `watch` | what is told of a mail while it is on its way |
 //! | `timeouts` | how long each stage may take |
 
@@ -36,7 +40,10 @@ mod connect;
 mod connector;
 mod content;
 mod conversation;
+#[cfg(feature = "dns")]
+mod dns;
 mod driver;
+mod observe;
 mod outbox;
 mod policy;
 #[cfg(feature = "proxy")]
@@ -44,6 +51,7 @@ mod proxy;
 mod query;
 mod race;
 mod reach;
+mod resolve;
 #[cfg(feature = "tls")]
 mod secure;
 mod security;
@@ -54,19 +62,28 @@ mod tls;
 mod transaction;
 mod transmit;
 mod url;
+#[cfg(feature = "probe")]
+mod visit;
 mod watch;
 
 pub use batch::{Deliveries, Mail, Sent};
 pub use client::Client;
-pub use connect::{ConnectAttempt, ConnectFailure, ConnectFault, ResolveFault};
+pub use connect::{ConnectAttempt, ConnectFailure, ConnectFault};
 #[cfg(feature = "tls")]
 pub use connector::DangerousConnector;
 pub use connector::{Connector, HeloPolicy, InClear};
 pub use content::{Content, Source};
 pub use conversation::Conversation;
+#[cfg(feature = "dns")]
+pub use dns::DnsResolver;
+#[cfg(feature = "probe")]
+pub(crate) use observe::{Observe, Observer};
 pub use policy::Transfer;
 #[cfg(feature = "proxy")]
 pub use proxy::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
+#[cfg(feature = "probe")]
+pub(crate) use resolve::ip_literal;
+pub use resolve::{MailHosts, MxHost, Resolve, ResolveFault, Resolving, SystemResolver};
 pub use security::{InvalidSecurity, Security};
 pub use timeouts::Timeouts;
 #[cfg(feature = "x509")]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Timeout, sleep_until, timeout};
 
 use super::connect::{ConnectAttempt, ConnectFailure, ConnectFault};
+use super::observe::Observer;
 
 /// How long one address may be silent before the next is tried beside it (RFC 8305 §5).
 pub(super) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -39,13 +40,14 @@ pub(super) fn interleave(found: impl IntoIterator<Item = SocketAddr>) -> Vec<Soc
 /// Makes an attempt at each of `addresses`, in their order, and gives what the first success has
 /// made and when that attempt began. The next one begins when the one before fails, or
 /// [`ATTEMPT_DELAY`] after it began; each has `limit`. Those that still go on when one has
-/// succeeded are dropped.
+/// succeeded are dropped. The observer is told of each when it ends.
 ///
 /// # Errors
 /// None succeeded: every attempt, in the order begun.
 pub(super) async fn race<T, F>(
     addresses: &[SocketAddr],
     limit: Duration,
+    observer: &Observer,
     attempt: impl Fn(SocketAddr) -> F,
 ) -> Result<(T, Instant), ConnectFault>
 where
@@ -60,12 +62,12 @@ where
         let attempt = Box::pin(timeout(limit, attempt(address)));
         running.push(Runner { place, address, began, attempt });
         let more = !waiting.as_slice().is_empty();
-        if let Some(won) = step(&mut running, &mut failed, limit, more).await {
+        if let Some(won) = step(&mut running, &mut failed, limit, more, observer).await {
             return Ok(won);
         }
     }
     while !running.is_empty() {
-        if let Some(won) = step(&mut running, &mut failed, limit, false).await {
+        if let Some(won) = step(&mut running, &mut failed, limit, false, observer).await {
             return Ok(won);
         }
     }
@@ -89,6 +91,7 @@ async fn step<T, F>(
     failed: &mut Vec<(usize, ConnectAttempt)>,
     limit: Duration,
     more: bool,
+    observer: &Observer,
 ) -> Option<(T, Instant)>
 where
     F: Future<Output = Result<T, ConnectFailure>>,
@@ -104,11 +107,19 @@ where
                     at += 1;
                     continue;
                 }
-                Poll::Ready(Ok(Ok(made))) => return Poll::Ready(Some((made, runner.began))),
+                Poll::Ready(Ok(Ok(made))) => {
+                    let won = running.remove(at);
+                    observer.tried(won.address, won.began, None);
+                    for lost in running.drain(..) {
+                        observer.outrun(lost.address, lost.began);
+                    }
+                    return Poll::Ready(Some((made, won.began)));
+                }
                 Poll::Ready(Ok(Err(failure))) => failure,
                 Poll::Ready(Err(_)) => ConnectFailure::TimedOut(limit),
             };
-            let Runner { place, address, .. } = running.remove(at);
+            let Runner { place, address, began, .. } = running.remove(at);
+            observer.tried(address, began, Some(&failure));
             failed.push((place, ConnectAttempt::tcp(address, failure)));
             has_failed = true;
         }
@@ -199,7 +210,8 @@ mod tests {
                 }
                 Ok(host)
             };
-            let (host, began) = race(&self.addresses(), limit, attempt).await?;
+            let (host, began) =
+                race(&self.addresses(), limit, &Observer::default(), attempt).await?;
             Ok((host, (began - start).as_millis()))
         }
     }

@@ -1,7 +1,7 @@
 //! The steps from a name to a conversation or a client: connect, TLS, greeting, EHLO, STARTTLS,
 //! AUTH. How octets are carried is the driver's; what is lawful, the session's.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 #[cfg(feature = "proxy")]
@@ -9,13 +9,14 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
+use super::connect::connect;
 #[cfg(unix)]
 use super::connect::connect_unix;
-use super::connect::{connect, resolve};
 use super::connector::{Connector, HeloPolicy, InClear};
 use super::driver::{Arrival, Driver};
 #[cfg(feature = "proxy")]
 use super::proxy::Target;
+use super::resolve::resolve;
 #[cfg(feature = "tls")]
 use super::secure::Secured;
 use super::stream::{Plain, Stream};
@@ -34,15 +35,21 @@ impl Connector {
     /// # Errors
     /// A step failed: the error names its stage. Behind the greeting, QUIT has been said.
     pub async fn connect(&self) -> Result<Client, Error> {
-        let error = match self.introduce(self.reach().await?).await {
-            Ok(client) => return Ok(client),
+        Ok(self.client(self.converse(Stage::Auth).await?))
+    }
+
+    /// The steps of [`connect`](Self::connect) up to this one, which is not before the greeting.
+    /// What is said later belongs to the same call, until its end is told.
+    pub(crate) async fn converse(&self, until: Stage) -> Result<Conversation, Error> {
+        let error = match self.introduce(self.reach().await?, until).await {
+            Ok(smtp) => return Ok(smtp),
             Err(error) => error,
         };
         #[cfg(feature = "tls")]
         if let Some(fault) = self.left_to_clear(&error) {
             let mut smtp = self.reach().await?;
             smtp.in_clear = Some(InClear::HandshakeFailed(fault));
-            return self.introduce(smtp).await;
+            return self.introduce(smtp, until).await;
         }
         let closed_on_ehlo =
             error.stage() == Stage::Ehlo && matches!(error.kind(), ErrorKind::Closed(None));
@@ -50,7 +57,7 @@ impl Connector {
             return Err(error);
         }
         let with_helo = self.clone().helo(HeloPolicy::Always);
-        with_helo.introduce(with_helo.reach().await?).await
+        with_helo.introduce(with_helo.reach().await?, until).await
     }
 
     /// Why the handshake failed, where that is to lead to a connection in clear.
@@ -74,7 +81,8 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.introduce(self.reach_over(stream).await?).await
+        let smtp = self.introduce(self.reach_over(stream).await?, Stage::Auth).await?;
+        Ok(self.client(smtp))
     }
 
     /// Connects and reads the greeting, for a caller who goes on command by command.
@@ -109,23 +117,39 @@ impl Connector {
     async fn reach(&self) -> Result<Conversation, Error> {
         leak::search_shown(self);
         let began = Instant::now();
-        let failed =
-            |stage, kind: ErrorKind| Error::new(stage, kind).with_peer(&self.host, began.elapsed());
-        if let Some(misuse) = self.invalid.clone() {
-            return Err(failed(Stage::Connect, misuse.into()));
-        }
-        let port = self.tcp_port().map_err(|misuse| failed(Stage::Connect, misuse.into()))?;
-        let whole = self.timeouts.whole().unwrap_or(Duration::MAX);
-        let stream = match timeout(whole, self.stream_to(port)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err((stage, kind))) => return Err(failed(stage, kind)),
-            Err(_) => return Err(failed(Stage::Connect, ErrorKind::Timeout(whole))),
-        };
+        let port = self.checked_port(began)?;
+        let stream = self.in_time(began, self.stream_to(port)).await?;
         self.greet(stream, began).await
     }
 
+    /// What can be known to be wrong before anything is done, and the port.
+    pub(super) fn checked_port(&self, began: Instant) -> Result<Option<u16>, Error> {
+        let checked = self.invalid.clone().map_or(Ok(()), Err).and_then(|()| self.tcp_port());
+        checked.map_err(|misuse| self.failed(began, Stage::Connect, misuse.into()))
+    }
+
+    /// Takes a step before there is a session, within the time of the whole call.
+    pub(super) async fn in_time<T>(
+        &self,
+        began: Instant,
+        step: impl Future<Output = Result<T, (Stage, ErrorKind)>>,
+    ) -> Result<T, Error> {
+        let whole = self.timeouts.whole().unwrap_or(Duration::MAX);
+        match timeout(whole, step).await {
+            Ok(Ok(made)) => Ok(made),
+            Ok(Err((stage, kind))) => Err(self.failed(began, stage, kind)),
+            Err(_) => Err(self.failed(began, Stage::Connect, ErrorKind::Timeout(whole))),
+        }
+    }
+
+    pub(super) fn failed(&self, began: Instant, stage: Stage, kind: ErrorKind) -> Error {
+        let error = Error::new(stage, kind).with_peer(&self.host, began.elapsed());
+        self.observer.failed(&error);
+        error
+    }
+
     /// The port to connect to; a Unix socket has none.
-    fn tcp_port(&self) -> Result<Option<u16>, Misuse> {
+    pub(super) fn tcp_port(&self) -> Result<Option<u16>, Misuse> {
         let misuse = |words: &str| Err(Misuse::Setting(words.to_owned()));
         #[cfg(unix)]
         if self.socket.is_some() {
@@ -152,8 +176,8 @@ impl Connector {
     }
 
     /// The way to the server: through a proxy, to a Unix socket, or to one of its addresses.
-    async fn stream_to(&self, port: Option<u16>) -> Result<Stream, (Stage, ErrorKind)> {
-        let (limit, whole) = (self.timeouts.connect(), self.timeouts.whole());
+    pub(super) async fn stream_to(&self, port: Option<u16>) -> Result<Stream, (Stage, ErrorKind)> {
+        let limit = self.timeouts.connect();
         let unreachable = |fault| (Stage::Connect, ErrorKind::Connect(fault));
         #[cfg(feature = "proxy")]
         if let Some(stream) = self.stream_through_proxy(port).await {
@@ -161,15 +185,24 @@ impl Connector {
         }
         #[cfg(unix)]
         if let Some(path) = &self.socket {
+            self.observer.begins(Stage::Connect);
             return connect_unix(path, limit).await.map(Stream::given).map_err(unreachable);
         }
-        let port = port.unwrap_or_default();
-        let patience = self.timeouts.resolve().min(whole.unwrap_or(Duration::MAX));
-        let addresses = resolve(&self.host, port, patience)
+        let addresses = self.addresses(port.unwrap_or_default()).await?;
+        self.observer.begins(Stage::Connect);
+        let connected = connect(&addresses, &self.sources, limit, &self.observer).await;
+        let (stream, _) = connected.map_err(unreachable)?;
+        Ok(Stream::Plain(Plain::Tcp(stream)))
+    }
+
+    pub(super) async fn addresses(&self, port: u16) -> Result<Vec<SocketAddr>, (Stage, ErrorKind)> {
+        self.observer.begins(Stage::Resolve);
+        let patience = self.timeouts.resolve().min(self.timeouts.whole().unwrap_or(Duration::MAX));
+        let addresses = resolve(&*self.resolver, &self.host, port, patience)
             .await
             .map_err(|fault| (Stage::Resolve, ErrorKind::Resolve(fault)))?;
-        let (stream, _) = connect(&addresses, &self.sources, limit).await.map_err(unreachable)?;
-        Ok(Stream::Plain(Plain::Tcp(stream)))
+        self.observer.resolved(&addresses);
+        Ok(addresses)
     }
 
     /// None where there is no proxy.
@@ -180,9 +213,12 @@ impl Connector {
             let words = "a Unix socket is not reached through a proxy".to_owned();
             return Some(Err(Misuse::Setting(words).into()));
         };
+        self.observer.begins(Stage::Connect);
         let checked = proxy.check().and_then(|at| Ok((at, Target::new(&self.host, port)?)));
         let dialled = match checked {
-            Ok((at, target)) => proxy.dial(at, &target, &self.sources, &self.timeouts).await,
+            Ok((at, target)) => {
+                proxy.dial(at, &target, &*self.resolver, &self.sources, &self.timeouts).await
+            }
             Err(misuse) => return Some(Err(misuse.into())),
         };
         // Given: the ends of the connection to the proxy are nothing to tell the server.
@@ -229,27 +265,12 @@ impl Connector {
     }
 
     /// TLS where it comes first, and the greeting.
-    async fn greet(
-        &self,
-        #[cfg_attr(not(feature = "proxy"), expect(unused_mut, reason = "nothing goes first"))]
-        mut stream: Stream,
-        began: Instant,
-    ) -> Result<Conversation, Error> {
-        #[cfg(feature = "proxy")]
-        if let Err(kind) = self.announce(&mut stream).await {
-            return Err(Error::new(Stage::Connect, kind).with_peer(&self.host, began.elapsed()));
-        }
-        let mut config = self.session.clone().protocol(self.protocol);
-        if self.security.requires_tls() {
-            config = config.require_tls();
-        }
+    async fn greet(&self, stream: Stream, began: Instant) -> Result<Conversation, Error> {
         let client_name = self.client_name.clone().unwrap_or_else(|| {
             let local = stream.local_ip();
             ClientName::from(local.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)))
         });
-        let peer = self.host.clone();
-        let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
-        driver.begin_introduction(began);
+        let mut driver = self.drive(stream, began).await?;
         match self.greeting(&mut driver).await {
             Ok(greeting) => Ok(Conversation {
                 driver,
@@ -262,11 +283,39 @@ impl Connector {
         }
     }
 
-    async fn greeting(&self, driver: &mut Driver) -> Result<Reply, Error> {
+    /// A session over this stream, before anything was said.
+    pub(super) async fn drive(
+        &self,
+        #[cfg_attr(not(feature = "proxy"), expect(unused_mut, reason = "nothing goes first"))]
+        mut stream: Stream,
+        began: Instant,
+    ) -> Result<Driver, Error> {
+        #[cfg(feature = "proxy")]
+        if let Err(kind) = self.announce(&mut stream).await {
+            return Err(self.failed(began, Stage::Connect, kind));
+        }
+        let mut config = self.session.clone().protocol(self.protocol);
+        if self.security.requires_tls() {
+            config = config.require_tls();
+        }
+        let peer = self.host.clone();
+        let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
+        driver.observer = self.observer.clone();
+        driver.begin_introduction(began);
+        Ok(driver)
+    }
+
+    /// TLS, where it comes first.
+    pub(super) async fn protect(&self, driver: &mut Driver) -> Result<(), Error> {
         self.set_up_tls(driver)?;
         if self.security == Security::Implicit {
             driver.secure().await?;
         }
+        Ok(())
+    }
+
+    async fn greeting(&self, driver: &mut Driver) -> Result<Reply, Error> {
+        self.protect(driver).await?;
         let arrival = driver.next().await?;
         let greeting = driver.session.reply().map(|reply| reply.to_reply());
         let (Arrival::Event(Event::Greeting), Some(greeting)) = (arrival, greeting) else {
@@ -278,26 +327,35 @@ impl Connector {
         Ok(greeting)
     }
 
-    /// EHLO, STARTTLS, AUTH.
-    async fn introduce(&self, mut smtp: Conversation) -> Result<Client, Error> {
-        match self.make_ready(&mut smtp).await {
-            Ok(()) => {
-                smtp.driver.end_introduction();
-                Ok(Client::new(smtp, self.policy))
-            }
+    /// EHLO, STARTTLS, AUTH; none that comes behind the last one wanted.
+    async fn introduce(&self, mut smtp: Conversation, until: Stage) -> Result<Conversation, Error> {
+        match self.make_ready(&mut smtp, until).await {
+            Ok(()) => Ok(smtp),
             Err(error) => Err(leave(smtp.driver, error).await),
         }
     }
 
-    async fn make_ready(&self, smtp: &mut Conversation) -> Result<(), Error> {
-        self.hello(smtp).await?;
-        if matches!(self.security, Security::StartTls | Security::Opportunistic) {
+    async fn make_ready(&self, smtp: &mut Conversation, until: Stage) -> Result<(), Error> {
+        if until >= Stage::Ehlo {
+            self.hello(smtp).await?;
+        }
+        let may_secure = matches!(self.security, Security::StartTls | Security::Opportunistic);
+        if until >= Stage::StartTls && may_secure {
             self.start_tls(smtp).await?;
+            if smtp.phase() == Phase::Hello && until > Stage::StartTls {
+                self.hello(smtp).await?;
+            }
         }
-        if let Some(credentials) = &self.credentials {
-            smtp.authenticate(credentials).await?;
+        match &self.credentials {
+            Some(credentials) if until >= Stage::Auth => {
+                smtp.authenticate(credentials).await.map(drop)
+            }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn client(&self, smtp: Conversation) -> Client {
+        Client::new(for_the_caller(smtp), self.policy)
     }
 
     async fn hello(&self, smtp: &mut Conversation) -> Result<(), Error> {
@@ -358,9 +416,8 @@ impl Connector {
                 return Err(smtp.driver.refused(Stage::StartTls));
             }
             smtp.in_clear = Some(InClear::Refused(reply));
-            return Ok(());
         }
-        self.hello(smtp).await
+        Ok(())
     }
 
     #[cfg(feature = "tls")]
@@ -424,7 +481,8 @@ const fn for_the_caller(mut smtp: Conversation) -> Conversation {
 }
 
 /// Leaves a session that cannot be used, in good order where that is still possible.
-async fn leave(mut driver: Driver, error: Error) -> Error {
+pub(super) async fn leave(mut driver: Driver, error: Error) -> Error {
+    driver.observer.failed(&error);
     if driver.session.allows(Verb::Quit).is_ok() {
         // What QUIT is answered with changes nothing.
         let _ = driver.quit().await;

@@ -28,6 +28,7 @@ impl Driver {
     /// Runs the handshake, on connect or after STARTTLS. Dropped midway or failed, it leaves the
     /// session closed: nothing may be said in clear after it.
     pub(crate) async fn secure(&mut self) -> Result<(), Error> {
+        self.observer.begins(Stage::Handshake);
         let limit = self.limit(Stage::Handshake);
         let Some(secured) = &mut self.tls else {
             let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
@@ -38,6 +39,7 @@ impl Driver {
         let fault = match timeout(limit, handshake).await {
             Ok(Ok(done)) => {
                 // What would have done without a good certificate is not trusted for one.
+                self.observer.secured(&done);
                 let verified = *check == Check::Required && done.is_verified();
                 *info = Some(done);
                 let protection =

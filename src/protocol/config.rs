@@ -83,6 +83,11 @@ impl SessionConfig {
         self
     }
 
+    #[cfg(feature = "probe")]
+    pub(crate) const fn keeps_transcript(&self) -> bool {
+        self.transcript > 0
+    }
+
     /// Lets BDAT go out before its recipients are answered (over SMTP, where the server offers
     /// PIPELINING): a mail then costs no round trip of its own.
     ///

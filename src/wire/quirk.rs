@@ -186,6 +186,33 @@ impl Quirk {
         )
     }
 
+    /// The rule that it breaks, or of a note that which it comes near.
+    ///
+    /// ```
+    /// assert_eq!(ehlo::Quirk::BareLf.rule(), "RFC 5321 §2.3.8");
+    /// ```
+    #[must_use]
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::BareLf | Self::BareCr | Self::CrCrLf => "RFC 5321 §2.3.8",
+            Self::MixedCodes => "RFC 5321 §4.2.1",
+            Self::EmptyKeyword => "RFC 5321 §4.1.1.1",
+            Self::OddGoAhead => "RFC 5321 §4.3.2",
+            Self::LongLine => "RFC 5321 §4.5.3.1.5",
+            Self::UnknownCode => "RFC 5321 §4.2.3",
+            Self::EnhancedClash => "RFC 2034 §4",
+            Self::BadSize => "RFC 1870 §3",
+            Self::OddAuthSuccess => "RFC 4954 §4",
+            Self::TabSeparator
+            | Self::BlankLine
+            | Self::MissingCode
+            | Self::OddCode
+            | Self::PixFixup
+            | Self::Nul
+            | Self::NonAscii => "RFC 5321 §4.2",
+        }
+    }
+
     const fn bit(self) -> u32 {
         1 << self as u32
     }

@@ -25,9 +25,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::Resolve;
 use super::Timeouts;
-use super::connect::{connect, resolve};
+use super::connect::connect;
 use super::connector::split_port;
+use super::observe::Observer;
+use super::resolve::resolve;
 use super::url::{InvalidUrl, Url};
 use crate::protocol::Misuse;
 use crate::wire::{Escaped, Secret, leak};
@@ -136,16 +139,18 @@ impl Proxy {
         &self,
         port: u16,
         target: &Target,
+        resolver: &dyn Resolve,
         sources: &[IpAddr],
         timeouts: &Timeouts,
     ) -> Result<TcpStream, ProxyFault> {
-        let addresses = resolve(&self.host, port, timeouts.resolve())
+        let addresses = resolve(resolver, &self.host, port, timeouts.resolve())
             .await
             .map_err(|why| self.fault(target, ProxyStep::Resolve, ProxyReason::Resolve(why)))?;
         let limit = timeouts.connect();
-        let (mut stream, began) = connect(&addresses, sources, limit)
-            .await
-            .map_err(|why| self.fault(target, ProxyStep::Connect, ProxyReason::Connect(why)))?;
+        let (mut stream, began) =
+            connect(&addresses, sources, limit, &Observer::default())
+                .await
+                .map_err(|why| self.fault(target, ProxyStep::Connect, ProxyReason::Connect(why)))?;
         self.converse(&mut stream, target, began, limit).await?;
         Ok(stream)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::net::connect::ip_literal;
+use crate::net::resolve::ip_literal;
 use crate::protocol::Misuse;
 use crate::wire::Escaped;
 

@@ -1,6 +1,7 @@
 //! Dialogues with proxies that behave, and with those that do not, octet by octet.
 
 use super::*;
+use crate::net::SystemResolver;
 
 use tokio::io::duplex;
 use tokio::net::TcpListener;
@@ -278,7 +279,10 @@ async fn t19_the_deadline_for_connecting_covers_the_dialogue() {
     ] {
         let (port, served) = silent(says).await;
         let proxy: Proxy = format!("{scheme}://127.0.0.1:{port}").parse().unwrap();
-        let fault = proxy.dial(port, &target("mx.example"), &[], &timeouts).await.unwrap_err();
+        let fault = proxy
+            .dial(port, &target("mx.example"), &SystemResolver, &[], &timeouts)
+            .await
+            .unwrap_err();
         assert_eq!(
             fault.to_string(),
             format!("the proxy {proxy} {words}: it was not done within 100ms")
@@ -310,7 +314,7 @@ async fn a_proxy_that_is_not_there_is_named() {
     served.abort();
     let _ = served.await;
     let proxy = Proxy::socks5(format!("127.0.0.1:{port}"));
-    let fault = proxy.dial(port, &target("mx"), &[], &timeouts).await.unwrap_err();
+    let fault = proxy.dial(port, &target("mx"), &SystemResolver, &[], &timeouts).await.unwrap_err();
     assert_eq!(fault.step(), ProxyStep::Connect);
     let begin = format!("the proxy {proxy} cannot be reached: no connection: 127.0.0.1:{port}: ");
     assert!(fault.to_string().starts_with(&begin), "{fault}");
@@ -319,7 +323,7 @@ async fn a_proxy_that_is_not_there_is_named() {
     let proxy = Proxy::socks5("no proxy\0");
     assert!(proxy.check().is_err());
     let proxy = Proxy::http("no-such-host.invalid:3128");
-    let fault = proxy.dial(3128, &target("mx"), &[], &timeouts).await.unwrap_err();
+    let fault = proxy.dial(3128, &target("mx"), &SystemResolver, &[], &timeouts).await.unwrap_err();
     assert_eq!(fault.step(), ProxyStep::Resolve);
 }
 

@@ -136,7 +136,7 @@ pub(super) fn provider(named: Option<Crypto>) -> Result<Arc<CryptoProvider>, Inv
 ///
 /// When the text is neither.
 pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, InvalidTlsOptions> {
-    if let Some(ip) = crate::net::connect::ip_literal(host) {
+    if let Some(ip) = crate::net::resolve::ip_literal(host) {
         return Ok(ServerName::from(ip));
     }
     // A final dot says that the name is whole; certificates and SNI never have it.

@@ -451,6 +451,7 @@ fn futures_are_send() {
     let mut stream = Stream::given(duplex(1).0);
     assert_send(&stream.start_tls(&setup));
     let limit = Duration::from_secs(1);
-    assert_send(&crate::net::connect::resolve(NAME, 25, limit));
-    assert_send(&crate::net::connect::connect(&[], &[], limit));
+    assert_send(&crate::net::resolve::resolve(&crate::net::SystemResolver, NAME, 25, limit));
+    let observer = crate::net::observe::Observer::default();
+    assert_send(&crate::net::connect::connect(&[], &[], limit, &observer));
 }

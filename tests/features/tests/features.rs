@@ -79,6 +79,31 @@ mod without_cryptography {
     }
 }
 
+/// Without TLS there is a probe in clear; what has none says so in its report.
+#[cfg(all(feature = "probe", not(feature = "tls")))]
+#[tokio::test]
+async fn t7_a_probe_is_in_clear_or_told() {
+    use ehlo::{Connector, Probe, Stage, Verdict};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            for reply in ["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "221 bye\r\n"] {
+                let _ = stream.write_all(reply.as_bytes()).await;
+                while stream.read_u8().await.unwrap_or(b'\n') != b'\n' {}
+            }
+        }
+    });
+    let report = Probe::new(address.clone()).run().await;
+    assert_eq!(report.verdict(), Verdict::Ok, "{report}");
+    let report = Probe::with(Connector::new(address)).run().await;
+    assert_eq!(report.verdict(), Verdict::Failed(Stage::Handshake), "{report}");
+    let words = report.error().unwrap().to_string();
+    assert_eq!(words, "TLS is not compiled in: enable feature tls");
+}
+
 #[cfg(feature = "ring")]
 mod with_cryptography {
     use std::sync::Arc;

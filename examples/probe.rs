@@ -1,0 +1,143 @@
+//! What is wrong with this server? Each step with its time and replies, the verdict, the likely cause
+//! and what to do about it. No mail is left with the server unless `--data` gives one.
+//!
+//! ```sh
+//! cargo run --example probe -- --server mx.example.org --from a@example.net --to b@example.org
+//! cargo run --example probe --features dns -- --domain example.org --to b@example.org
+//! cargo run --example probe -- --server mail.example.org:587 --tls starttls --user alice --output json
+//! ```
+
+mod common;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use ehlo::{Connector, ForwardPath, Probe, Report, ReversePath, Security, Stage, Timeouts};
+
+use common::{Access, USAGE, arguments, fail, is_usage};
+
+/// Test a mail server stage by stage.
+///
+/// Without `--tls` it is reached as relays reach it: on port 25, with STARTTLS where it is offered,
+/// whatever the certificate; with `--user` as a client submits, on port 587 with verified TLS.
+#[derive(Parser)]
+#[command(after_help = "\
+Exit status: 0 nothing failed, 2 something did, 64 bad arguments.
+
+With feature `dns` --domain asks for MX; without it the host of the domain's own name is tried.")]
+struct Arguments {
+    /// Test the hosts of this domain, in their order, until one answers
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "server")]
+    domain: Option<String>,
+    /// Test this server, or this URL [default: an embedded one]
+    #[arg(long, short, value_name = "HOST[:PORT]")]
+    server: Option<String>,
+    /// The sender in MAIL; '' is the null path [default: the null path]
+    #[arg(long, short, value_name = "MAILBOX")]
+    from: Option<ReversePath>,
+    /// A recipient to ask for in RCPT; may be repeated
+    #[arg(long, short, value_name = "MAILBOX")]
+    to: Vec<ForwardPath>,
+    /// Send this file as a mail to the recipients that are accepted
+    #[arg(long, short, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// The last step to take: resolve, connect, handshake, greeting, ehlo, starttls, auth, mail,
+    /// rcpt, data, content or end_of_data [default: rcpt, with --data end_of_data]
+    #[arg(long, short, value_name = "STAGE", value_parser = stage)]
+    quit_after: Option<Stage>,
+    /// A server that is known to be up, to connect to where the tested one is silent: it tells whose
+    /// silence it is; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]")]
+    reference: Vec<String>,
+    /// What to print
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+    #[command(flatten)]
+    access: Access,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A table, in colours on a terminal
+    Text,
+    /// One object
+    Json,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    run(arguments()).await.unwrap_or_else(|status| status)
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode, ExitCode> {
+    let server = arguments.domain.as_deref().or(arguments.server.as_deref());
+    // The embedded server lives as long as this.
+    let (connector, _, _server) = arguments.access.reach(server).await?;
+    let probe = probe(&arguments, connector).map_err(|why| fail(USAGE, why))?;
+    let report = probe.run().await;
+    if let Some(error) = report.error().filter(|error| is_usage(error)) {
+        return Err(fail(USAGE, error));
+    }
+    print(&report, arguments.output);
+    Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(NOT_OK) })
+}
+
+fn probe(arguments: &Arguments, mut connector: Connector) -> Result<Probe, String> {
+    let access = &arguments.access;
+    let is_plain = arguments.server.as_deref().is_some_and(|server| !common::is_url(server));
+    if access.tls.is_none() && access.user.is_none() && (is_plain || arguments.domain.is_some()) {
+        connector = connector.security(Security::Opportunistic);
+    }
+    if access.timeout.is_none() {
+        connector = connector.timeouts(Timeouts::probe());
+    }
+    #[cfg(feature = "dns")]
+    if arguments.domain.is_some() {
+        let resolver = ehlo::DnsResolver::of_the_system().map_err(|why| why.to_string())?;
+        connector = connector.resolver(resolver);
+    }
+    let mut probe = Probe::with(connector).references(arguments.reference.iter().cloned());
+    if arguments.domain.is_some() {
+        probe = probe.by_mx();
+    }
+    if let Some(sender) = &arguments.from {
+        probe = probe.sender(sender.clone());
+    }
+    for recipient in &arguments.to {
+        probe = probe.recipient(recipient.clone());
+    }
+    if let Some(file) = &arguments.data {
+        let content = std::fs::read(file);
+        probe = probe.content(content.map_err(|why| format!("{}: {why}", file.display()))?);
+    }
+    Ok(match arguments.quit_after {
+        Some(stage) => probe.stop_after(stage),
+        None => probe,
+    })
+}
+
+fn print(report: &Report, output: Output) {
+    match output {
+        Output::Text if std::io::stdout().is_terminal() => print!("{}", report.in_colour()),
+        Output::Text => print!("{report}"),
+        Output::Json => match serde_json::to_string_pretty(report) {
+            Ok(json) => println!("{json}"),
+            Err(_) => unreachable!("a report has nothing that JSON has not"),
+        },
+    }
+}
+
+/// A stage by its name, in any case, with `-` or `_`.
+fn stage(name: &str) -> Result<Stage, String> {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let known = Stage::ALL.iter().copied().find(|stage| stage.name() == name);
+    known.ok_or_else(|| {
+        let names: Vec<_> = Stage::ALL.iter().map(|stage| stage.name()).collect();
+        format!("a stage is one of {}", names.join(", "))
+    })
+}
+
+/// Something failed.
+const NOT_OK: u8 = 2;

@@ -1,0 +1,159 @@
+//! What a probe asks of a connector beside connecting: to be looked at, to stop on the way, to go to
+//! one host of many. The steps themselves are those of `reach`.
+
+use std::time::Duration;
+
+use super::connector::{Connector, split_port};
+use super::observe::Observer;
+use super::resolve::mail_hosts;
+use super::{Client, Conversation, MailHosts, Security};
+use crate::error::{Error, ErrorKind};
+use crate::protocol::{Misuse, Protocol, Stage};
+use tokio::time::Instant;
+
+impl Connector {
+    /// The same connector, looked at by this observer.
+    pub(crate) fn observed(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// The same connector with a transcript in any case: of so many octets where none was asked for.
+    pub(crate) fn with_transcript(self, octets: usize) -> Self {
+        if self.session.keeps_transcript() { self } else { self.transcript(octets) }
+    }
+
+    /// The same settings for another host, which is no `host:port`.
+    pub(crate) fn at_host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self.forget_tls()
+    }
+
+    /// The same settings for another server, whose port is this one's where it names none.
+    pub(crate) fn at_server(mut self, server: &str) -> Self {
+        match split_port(server) {
+            Ok((host, port)) => {
+                self.port = port.or_else(|| self.tcp_port().ok().flatten());
+                self.at_host(host)
+            }
+            Err(misuse) => {
+                self.invalid = Some(misuse);
+                self
+            }
+        }
+    }
+
+    /// The same connector with what is left of the time for the whole, if that began then.
+    pub(crate) fn with_time_left(mut self, began: Instant) -> Self {
+        let whole = self.timeouts.whole();
+        let left = whole.map(|whole| whole.saturating_sub(began.elapsed()));
+        self.timeouts = self.timeouts.with_whole(left);
+        self
+    }
+
+    /// The same connector without a limit for the whole.
+    pub(crate) const fn without_limit(mut self) -> Self {
+        self.timeouts = self.timeouts.with_whole(None);
+        self
+    }
+
+    /// The server's name or address, without its port.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The server as it was given: its host, with the port where there was one.
+    pub(crate) fn shown(&self) -> String {
+        let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
+        match self.host.contains(':') && !self.host.starts_with('[') && !port.is_empty() {
+            true => format!("[{}]{port}", self.host),
+            false => format!("{}{port}", self.host),
+        }
+    }
+
+    /// The port that is connected to.
+    pub(crate) fn dialled_port(&self) -> Option<u16> {
+        self.tcp_port().ok().flatten()
+    }
+
+    /// How the connection is to be protected.
+    pub(crate) const fn chosen_security(&self) -> Security {
+        self.security
+    }
+
+    pub(crate) const fn has_credentials(&self) -> bool {
+        self.credentials.is_some()
+    }
+
+    /// The hosts that take mail for the server's name.
+    pub(crate) async fn mail_hosts(&self) -> Result<MailHosts, Error> {
+        let began = Instant::now();
+        self.checked_port(began)?;
+        if !self.is_direct() || self.protocol == Protocol::Lmtp {
+            let words = "MX leads to no proxy, no Unix socket and no LMTP".to_owned();
+            return Err(self.failed(began, Stage::Resolve, Misuse::Setting(words).into()));
+        }
+        self.observer.begins(Stage::Resolve);
+        let patience = self.timeouts.resolve().min(self.timeouts.whole().unwrap_or(Duration::MAX));
+        match mail_hosts(&*self.resolver, &self.host, patience).await {
+            Ok(hosts) => {
+                self.observer.resolved(&[]);
+                Ok(hosts)
+            }
+            Err(fault) => Err(self.failed(began, Stage::Resolve, ErrorKind::Resolve(fault))),
+        }
+    }
+
+    /// The steps up to this one, which is before the greeting; nothing comes of them.
+    pub(crate) async fn touch(&self, until: Stage) -> Result<(), Error> {
+        let began = Instant::now();
+        let port = self.checked_port(began)?;
+        if until == Stage::Resolve {
+            return match port.filter(|_| self.is_direct()) {
+                Some(port) => self.in_time(began, self.addresses(port)).await.map(drop),
+                None => Ok(()),
+            };
+        }
+        let stream = self.in_time(began, self.stream_to(port)).await?;
+        let mut driver = self.drive(stream, began).await?;
+        if until > Stage::Connect
+            && let Err(error) = self.protect(&mut driver).await
+        {
+            return Err(super::reach::leave(driver, error).await);
+        }
+        driver.shut_down().await;
+        Ok(())
+    }
+
+    /// A client over a conversation of this connector, whose calls all belong to the one that began
+    /// with connecting: one limit holds for them together.
+    pub(crate) fn in_one_call(&self, smtp: Conversation) -> Client {
+        Client::new(smtp, self.policy)
+    }
+
+    /// Whether the server's name is looked up here: it is neither a path nor the proxy's affair.
+    pub(crate) fn is_direct(&self) -> bool {
+        #[cfg(feature = "proxy")]
+        if self.proxy.is_some() {
+            return false;
+        }
+        #[cfg(unix)]
+        if self.socket.is_some() {
+            return false;
+        }
+        true
+    }
+
+    /// TLS is set up anew for another name.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(clippy::missing_const_for_fn, unused_mut, reason = "TLS")
+    )]
+    fn forget_tls(mut self) -> Self {
+        #[cfg(feature = "tls")]
+        {
+            self.tls_setup = std::sync::Arc::default();
+        }
+        self
+    }
+}

@@ -1,0 +1,139 @@
+//! Faults of servers, each put into a script, and the diagnosis that a probe makes of it: whole runs,
+//! where `tests/diagnosis.rs` has the replies alone.
+#![cfg(all(feature = "probe", feature = "testing"))]
+#![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
+
+use std::time::Duration;
+
+use ehlo::testing::Server;
+use ehlo::{Connector, Probe, Security, Timeouts, Verdict};
+
+/// The conversation so far, in front of each fault.
+const OPEN: &str = "S: 220 mx.example.net\nC: EHLO c.example\n";
+const READY: &str = "S: 220 mx.example.net\nC: EHLO c.example\nS: 250 mx.example.net\n";
+const SECURE: &str = "S: 220 mx.example.net\nC: EHLO c.example\nS: 250-mx.example.net\n\
+                      S: 250 STARTTLS\nC: STARTTLS\n";
+const MAIL: &str = "C: MAIL FROM:<alice@example.org>\n";
+const RCPT: &str = "C: MAIL FROM:<alice@example.org>\nS: 250 ok\nC: RCPT TO:<bob@example.net>\n";
+const DATA: &str = "C: MAIL FROM:<alice@example.org>\nS: 250 ok\nC: RCPT TO:<bob@example.net>\n\
+                    S: 250 ok\nC: DATA\n";
+const END: &str = "C: MAIL FROM:<alice@example.org>\nS: 250 ok\nC: RCPT TO:<bob@example.net>\n\
+                   S: 250 ok\nC: DATA\nS: 354 go\nC: <content 25>\nC: .\n";
+
+/// What goes before, the fault, and the stage and kind of the diagnosis.
+const FAULTS: &[(&[&str], &str, &str)] = &[
+    (&[], "-- close", "greeting closed_before_greeting"),
+    (&[], "-- reset", "greeting closed_before_greeting"),
+    (&[], "-- stall", "greeting silent_port"),
+    (&[], "S! 220-half\\x0d\\x0a\n-- stall", "greeting silence"),
+    (&[], "S! HTTP/1.1 400 Bad Request\\x0d\\x0a\n-- close", "greeting not_smtp"),
+    (&[], "S! SSH-2.0-OpenSSH_9.2p1\\x0d\\x0a\n-- close", "greeting not_smtp"),
+    (&[], "S! \\x15\\x03\\x01\\x00\\x02\\x02\\x28\n-- close", "greeting implicit_tls_expected"),
+    (&[], "S! +OK POP3 ready\\x0d\\x0a\n-- close", "greeting not_smtp"),
+    (&[], "S! * OK IMAP4rev1 ready\\x0d\\x0a\n-- close", "greeting not_smtp"),
+    (&[], "S: 421 4.3.2 Service shutting down\n-- close", "greeting server_busy"),
+    (
+        &[],
+        "S: 421 4.7.0 mx.example.net Error: too many connections from 192.0.2.1\n-- close",
+        "greeting too_many_connections",
+    ),
+    (&[], "S: 521 mx.example.net does not accept mail", "greeting no_mail_service"),
+    (
+        &[],
+        "S: 521 5.7.1 Service unavailable; client [192.0.2.1] blocked using zen.spamhaus.org",
+        "greeting listed",
+    ),
+    (&[], "S: 250 hello\n-- close", "greeting protocol_violation"),
+    (
+        &[OPEN],
+        "S: 504 5.5.2 <c.example>: Helo command rejected: need fully-qualified hostname",
+        "ehlo client_name_refused",
+    ),
+    (&[OPEN], "S: 550 5.7.1 Fix reverse DNS for 192.0.2.1", "ehlo no_reverse_dns"),
+    (&[OPEN], "-- close", "ehlo closed_midway"),
+    (&[SECURE], "S: 454 4.7.0 TLS not available due to local problem", "starttls starttls_refused"),
+    (&[SECURE], "S: 220 go\n-- close", "handshake tls_closed"),
+    (&[SECURE], "S: 220 go\nS: 250 what is this?\n-- close", "starttls protocol_violation"),
+    (
+        &[SECURE],
+        "S: 220 go\n-- wait 100\nS: 500 what is this?\n-- close",
+        "handshake tls_not_spoken",
+    ),
+    (&[SECURE], "S: 220 go\n-- stall", "handshake tls_timed_out"),
+    (&[SECURE], "S: 220 go\n-- TLS\n-- close", "handshake certificate_untrusted"),
+    (&[READY, MAIL], "S: 530 5.7.0 Authentication required", "mail authentication_required"),
+    (
+        &[READY, MAIL],
+        "S: 450 4.1.8 <alice@example.org>: Sender address rejected: Domain not found",
+        "mail sender_domain_unknown",
+    ),
+    (&[READY, MAIL], "S: 452 4.3.1 Insufficient system storage", "mail storage_full"),
+    (&[READY, MAIL], "S: 354 go on\n-- close", "mail protocol_violation"),
+    (&[READY, RCPT], "S: 554 5.7.1 <bob@example.net>: Relay access denied", "rcpt relay_denied"),
+    (
+        &[READY, RCPT],
+        "S: 550 5.1.1 <bob@example.net>: Recipient address rejected: User unknown",
+        "rcpt unknown_recipient",
+    ),
+    (
+        &[READY, RCPT],
+        "S: 450 4.2.0 <bob@example.net>: Recipient address rejected: Greylisted, try again in 300 \
+         seconds",
+        "rcpt greylisted",
+    ),
+    (&[READY, RCPT], "S: 452 4.2.2 The recipient's inbox is full", "rcpt mailbox_full"),
+    (&[READY, RCPT], "-- stall", "rcpt silence"),
+    (&[READY, RCPT], "-- close", "rcpt closed_midway"),
+    (&[READY, DATA], "S: 451 4.3.0 queue file write error", "data server_trouble"),
+    (
+        &[READY, END],
+        "S: 552 5.3.4 Message size exceeds fixed limit",
+        "end_of_data message_too_large",
+    ),
+    (
+        &[READY, END],
+        "S: 554 5.7.1 Message rejected as spam by Content Filtering.",
+        "end_of_data spam_refused",
+    ),
+    (&[READY, END], "S: 550 5.7.1 virus Eicar-Test-Signature found", "end_of_data virus_found"),
+    (
+        &[READY, END],
+        "S: 550-5.7.26 Unauthenticated email from example.org is not accepted due to\n\
+         S: 550 5.7.26 domain's DMARC policy.",
+        "end_of_data dmarc_failed",
+    ),
+    (&[READY, END], "-- close", "end_of_data closed_midway"),
+];
+
+#[tokio::test]
+async fn what_was_put_in_is_what_is_diagnosed() {
+    let mut wrong = Vec::new();
+    for (before, fault, expected) in FAULTS {
+        let is_secure = before.contains(&SECURE);
+        let is_over = ["-- close", "-- reset", "-- stall"].iter().any(|end| fault.ends_with(end));
+        let farewell = match before.contains(&RCPT) {
+            _ if is_over => "",
+            true => "\nC: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye",
+            false => "\nC: QUIT\nS: 221 bye",
+        };
+        let script = format!("{}{fault}{farewell}", before.concat());
+        let server = Server::script(script.parse().unwrap()).start().await.unwrap();
+        let connector = Connector::new("127.0.0.1")
+            .port(server.port())
+            .client_name("c.example")
+            .timeouts(Timeouts::all(Duration::from_millis(400)))
+            .security(if is_secure { Security::StartTls } else { Security::None });
+        let probe = Probe::with(connector).sender("alice@example.org").recipient("bob@example.net");
+        let report = probe.content("Subject: probe\r\n\r\nhello\r\n").run().await;
+        let Verdict::Failed(stage) = report.verdict() else { panic!("{script}: {report}") };
+        let diagnosis = report.diagnosis().unwrap();
+        let told = format!("{} {}", stage.name(), diagnosis.kind().name());
+        if told != *expected {
+            wrong.push(format!("{expected}, but: {told}\n{script}\n{report}"));
+        }
+        assert!(!diagnosis.cause().is_empty() && !diagnosis.advice().is_empty(), "{report}");
+        assert!(!report.is_mail_left() && server.mails().is_empty());
+    }
+    assert!(FAULTS.len() >= 30);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
