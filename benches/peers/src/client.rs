@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -86,9 +86,17 @@ impl EhloMail {
     }
 }
 
-async fn connected(port: u16, with: fn(ehlo::Connector) -> ehlo::Connector) -> ehlo::Client {
-    let connector = ehlo::Connector::new("127.0.0.1").port(port).security(ehlo::Security::None);
-    with(connector).connect().await.unwrap()
+/// Over the one connector that a program has for a server.
+async fn connected(
+    port: u16,
+    shared: &OnceLock<ehlo::Connector>,
+    with: fn(ehlo::Connector) -> ehlo::Connector,
+) -> ehlo::Client {
+    let make = || {
+        let connector = ehlo::Connector::new("127.0.0.1").port(port);
+        with(connector.security(ehlo::Security::None))
+    };
+    shared.get_or_init(make).connect().await.unwrap()
 }
 
 async fn deliver(client: &mut ehlo::Client, mail: &EhloMail) {
@@ -112,7 +120,8 @@ impl Client for Ehlo {
     }
 
     async fn connect(port: u16, _: bool) -> Self {
-        Self(connected(port, |connector| connector).await)
+        static CONNECTOR: OnceLock<ehlo::Connector> = OnceLock::new();
+        Self(connected(port, &CONNECTOR, |connector| connector).await)
     }
 
     async fn send(&mut self, mail: &EhloMail) {
@@ -130,7 +139,8 @@ impl Client for EhloData {
     async fn connect(port: u16, _: bool) -> Self {
         let ahead =
             |connector: ehlo::Connector| connector.transfer(ehlo::Transfer::Data).run_ahead();
-        Self(connected(port, ahead).await)
+        static CONNECTOR: OnceLock<ehlo::Connector> = OnceLock::new();
+        Self(connected(port, &CONNECTOR, ahead).await)
     }
 
     async fn send(&mut self, mail: &EhloMail) {
@@ -152,7 +162,8 @@ impl Client for EhloBdat {
     async fn connect(port: u16, _: bool) -> Self {
         let ahead =
             |connector: ehlo::Connector| connector.transfer(ehlo::Transfer::Bdat).run_ahead();
-        Self(connected(port, ahead).await)
+        static CONNECTOR: OnceLock<ehlo::Connector> = OnceLock::new();
+        Self(connected(port, &CONNECTOR, ahead).await)
     }
 
     async fn send(&mut self, mail: &EhloMail) {
@@ -181,9 +192,12 @@ impl Client for EhloTls {
     }
 
     async fn connect(port: u16, _: bool) -> Self {
-        let connector = ehlo::Connector::new("localhost").port(port);
-        let connector = connector.security(ehlo::Security::Implicit).client_config(tls_config());
-        Self(connector.connect().await.unwrap())
+        static CONNECTOR: OnceLock<ehlo::Connector> = OnceLock::new();
+        let make = || {
+            let connector = ehlo::Connector::new("localhost").port(port);
+            connector.security(ehlo::Security::Implicit).client_config(tls_config())
+        };
+        Self(CONNECTOR.get_or_init(make).connect().await.unwrap())
     }
 
     async fn send(&mut self, mail: &EhloMail) {
@@ -396,7 +410,7 @@ impl Client for BareTls {
 pub(crate) fn tls_config() -> Arc<tokio_rustls::rustls::ClientConfig> {
     use tokio_rustls::rustls::{ClientConfig, crypto::ring::default_provider};
 
-    static CONFIG: std::sync::OnceLock<Arc<ClientConfig>> = std::sync::OnceLock::new();
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let make = || {
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()

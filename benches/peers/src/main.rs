@@ -3,9 +3,13 @@
 
 mod client;
 mod count;
+mod growth;
 mod job;
+mod measure;
 mod micro;
+mod plot;
 mod sink;
+mod table;
 
 #[global_allocator]
 static COUNTING: count::Counting = count::Counting;
@@ -24,6 +28,8 @@ fn main() {
             job::send_file(number(times), path, port.parse().expect("a port"));
         }
         ["micro", row, who, times] => micro::run(row, who, number(times)),
+        ["table", ref parts @ ..] => table::print(parts),
+        ["growth", folder] => growth::print(std::path::Path::new(folder)),
         _ => panic!("see benches/README.md"),
     }
 }

@@ -43,7 +43,16 @@ pub(crate) const ROWS: &[Row] = &[
         name: "single",
         what: "parse a single-line reply, in a burst",
         units: BURST,
-        who: &["ehlo", "ehlo-owned", "smtp-proto", "lettre", "async-smtp", "io-smtp", "bound"],
+        who: &[
+            "ehlo",
+            "ehlo-enhanced",
+            "ehlo-owned",
+            "smtp-proto",
+            "lettre",
+            "async-smtp",
+            "io-smtp",
+            "bound",
+        ],
         targets: &[("ehlo", 300.0), ("ehlo-owned", 480.0)],
     },
     Row {
@@ -197,8 +206,8 @@ fn task(row: &str, who: &str) -> Option<Task> {
 fn single(who: &str) -> Option<Task> {
     let burst = SINGLE.repeat(BURST);
     Some(match who {
-        "ehlo" | "ehlo-owned" => {
-            let is_owned = who == "ehlo-owned";
+        "ehlo" | "ehlo-enhanced" | "ehlo-owned" => {
+            let (is_owned, is_enhanced) = (who == "ehlo-owned", who == "ehlo-enhanced");
             let mut buffer = ehlo_buffer();
             Box::new(move || {
                 buffer.extend(black_box(burst.as_bytes()));
@@ -206,8 +215,10 @@ fn single(who: &str) -> Option<Task> {
                     let reply = buffer.reply().unwrap();
                     if is_owned {
                         black_box(reply.to_reply());
-                    } else {
+                    } else if is_enhanced {
                         black_box((reply.code(), reply.enhanced()));
+                    } else {
+                        black_box(reply.code());
                     }
                     buffer.consume();
                 }
