@@ -174,7 +174,7 @@ async fn idle<C: Client>(job: &Job, nodelay: bool) {
             client.send(&mail).await;
         }
         let held = held as isize + count::held() as isize - before as isize;
-        println!("heap-behind-a-mail {}", held / job.times as isize);
+        println!("heap-after-a-mail {}", held / job.times as isize);
     }
 }
 
