@@ -353,6 +353,7 @@ impl Deliveries<'_> {
 /// What nobody has fetched waits with the client, as that of any call that was dropped.
 impl Drop for Deliveries<'_> {
     fn drop(&mut self) {
+        self.client.conversation.driver.session.rest();
         for place in self.row.drain(..) {
             if let Place::Known(sent) = place {
                 self.client.outbox.keep(sent.delivery);

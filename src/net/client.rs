@@ -106,7 +106,8 @@ pub struct Client {
 }
 
 impl Client {
-    pub(super) fn new(conversation: Conversation, policy: Policy) -> Self {
+    pub(super) fn new(mut conversation: Conversation, policy: Policy) -> Self {
+        conversation.driver.session.rest();
         Self { conversation, policy, outbox: Outbox::default() }
     }
 
@@ -367,6 +368,9 @@ impl Client {
     pub(super) fn concluded(&mut self, ended: Result<(), Error>) -> Result<Delivery, Error> {
         let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
         let is_decided = outbox.is_oldest_decided();
+        if ended.is_ok() {
+            driver.session.rest();
+        }
         match ended.or_else(|error| if is_decided { Ok(()) } else { Err(error) }) {
             Ok(()) => outbox.conclude_oldest(&driver.session).ok_or_else(|| driver.closed()),
             Err(error) => {

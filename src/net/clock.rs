@@ -135,13 +135,23 @@ impl Clock {
     }
 
     /// Ready at the deadline.
+    ///
+    /// The timer is set back only for a deadline that comes before what it is set to; where it goes
+    /// off too early it is set again. Deadlines move on with every reply, and setting the timer
+    /// each time costs more than the reply does.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = self.deadline;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if sleep.deadline() != deadline {
+        if deadline < sleep.deadline() {
             sleep.as_mut().reset(deadline);
         }
-        sleep.as_mut().poll(cx)
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(deadline);
+        }
+        Poll::Pending
     }
 }
 

@@ -16,9 +16,11 @@ use super::policy::{Policy, Transfer};
 #[cfg(feature = "proxy")]
 use super::proxy::{Proxy, ProxyHeader};
 #[cfg(feature = "tls")]
+use super::secure::Prepared;
+#[cfg(feature = "tls")]
 use super::tls::{
     Anchor, ClientCertificate, Crypto, Pin, RevocationLists, RootCertificates, Sni, TlsFault,
-    TlsOptions, TlsSetup, TlsVersion,
+    TlsOptions, TlsVersion,
 };
 use super::{Resolve, Security, SystemResolver, Timeouts};
 use crate::auth::Credentials;
@@ -60,7 +62,8 @@ pub struct Connector {
     pub(super) proxy: Option<Proxy>,
     #[cfg(feature = "proxy")]
     pub(super) proxy_header: Option<ProxyHeader>,
-    pub(super) timeouts: Timeouts,
+    /// Shared by all connections: most are idle, and each would have its own copy.
+    pub(super) timeouts: Arc<Timeouts>,
     pub(super) session: SessionConfig,
     pub(super) policy: Policy,
     #[cfg(feature = "tls")]
@@ -69,9 +72,9 @@ pub struct Connector {
     pub(super) tls_name: Option<String>,
     #[cfg(feature = "tls")]
     pub(super) retry_in_clear: bool,
-    /// Made ready at the first connection, and shared by all that follow.
+    /// Prepared at the first connection, and shared by all that follow.
     #[cfg(feature = "tls")]
-    pub(super) tls_setup: Arc<OnceLock<TlsSetup>>,
+    pub(super) tls_setup: Arc<OnceLock<Arc<Prepared>>>,
     pub(super) invalid: Option<Misuse>,
     pub(super) observer: Observer,
 }
@@ -136,7 +139,7 @@ impl Connector {
             proxy: None,
             #[cfg(feature = "proxy")]
             proxy_header: None,
-            timeouts: Timeouts::default(),
+            timeouts: Arc::default(),
             session: SessionConfig::default(),
             policy: Policy::default(),
             #[cfg(feature = "tls")]
@@ -288,8 +291,8 @@ impl Connector {
 
     /// How long each stage may take; the limits of RFC 5321 §4.5.3.2 by default.
     #[must_use]
-    pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = Arc::new(timeouts);
         self
     }
 

@@ -35,7 +35,7 @@ pub struct Conversation {
     pub(super) driver: Driver,
     pub(super) greeting: Reply,
     pub(super) client_name: ClientName,
-    pub(super) in_clear: Option<InClear>,
+    pub(super) in_clear: Option<Box<InClear>>,
     /// The server's name and port, as they were asked for.
     pub(super) server: Option<(String, u16)>,
 }
@@ -261,8 +261,8 @@ impl Conversation {
 
     /// Why an opportunistic connection stayed in clear.
     #[must_use]
-    pub const fn in_clear(&self) -> Option<&InClear> {
-        self.in_clear.as_ref()
+    pub fn in_clear(&self) -> Option<&InClear> {
+        self.in_clear.as_deref()
     }
 
     /// The server, by the name or address it was reached by.

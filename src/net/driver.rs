@@ -3,12 +3,14 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 #[cfg(feature = "tls")]
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::Timeouts;
@@ -26,11 +28,14 @@ const LOOKS: usize = 16;
 /// Slices for one vectored write: a flight of commands takes one, content a few more.
 const SLICES: usize = 64;
 
+/// Octets of one read: the replies to a whole flight, unless they are long.
+const READ: usize = 4 * 1024;
+
 /// A session, the stream it goes over, and the clock.
 pub(crate) struct Driver {
     pub(crate) session: Session,
     pub(crate) stream: Stream,
-    timeouts: Timeouts,
+    timeouts: Arc<Timeouts>,
     /// The server's name, or the address it was reached by.
     peer: String,
     clock: Clock,
@@ -41,7 +46,7 @@ pub(crate) struct Driver {
     /// How the stream failed that takes nothing more, and how often it will still be looked at.
     unwritable: Option<(io::Error, usize)>,
     /// The 421 with which the server ended the session: why whatever is tried later fails.
-    farewell: Option<Reply>,
+    farewell: Option<Box<Reply>>,
     pub(crate) observer: Observer,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<super::secure::Secured>,
@@ -80,7 +85,12 @@ enum Until {
 }
 
 impl Driver {
-    pub(crate) fn new(session: Session, stream: Stream, timeouts: Timeouts, peer: String) -> Self {
+    pub(crate) fn new(
+        session: Session,
+        stream: Stream,
+        timeouts: Arc<Timeouts>,
+        peer: String,
+    ) -> Self {
         Self {
             #[cfg(feature = "tracing")]
             span: tracing::info_span!("smtp", peer = %peer),
@@ -257,7 +267,7 @@ impl Driver {
                     self.observer.heard(&self.session);
                     let reply = self.session.reply();
                     if let Some(reply) = reply.filter(|reply| reply.code().number() == 421) {
-                        self.farewell = Some(reply.to_reply());
+                        self.farewell = Some(Box::new(reply.to_reply()));
                     }
                     if event == Event::Closing {
                         return Poll::Ready(Err(self.closed()));
@@ -326,11 +336,15 @@ impl Driver {
     }
 
     /// Reads once; ready where the session has something new to look at.
+    ///
+    /// Off the stack: a session that read for itself would hold on to room for the next read for as
+    /// long as it is idle, which is most of the time. Replies are short, so that a copy costs less.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let read = pin!(self.stream.read_buf(self.session.space()));
-        match ready!(read.poll(cx)) {
-            Ok(0) => self.session.end_of_input(),
-            Ok(_) => {}
+        let mut octets = [const { MaybeUninit::uninit() }; READ];
+        let mut octets = ReadBuf::uninit(&mut octets);
+        match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut octets)) {
+            Ok(()) if octets.filled().is_empty() => self.session.end_of_input(),
+            Ok(()) => self.session.receive(octets.filled()),
             Err(error) => self.broke(error),
         }
         Poll::Ready(())
@@ -441,7 +455,7 @@ impl Driver {
 
     pub(crate) fn error(&self, stage: Stage, kind: impl Into<ErrorKind>) -> Error {
         let kind = match kind.into() {
-            ErrorKind::Closed(None) => ErrorKind::Closed(self.farewell.clone()),
+            ErrorKind::Closed(None) => ErrorKind::Closed(self.farewell.as_deref().cloned()),
             kind => kind,
         };
         let is_ours = matches!(kind, ErrorKind::Closed(None)) && !self.session.is_input_ended();

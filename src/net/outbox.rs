@@ -46,8 +46,17 @@ impl Outbox {
         }
     }
 
-    /// Something was said: to one of them, whose it is by its ticket.
+    /// Something was said: to one of them, whose it is by its ticket, or to all.
     pub(super) fn note(&mut self, session: &Session, event: Event) {
+        if let Event::Reply(ticket) | Event::GoAhead(ticket) = event {
+            let begun = |mail: &Mail| mail.dispatch.first().is_some_and(|first| first <= ticket);
+            // Replies come in order: nearly always the oldest is meant.
+            let behind = self.mails.iter().skip(1).take_while(|mail| begun(mail)).count();
+            if let Some(mail) = self.mails.get_mut(behind) {
+                mail.dispatch.note(session, event);
+            }
+            return;
+        }
         for mail in &mut self.mails {
             mail.dispatch.note(session, event);
         }
@@ -65,12 +74,16 @@ impl Outbox {
 
     /// What became of the oldest, of which nothing more will be known.
     pub(super) fn conclude_oldest(&mut self, session: &Session) -> Option<Delivery> {
-        self.mails.pop_front().and_then(|mail| mail.conclude(session))
+        let oldest = self.mails.pop_front();
+        self.rest();
+        oldest.and_then(|mail| mail.conclude(session))
     }
 
     /// The same for the newest.
     pub(super) fn conclude_newest(&mut self, session: &Session) -> Option<Delivery> {
-        self.mails.pop_back().and_then(|mail| mail.conclude(session))
+        let newest = self.mails.pop_back();
+        self.rest();
+        newest.and_then(|mail| mail.conclude(session))
     }
 
     /// Nothing more will be known of any: keeps what is.
@@ -89,6 +102,14 @@ impl Outbox {
     /// Forgets the mail that was begun last.
     pub(super) fn forget_newest(&mut self) {
         self.mails.pop_back();
+        self.rest();
+    }
+
+    /// Nothing may come for hours: room for mails is given back.
+    fn rest(&mut self) {
+        if self.mails.is_empty() {
+            self.mails = VecDeque::new();
+        }
     }
 
     /// What was kept last.

@@ -2,6 +2,7 @@
 //! AUTH. How octets are carried is the driver's; what is lawful, the session's.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "proxy")]
@@ -18,10 +19,10 @@ use super::driver::{Arrival, Driver};
 use super::proxy::Target;
 use super::resolve::resolve;
 #[cfg(feature = "tls")]
-use super::secure::Secured;
+use super::secure::{Prepared, Secured};
 use super::stream::{Plain, Stream};
 #[cfg(feature = "tls")]
-use super::tls::{Check, TlsFault, TlsSetup, server_name};
+use super::tls::{Check, TlsFault};
 use super::{Client, Conversation, Security};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Extension, StartTls};
@@ -48,7 +49,7 @@ impl Connector {
         #[cfg(feature = "tls")]
         if let Some(fault) = self.left_to_clear(&error) {
             let mut smtp = self.reach().await?;
-            smtp.in_clear = Some(InClear::HandshakeFailed(fault));
+            smtp.in_clear = Some(Box::new(InClear::HandshakeFailed(fault)));
             return self.introduce(smtp, until).await;
         }
         let closed_on_ehlo =
@@ -299,7 +300,8 @@ impl Connector {
             config = config.require_tls();
         }
         let peer = self.host.clone();
-        let mut driver = Driver::new(Session::new(config), stream, self.timeouts, peer);
+        let timeouts = Arc::clone(&self.timeouts);
+        let mut driver = Driver::new(Session::new(config), stream, timeouts, peer);
         driver.observer = self.observer.clone();
         driver.begin_introduction(began);
         Ok(driver)
@@ -406,7 +408,7 @@ impl Connector {
                 let kind = ErrorKind::Unsupported { keyword, needs };
                 return Err(smtp.driver.error(Stage::StartTls, kind));
             }
-            smtp.in_clear = Some(InClear::NotOffered);
+            smtp.in_clear = Some(Box::new(InClear::NotOffered));
             return Ok(());
         }
         let reply = smtp.say(&Command::start_tls()).await?;
@@ -415,7 +417,7 @@ impl Connector {
             if required || smtp.phase() == Phase::Closed {
                 return Err(smtp.driver.refused(Stage::StartTls));
             }
-            smtp.in_clear = Some(InClear::Refused(reply));
+            smtp.in_clear = Some(Box::new(InClear::Refused(reply)));
         }
         Ok(())
     }
@@ -435,15 +437,12 @@ impl Connector {
             _ => Check::Required,
         };
         let made = match self.tls_setup.get() {
-            Some(setup) => Ok(setup.clone()),
-            None => server_name(name).and_then(|name| TlsSetup::new(&self.tls, check, &name)),
+            Some(prepared) => Ok(Arc::clone(prepared)),
+            None => Prepared::new(&self.tls, check, name)
+                .map(|prepared| Arc::clone(self.tls_setup.get_or_init(|| Arc::new(prepared)))),
         };
-        let setup = made.map(|setup| {
-            let keep = setup.is_possible();
-            if keep { self.tls_setup.get_or_init(|| setup).clone() } else { setup }
-        });
-        match setup {
-            Ok(setup) => driver.tls = Some(Secured::new(setup, check)),
+        match made {
+            Ok(prepared) => driver.tls = Some(Secured::new(prepared)),
             // In clear nobody asked for TLS: whoever says STARTTLS later is told then.
             Err(_) if self.security == Security::None => {}
             Err(invalid) => {

@@ -1,6 +1,7 @@
 //! What a probe asks of a connector beside connecting: to be looked at, to stop on the way, to go to
 //! one host of many. The steps themselves are those of `reach`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::connector::{Connector, split_port};
@@ -47,13 +48,13 @@ impl Connector {
     pub(crate) fn with_time_left(mut self, began: Instant) -> Self {
         let whole = self.timeouts.whole();
         let left = whole.map(|whole| whole.saturating_sub(began.elapsed()));
-        self.timeouts = self.timeouts.with_whole(left);
+        self.timeouts = Arc::new(self.timeouts.with_whole(left));
         self
     }
 
     /// The same connector without a limit for the whole.
-    pub(crate) const fn without_limit(mut self) -> Self {
-        self.timeouts = self.timeouts.with_whole(None);
+    pub(crate) fn without_limit(mut self) -> Self {
+        self.timeouts = Arc::new(self.timeouts.with_whole(None));
         self
     }
 
@@ -152,7 +153,7 @@ impl Connector {
     fn forget_tls(mut self) -> Self {
         #[cfg(feature = "tls")]
         {
-            self.tls_setup = std::sync::Arc::default();
+            self.tls_setup = Arc::default();
         }
         self
     }

@@ -3,7 +3,7 @@
 
 use super::delivery::Addressee;
 use super::{Delivery, Envelope, Event, Misuse, Outcome, Phase, Protocol, Session, Ticket};
-use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath, Verb};
+use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReplyRef, ReversePath, Verb};
 
 /// A mail on its way over a [`Session`]: it sends the commands of an envelope as there is room,
 /// matches their replies, and says what became of the mail.
@@ -335,6 +335,12 @@ impl Dispatch {
         last.is_none_or(|last| session.is_answered(last))
     }
 
+    /// The ticket of MAIL, once it has been sent: those of the mail's other commands are behind it.
+    #[cfg(feature = "net")]
+    pub(crate) const fn first(&self) -> Option<Ticket> {
+        self.mail
+    }
+
     /// Takes note of an event of the session.
     pub fn note(&mut self, session: &Session, event: Event) {
         let Some(reply) = session.reply() else { return };
@@ -343,7 +349,7 @@ impl Dispatch {
                 self.go_ahead = true;
                 self.delivery.data = Some(reply.to_reply());
             }
-            Event::Reply(ticket) => self.answered(session, ticket, &reply.to_reply()),
+            Event::Reply(ticket) => self.answered(session, ticket, reply),
             // That of a mail behind this one, where its own end is answered; and behind a refused
             // chunk everything is refused: the first refusal is the reason.
             Event::ContentRefused if !self.delivery.written => {
@@ -353,8 +359,8 @@ impl Dispatch {
         }
     }
 
-    fn answered(&mut self, session: &Session, ticket: Ticket, reply: &Reply) {
-        let own = || Some(reply.clone());
+    fn answered(&mut self, session: &Session, ticket: Ticket, reply: ReplyRef<'_>) {
+        let own = || Some(reply.to_reply());
         if self.mail == Some(ticket) {
             self.delivery.mail = own();
         } else if self.data == Some(ticket) {

@@ -91,6 +91,15 @@ impl Flight {
         flight
     }
 
+    /// Gives back the room of what was answered.
+    #[cfg(feature = "net")]
+    pub(super) fn rest(&mut self) {
+        self.awaited.shrink_to_fit();
+        if self.shown.is_empty() {
+            self.shown = BytesMut::new();
+        }
+    }
+
     /// Where the session will be when everything in flight has succeeded.
     pub(super) const fn ahead(&self) -> Phase {
         self.ahead

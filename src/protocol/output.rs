@@ -76,6 +76,15 @@ impl Output {
         self.own.len()
     }
 
+    /// Gives back the room of what was written.
+    #[cfg(feature = "net")]
+    pub(super) fn rest(&mut self) {
+        if self.own.is_empty() {
+            self.own = BytesMut::new();
+        }
+        self.runs.shrink_to_fit();
+    }
+
     /// Whether there is anything to write.
     pub(super) fn is_pending(&self) -> bool {
         !self.own.is_empty() || self.promised > 0 || self.ending

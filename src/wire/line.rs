@@ -129,6 +129,14 @@ impl LineBuffer {
         self.octets.extend_from_slice(octets);
     }
 
+    /// Gives back the room of a buffer in which nothing is pending.
+    #[cfg(feature = "net")]
+    pub(crate) fn rest(&mut self) {
+        if self.pending().is_empty() {
+            (self.octets, self.start) = (BytesMut::new(), 0);
+        }
+    }
+
     /// What has come and is not consumed.
     #[must_use]
     pub fn pending(&self) -> &[u8] {

@@ -144,6 +144,18 @@ impl TlsSetup {
         Ok(Self { kind, asked, pins: shown_pins, sha256 })
     }
 
+    /// Whether options can be followed, as [`new`](Self::new) would say; no root is read for it.
+    pub(crate) fn check(options: &TlsOptions) -> Result<(), InvalidTlsOptions> {
+        options.agree()?;
+        if let Sni::Named(sni) = &options.sni {
+            server_name(sni)?;
+        }
+        match options.anchor {
+            Anchor::Config(_) => Ok(()),
+            _ => Base::new(options).map(|_| ()),
+        }
+    }
+
     /// Whether there can be a handshake. What hinders it may be mended, such as a missing file of
     /// roots: this is not to be kept then.
     pub(crate) const fn is_possible(&self) -> bool {

@@ -91,6 +91,19 @@ impl Session {
         }
     }
 
+    /// Nothing may be said for hours: where nothing is in flight, all room is given back that the
+    /// next command takes anew. The reply that was lent is done with.
+    #[cfg(feature = "net")]
+    pub(crate) fn rest(&mut self) {
+        if self.in_flight() > 0 || self.output.is_pending() {
+            return;
+        }
+        self.give_back();
+        self.output.rest();
+        self.flight.rest();
+        self.input.rest();
+    }
+
     /// The peer has closed its side. Whole replies that are buffered still surface.
     pub const fn end_of_input(&mut self) {
         self.input_ended = true;

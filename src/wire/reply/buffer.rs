@@ -103,6 +103,14 @@ impl ReplyBuffer {
         }
     }
 
+    /// Gives back the room of what was consumed.
+    #[cfg(feature = "net")]
+    pub(crate) fn rest(&mut self) {
+        if self.pending().is_empty() {
+            self.lines.rest();
+        }
+    }
+
     /// Drops all octets and any error, as is due when TLS starts.
     pub fn clear(&mut self) {
         self.lines = LineBuffer::new();
