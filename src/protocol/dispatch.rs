@@ -3,7 +3,9 @@
 
 use super::delivery::Addressee;
 use super::{Delivery, Envelope, Event, Misuse, Outcome, Phase, Protocol, Session, Ticket};
-use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReversePath, Verb};
+use crate::wire::{
+    Command, ForwardPath, InvalidValue, Param, Reply, ReplyRef, ReversePath, Verb,
+};
 
 /// A mail on its way over a [`Session`]: it sends the commands of an envelope as there is room,
 /// matches their replies, and says what became of the mail.
@@ -98,10 +100,11 @@ impl Dispatch {
     /// A mail to these recipients, of which nothing has been sent.
     #[must_use]
     pub fn new(recipients: &[ForwardPath]) -> Self {
-        let mut dispatch = Self {
-            delivery: Delivery::nothing(),
+        let recipients: Vec<_> = recipients.iter().map(Addressee::new).collect();
+        Self {
+            rcpts: Vec::with_capacity(recipients.len()),
+            delivery: Delivery { recipients, ..Delivery::nothing() },
             mail: None,
-            rcpts: Vec::new(),
             data: None,
             chunks: None,
             end: None,
@@ -109,9 +112,7 @@ impl Dispatch {
             accepted: 0,
             is_full: false,
             way: Way::Data,
-        };
-        recipients.iter().for_each(|recipient| dispatch.expect(recipient));
-        dispatch
+        }
     }
 
     /// Notes how many lines of the content a server need not take (see
@@ -343,7 +344,7 @@ impl Dispatch {
                 self.go_ahead = true;
                 self.delivery.data = Some(reply.to_reply());
             }
-            Event::Reply(ticket) => self.answered(session, ticket, &reply.to_reply()),
+            Event::Reply(ticket) => self.answered(session, ticket, reply),
             // That of a mail behind this one, where its own end is answered; and behind a refused
             // chunk everything is refused: the first refusal is the reason.
             Event::ContentRefused if !self.delivery.written => {
@@ -353,8 +354,8 @@ impl Dispatch {
         }
     }
 
-    fn answered(&mut self, session: &Session, ticket: Ticket, reply: &Reply) {
-        let own = || Some(reply.clone());
+    fn answered(&mut self, session: &Session, ticket: Ticket, reply: ReplyRef<'_>) {
+        let own = || Some(reply.to_reply());
         if self.mail == Some(ticket) {
             self.delivery.mail = own();
         } else if self.data == Some(ticket) {
@@ -411,10 +412,6 @@ impl Dispatch {
     pub fn into_delivery(mut self, session: &Session) -> Delivery {
         self.delivery.written |= self.end.is_some_and(|end| session.is_written(end));
         self.delivery
-    }
-
-    fn expect(&mut self, recipient: &ForwardPath) {
-        self.delivery.recipients.push(Addressee::new(recipient));
     }
 
     fn is_mail_refused(&self) -> bool {
