@@ -3,9 +3,7 @@
 
 use super::delivery::Addressee;
 use super::{Delivery, Envelope, Event, Misuse, Outcome, Phase, Protocol, Session, Ticket};
-use crate::wire::{
-    Command, ForwardPath, InvalidValue, Param, Reply, ReplyRef, ReversePath, Verb,
-};
+use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReplyRef, ReversePath, Verb};
 
 /// A mail on its way over a [`Session`]: it sends the commands of an envelope as there is room,
 /// matches their replies, and says what became of the mail.
