@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::{Extension, KNOWN, Pipelining};
-use crate::wire::{Escaped, Lines, Quirk, Quirks, ReplyRef, Verb};
+use super::{Auth, Extension, KNOWN, Pipelining, Size};
+use crate::wire::{Escaped, Lines, Quirk, Quirks, ReplyRef, Verb, len_before};
 
 /// What a server offers, by its reply to EHLO or LHLO.
 ///
@@ -41,6 +41,8 @@ pub struct Capabilities {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
     keyword: Range<usize>,
+    /// The keyword as it is compared.
+    name: Name,
     params: Range<usize>,
 }
 
@@ -93,20 +95,26 @@ impl Capabilities {
         offered.lines.reserve_exact(reply.line_count().saturating_sub(1));
         // Where a line stands is the same in octets that are not UTF-8 and in what becomes of them.
         let mut lines = Lines::of(text.as_bytes());
-        offered.greeting = trimmed(text.as_bytes(), lines.next_range().unwrap_or_default());
-        while let Some(line) = lines.next_range() {
-            let line = trimmed(text.as_bytes(), line);
+        if let Some((at, line)) = lines.next_at() {
+            let (skipped, line) = trimmed(line);
+            offered.greeting = at + skipped..at + skipped + line.len();
+        }
+        while let Some((at, line)) = lines.next_at() {
+            let (skipped, line) = trimmed(line);
             if line.is_empty() {
                 offered.quirks.insert(Quirk::EmptyKeyword);
-            } else {
-                offered.lines.push(Line::new(text.as_bytes(), line));
+                continue;
             }
+            let line = Line::new(text.as_bytes(), at + skipped, line);
+            if line.name == PIPELINING.name {
+                offered.pipelining |= line.spells(&text, PIPELINING);
+            }
+            if line.name == SIZE.name && !super::size::is_well_formed(line.params(&text)) {
+                offered.quirks.insert(Quirk::BadSize);
+            }
+            offered.lines.push(line);
         }
         offered.text = text.into_boxed_str();
-        offered.pipelining = offered.has(Pipelining::KEYWORD);
-        if offered.lines_of("SIZE").any(|params| !super::size::is_well_formed(params)) {
-            offered.quirks.insert(Quirk::BadSize);
-        }
         offered
     }
 
@@ -139,13 +147,14 @@ impl Capabilities {
     /// A typed extension; `None` where it is not offered, or offered in an unusable way.
     #[must_use]
     pub fn get<E: Extension>(&self) -> Option<E> {
-        self.lines_of(E::KEYWORD).filter_map(E::parse).reduce(|earlier, later| later.join(earlier))
+        let offers = self.lines_of(const { Word::of(E::KEYWORD) });
+        offers.filter_map(E::parse).reduce(|earlier, later| later.join(earlier))
     }
 
     /// Whether a keyword is offered.
     #[must_use]
     pub fn has(&self, keyword: &str) -> bool {
-        self.lines_of(keyword).next().is_some()
+        self.lines_of(Word::of(keyword)).next().is_some()
     }
 
     /// Whether commands may be sent in groups.
@@ -181,29 +190,40 @@ impl Capabilities {
             }
     }
 
-    fn lines_of<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {
-        let is_auth = keyword == super::Auth::KEYWORD;
-        let also = self.auth_keyword.as_deref().filter(|_| is_auth);
-        let is = move |name: &str| {
-            name.eq_ignore_ascii_case(keyword)
-                || also.is_some_and(|also| name.eq_ignore_ascii_case(also))
+    /// What follows the keyword, of each line that has it.
+    #[inline]
+    fn lines_of<'a>(&'a self, word: Word<'a>) -> impl Iterator<Item = &'a str> {
+        let is_auth = word.name == AUTH.name;
+        let is_renamed = is_auth && self.auth_keyword.is_some();
+        let may_be = move |line: &&Line| {
+            line.name == word.name || is_renamed || (is_auth && line.name.begins(AUTH_EQUALS.name))
         };
-        self.lines.iter().filter_map(move |line| {
-            if line.keyword.len() != keyword.len() && !is_auth {
-                return None;
-            }
-            let name = self.text.get(line.keyword.clone())?;
-            if is(name) {
-                return self.text.get(line.params.clone());
-            }
-            if !is_auth {
-                return None;
-            }
-            // `AUTH=LOGIN PLAIN`: the keyword ends at the first `=`.
-            let (name, _) = name.split_once('=').filter(|(name, _)| is(name))?;
-            let mechanisms = line.keyword.start + name.len() + 1;
-            self.text.get(mechanisms..line.params.end.max(line.keyword.end))
-        })
+        self.lines.iter().filter(may_be).filter_map(move |line| self.params_of(line, word))
+    }
+
+    /// What follows the keyword on this line, if it has it.
+    fn params_of(&self, line: &Line, word: Word<'_>) -> Option<&str> {
+        if line.name == word.name && line.spells(&self.text, word) {
+            return Some(line.params(&self.text));
+        }
+        if word.name == AUTH.name { self.auth_of(line) } else { None }
+    }
+
+    /// The mechanisms of a line that offers AUTH by another name: by that which was given, and by
+    /// `AUTH=LOGIN PLAIN`, where the keyword ends at the first `=`.
+    fn auth_of(&self, line: &Line) -> Option<&str> {
+        let also = self.auth_keyword.as_deref();
+        let name = self.text.get(line.keyword.clone())?;
+        if also.is_some_and(|also| name.eq_ignore_ascii_case(also)) {
+            return Some(line.params(&self.text));
+        }
+        let is_auth = |name: &str| {
+            let mut names = [Some(AUTH.text), also].into_iter().flatten();
+            names.any(|auth| name.eq_ignore_ascii_case(auth))
+        };
+        let (name, _) = name.split_once('=').filter(|(name, _)| is_auth(name))?;
+        let mechanisms = line.keyword.start + name.len() + 1;
+        self.text.get(mechanisms..line.params.end.max(line.keyword.end))
     }
 }
 
@@ -220,29 +240,124 @@ impl fmt::Display for Capabilities {
 }
 
 impl Line {
-    /// The line that stands there, which is not empty and has no blank at an end.
-    fn new(text: &[u8], line: Range<usize>) -> Self {
-        let octets = text.get(line.clone()).unwrap_or_default();
-        let length = octets.iter().position(is_blank).unwrap_or(octets.len());
-        let keyword = line.start..line.start + length;
-        let params = trimmed(text, keyword.end..line.end);
-        Self { keyword, params }
+    /// The line that stands there in a text, which is not empty and has no blank at an end.
+    #[inline]
+    fn new(text: &[u8], at: usize, line: &[u8]) -> Self {
+        // What follows the line is no part of it, and lets whole words of eight octets be looked at.
+        let rest = text.get(at..).unwrap_or(line);
+        let mut length = len_before(rest, b' ' + 1, 0).min(line.len());
+        // Controls are no blanks.
+        while line.get(length).is_some_and(|octet| !is_blank(octet)) {
+            length += 1;
+        }
+        let (skipped, params) = trimmed(line.get(length..).unwrap_or_default());
+        let end = at + length;
+        let params = end + skipped..end + skipped + params.len();
+        Self { keyword: at..end, name: Name::of(rest, length), params }
+    }
+
+    /// Whether the keyword is this one, which has the same name.
+    fn spells(&self, text: &str, word: Word<'_>) -> bool {
+        let keyword = || text.get(self.keyword.clone()).unwrap_or_default();
+        word.name.is_whole() || keyword().eq_ignore_ascii_case(word.text)
+    }
+
+    fn params<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.params.clone()).unwrap_or_default()
     }
 }
 
-/// The same range without the blanks at its ends.
-fn trimmed(text: &[u8], range: Range<usize>) -> Range<usize> {
-    let octets = text.get(range.clone()).unwrap_or_default();
-    let Some(first) = octets.iter().position(|octet| !is_blank(octet)) else {
-        return range.end..range.end;
-    };
-    let last = octets.iter().rposition(|octet| !is_blank(octet)).unwrap_or(first);
-    range.start + first..range.start + last + 1
+/// A keyword as it is compared: its length, and its first eight octets in upper case. Most are no
+/// longer than that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Name {
+    head: u64,
+    length: usize,
+}
+
+impl Name {
+    /// That of the keyword with which a text begins, and which has so many octets.
+    #[inline]
+    const fn of(text: &[u8], length: usize) -> Self {
+        let head = match text.first_chunk() {
+            Some(head) => u64::from_le_bytes(*head),
+            None => {
+                let (mut head, mut rest) = (0, text);
+                while let [before @ .., octet] = rest {
+                    head = head << 8 | *octet as u64;
+                    rest = before;
+                }
+                head
+            }
+        };
+        Self { head: upper_case(head & first_octets(length)), length }
+    }
+
+    /// Whether nothing of the keyword is left out.
+    const fn is_whole(self) -> bool {
+        self.length <= 8
+    }
+
+    const fn begins(self, with: Self) -> bool {
+        self.head & first_octets(with.length) == with.head
+    }
+}
+
+/// A keyword that is looked for.
+#[derive(Clone, Copy)]
+struct Word<'a> {
+    text: &'a str,
+    name: Name,
+}
+
+impl<'a> Word<'a> {
+    #[inline]
+    const fn of(text: &'a str) -> Self {
+        Self { text, name: Name::of(text.as_bytes(), text.len()) }
+    }
+}
+
+/// So many of eight octets, or all of them.
+const fn first_octets(count: usize) -> u64 {
+    match count {
+        0..8 => (1 << (8 * count)) - 1,
+        _ => u64::MAX,
+    }
+}
+
+/// Eight octets in upper case, all at once: bit 7 of each tells, as in none of them a sum carries
+/// into the next.
+const fn upper_case(octets: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let low = octets & ONES * 0x7f;
+    let from_a = low + ONES * (0x80 - b'a' as u64);
+    let behind_z = low + ONES * (0x7f - b'z' as u64);
+    let lower = (from_a ^ behind_z) & !octets & ONES * 0x80;
+    octets ^ (lower >> 2)
+}
+
+/// A text without the blanks at its ends, and how many there are before it.
+#[inline]
+fn trimmed(text: &[u8]) -> (usize, &[u8]) {
+    let mut rest = text;
+    while let [b' ' | b'\t', behind @ ..] = rest {
+        rest = behind;
+    }
+    let skipped = text.len() - rest.len();
+    while let [before @ .., b' ' | b'\t'] = rest {
+        rest = before;
+    }
+    (skipped, rest)
 }
 
 const fn is_blank(octet: &u8) -> bool {
     matches!(octet, b' ' | b'\t')
 }
+
+const AUTH: Word<'_> = Word::of(Auth::KEYWORD);
+const PIPELINING: Word<'_> = Word::of(Pipelining::KEYWORD);
+const SIZE: Word<'_> = Word::of(Size::KEYWORD);
+const AUTH_EQUALS: Word<'_> = Word::of("AUTH=");
 
 #[cfg(test)]
 pub(super) mod tests {

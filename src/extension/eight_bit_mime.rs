@@ -50,8 +50,10 @@ impl BodyType {
 
     /// The type that a BODY parameter declares.
     pub(crate) fn of(param: &Param) -> Option<Self> {
-        let value = param.value().filter(|_| param.keyword().eq_ignore_ascii_case("BODY"))?;
-        value.to_string().parse().ok()
+        if !param.is("BODY") {
+            return None;
+        }
+        param.value()?.parse().ok()
     }
 }
 

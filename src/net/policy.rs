@@ -106,15 +106,15 @@ impl Client {
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {
         let Policy { transfer, run_ahead, .. } = self.policy;
         let offered = self.conversation.capabilities();
-        let has_chunking = offered.has("CHUNKING");
+        let has_chunking = || offered.has("CHUNKING");
         let is_binary = needs.body() == Some(BodyType::BinaryMime);
         let bdat = match transfer {
             Transfer::Data if is_binary => return Err(Misuse::BinaryOverData.into()),
             Transfer::Data => false,
-            Transfer::Auto => is_binary || (run_ahead && has_chunking),
+            Transfer::Auto => is_binary || (run_ahead && has_chunking()),
             Transfer::Bdat => true,
         };
-        if bdat && !has_chunking {
+        if bdat && !has_chunking() {
             let (keyword, needs) = ("CHUNKING".to_owned(), "BDAT".to_owned());
             return Err(ErrorKind::Unsupported { keyword, needs });
         }

@@ -98,10 +98,11 @@ impl Dispatch {
     /// A mail to these recipients, of which nothing has been sent.
     #[must_use]
     pub fn new(recipients: &[ForwardPath]) -> Self {
-        let mut dispatch = Self {
-            delivery: Delivery::nothing(),
+        let recipients: Vec<_> = recipients.iter().map(Addressee::new).collect();
+        Self {
+            rcpts: Vec::with_capacity(recipients.len()),
+            delivery: Delivery { recipients, ..Delivery::nothing() },
             mail: None,
-            rcpts: Vec::new(),
             data: None,
             chunks: None,
             end: None,
@@ -109,9 +110,7 @@ impl Dispatch {
             accepted: 0,
             is_full: false,
             way: Way::Data,
-        };
-        recipients.iter().for_each(|recipient| dispatch.expect(recipient));
-        dispatch
+        }
     }
 
     /// Notes how many lines of the content a server need not take (see
@@ -417,10 +416,6 @@ impl Dispatch {
     pub fn into_delivery(mut self, session: &Session) -> Delivery {
         self.delivery.written |= self.end.is_some_and(|end| session.is_written(end));
         self.delivery
-    }
-
-    fn expect(&mut self, recipient: &ForwardPath) {
-        self.delivery.recipients.push(Addressee::new(recipient));
     }
 
     fn is_mail_refused(&self) -> bool {

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use bytes::BytesMut;
 
+use super::octets::len_before;
+
 /// How much of a reply is taken from a server before it is given up.
 ///
 /// | limit | default | never under | why |
@@ -155,17 +157,23 @@ impl LineBuffer {
     }
 
     /// Drops this many pending octets, or all if there are fewer.
+    #[inline]
     pub fn consume(&mut self, octets: usize) {
         let octets = octets.min(self.pending().len());
         self.start += octets;
         self.finder.shift(octets);
         if self.start == self.octets.len() {
-            self.start = 0;
-            if self.octets.capacity() > KEEP {
-                self.octets = BytesMut::new();
-            } else {
-                self.octets.clear();
-            }
+            self.empty();
+        }
+    }
+
+    /// Nothing is pending.
+    fn empty(&mut self) {
+        self.start = 0;
+        if self.octets.capacity() > KEEP {
+            self.octets = BytesMut::new();
+        } else {
+            self.octets.clear();
         }
     }
 
@@ -185,10 +193,15 @@ impl LineBuffer {
         self.finder.line
     }
 
+    #[inline]
     fn make_room(&mut self, octets: usize) {
-        if self.octets.capacity() - self.octets.len() >= octets {
-            return;
+        if self.octets.capacity() - self.octets.len() < octets {
+            self.grow(octets);
         }
+    }
+
+    #[cold]
+    fn grow(&mut self, octets: usize) {
         let pending = self.octets.len() - self.start;
         // What is moved was paid for by what was consumed: each octet moves once on average.
         if self.start >= pending {
@@ -222,13 +235,16 @@ pub(super) struct Found {
 }
 
 impl LineFinder {
-    #[inline]
+    /// The next line. Behind an error nothing has changed, and another limit may be tried.
+    #[inline(always)]
     pub(super) fn next(
         &mut self,
         octets: &[u8],
         limit: usize,
     ) -> Result<Option<Found>, LineTooLong> {
-        let fresh = octets.get(self.searched..).unwrap_or_default();
+        let Some(fresh) = octets.get(self.searched..) else {
+            return Ok(None);
+        };
         // Most lines have no odd octet but the two at their end: one look finds both.
         let plain = plain_len(fresh);
         let (found, is_plain) = match fresh.get(plain..) {
@@ -276,25 +292,25 @@ impl LineFinder {
     }
 }
 
-/// How many octets there are before the first that is below 16 or above 127, eight at a time.
+/// How many octets the first line has, its end included, or all if there is no end; and whether it
+/// is plain, as in [`Found`].
 #[inline]
-fn plain_len(octets: &[u8]) -> usize {
-    let (words, rest) = octets.as_chunks();
-    for (index, word) in words.iter().enumerate() {
-        // The top bit is set for each octet over 127 and for each under 16. Only the lowest is
-        // sure: one borrows from those behind it.
-        let word = u64::from_le_bytes(*word);
-        let odd = (word | word.wrapping_sub(SIXTEENS)) & TOP_BITS;
-        if odd != 0 {
-            return index * 8 + odd.trailing_zeros() as usize / 8;
+pub(super) fn first_line(octets: &[u8]) -> (usize, bool) {
+    let plain = plain_len(octets);
+    match octets.get(plain..) {
+        Some([b'\r', b'\n', ..]) => (plain + 2, true),
+        rest => {
+            let end = rest.and_then(|rest| memchr::memchr(b'\n', rest));
+            (end.map_or(octets.len(), |at| plain + at + 1), false)
         }
     }
-    let plain = |octet: &&u8| (16..128).contains(*octet);
-    words.len() * 8 + rest.iter().take_while(plain).count()
 }
 
-const SIXTEENS: u64 = u64::from_ne_bytes([16; 8]);
-const TOP_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+/// How many octets there are before the first that is below 16 or above 127.
+#[inline]
+fn plain_len(octets: &[u8]) -> usize {
+    len_before(octets, 16, 0x80)
+}
 
 /// A line has more octets than were allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

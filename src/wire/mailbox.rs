@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use nom::branch::alt;
 use nom::bytes::complete::take_while1;
@@ -84,7 +85,8 @@ impl LocalPart {
 /// ```
 #[derive(Clone)]
 pub struct Mailbox {
-    wire: Box<str>,
+    /// Shared: a mail and its delivery name the same mailboxes, by the thousand.
+    wire: Arc<str>,
     /// Where the `@` between the parts stands; a quoted local part may hold others.
     at: usize,
 }
@@ -119,13 +121,13 @@ impl Mailbox {
 
     /// The whole, as it goes over the wire.
     #[must_use]
-    pub const fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.wire
     }
 
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
     #[must_use]
-    pub const fn is_ascii(&self) -> bool {
+    pub fn is_ascii(&self) -> bool {
         self.wire.is_ascii()
     }
 
@@ -163,6 +165,10 @@ impl FromStr for Mailbox {
 
 impl PartialEq for Mailbox {
     fn eq(&self, other: &Self) -> bool {
+        // Most that are equal are so octet by octet.
+        if self.wire == other.wire {
+            return true;
+        }
         self.domain().eq_ignore_ascii_case(other.domain())
             && (self.local_part() == other.local_part()
                 || self.is_postmaster() && other.is_postmaster())

@@ -15,6 +15,7 @@
 //! | `line` | the read buffer, line ends, limits |
 //! | `lookup` | what the replies to VRFY, EXPN and ETRN say |
 //! | `mailbox` | mailboxes and their local parts |
+//! | `octets` | the first octet of a kind, eight at a time |
 //! | `param` | parameters of MAIL and RCPT |
 //! | `path` | the paths of MAIL and RCPT |
 //! | `quirk` | what servers say that they should not, by name |
@@ -40,6 +41,7 @@ pub(crate) mod leak;
 mod line;
 mod lookup;
 mod mailbox;
+mod octets;
 mod param;
 mod path;
 mod quirk;
@@ -66,6 +68,7 @@ pub(crate) use invalid::{CONTROL, EMPTY};
 pub use line::{Limits, LineBuffer, LineTooLong};
 pub use lookup::{Answer, Expansion, Listed, QueueRun, Verification};
 pub use mailbox::{LocalPart, Mailbox};
+pub(crate) use octets::len_before;
 pub use param::Param;
 pub use path::{ForwardPath, ReversePath};
 pub use quirk::{Quirk, Quirks, Strictness};

@@ -47,13 +47,13 @@ impl ReversePath {
 
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
     #[must_use]
-    pub const fn is_ascii(&self) -> bool {
+    pub fn is_ascii(&self) -> bool {
         self.as_str().is_ascii()
     }
 
     /// What stands between the brackets.
     #[must_use]
-    pub const fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Null => "",
             Self::Mailbox(mailbox) => mailbox.as_str(),
@@ -103,13 +103,13 @@ impl ForwardPath {
 
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
     #[must_use]
-    pub const fn is_ascii(&self) -> bool {
+    pub fn is_ascii(&self) -> bool {
         self.as_str().is_ascii()
     }
 
     /// What stands between the brackets.
     #[must_use]
-    pub const fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Postmaster => POSTMASTER,
             Self::Mailbox(mailbox) => mailbox.as_str(),

@@ -156,12 +156,12 @@ impl Session {
             }
             return Ok(());
         }
-        let utf8 = match verb {
+        let utf8 = || match verb {
             Verb::Mail => declared(command).utf8,
             Verb::Rcpt => transaction.utf8,
             _ => self.capabilities.has(SmtpUtf8::KEYWORD),
         };
-        if !utf8 && !command.is_ascii() {
+        if !command.is_ascii() && !utf8() {
             return Err(Misuse::NeedsSmtpUtf8(command_argument(command)));
         }
         let length = command.encoded_len();

@@ -45,7 +45,10 @@ impl Quota {
 
     /// Whether this command's domain is.
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
-        let (Some(most), Some(domain)) = (self.rcpt_domain_max, domain(command)) else {
+        let Some(most) = self.rcpt_domain_max else {
+            return Ok(());
+        };
+        let Some(domain) = domain(command) else {
             return Ok(());
         };
         let is_full = usize::try_from(most).is_ok_and(|most| self.domains.len() >= most);

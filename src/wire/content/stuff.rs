@@ -4,6 +4,8 @@
 
 use bytes::BytesMut;
 
+use crate::wire::octets::len_before;
+
 use super::{CR, ContentFault, EIGHTH_BIT, LF, LineEndings, NUL, is_quiet};
 
 /// Makes content fit to be sent after DATA: it says which runs of the caller's octets go out as
@@ -254,25 +256,7 @@ fn run_on(content: &[u8], mut at: usize, forbidden: u8) -> (usize, usize, State)
 /// A search for CR, LF and NUL would cost more to set up than it saves in a line of text.
 #[inline]
 fn plain_len(content: &[u8], forbidden: u8) -> usize {
-    let (words, rest) = content.as_chunks();
-    for (index, word) in words.iter().enumerate() {
-        let stops = stops_in(*word, forbidden);
-        if stops != 0 {
-            return index * 8 + stops.trailing_zeros() as usize / 8;
-        }
-    }
-    let plain = |octet: &&u8| **octet > CR && **octet & forbidden == 0;
-    words.len() * 8 + rest.iter().take_while(plain).count()
-}
-
-/// The eighth bit of each of eight octets that is at most CR or has a forbidden bit, without a
-/// branch. Only the lowest is sure: one borrows from those after it.
-#[inline]
-fn stops_in(word: [u8; 8], forbidden: u8) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let word = u64::from_le_bytes(word);
-    let low = word.wrapping_sub(ONES * u64::from(CR + 1)) & !word & (ONES << 7);
-    low | (word & (ONES * u64::from(forbidden)))
+    len_before(content, CR + 1, forbidden)
 }
 
 /// Goes on by blocks in which there is nothing to stop at, and back to the last line end if they

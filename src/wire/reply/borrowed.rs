@@ -1,7 +1,7 @@
 //! A reply as it was received, lent by the buffer it came into. Its lines and codes are found in
 //! the octets when they are asked for; nothing is copied.
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{borrow::Cow, fmt};
 
 use super::{Reply, ReplyError, ReplyKind, frame};
 use crate::wire::line::LineFinder;
@@ -145,6 +145,9 @@ impl<'a> ReplyRef<'a> {
     #[must_use]
     pub fn quirks(&self) -> Quirks {
         let mut quirks = self.quirks;
+        if !self.code.is_known() {
+            quirks.insert(Quirk::UnknownCode);
+        }
         let class = self.code.number() / 100;
         if self.enhanced().is_some_and(|enhanced| u16::from(enhanced.class()) != class) {
             quirks.insert(Quirk::EnhancedClash);
@@ -241,11 +244,12 @@ impl<'a> Lines<'a> {
         Self(WireLines::new(octets))
     }
 
-    /// Where the next one stands.
-    pub(crate) fn next_range(&mut self) -> Option<Range<usize>> {
-        let line = self.0.next_range()?;
-        let text = frame::text_of(self.0.octets.get(line.clone())?);
-        Some(line.end - text.len()..line.end)
+    /// The next one, and where it stands.
+    #[inline]
+    pub(crate) fn next_at(&mut self) -> Option<(usize, &'a [u8])> {
+        let (at, line) = self.0.next_at()?;
+        let text = frame::text_of(line);
+        Some((at + line.len() - text.len(), text))
     }
 }
 
@@ -270,17 +274,17 @@ impl<'a> WireLines<'a> {
         Self { octets, at: 0 }
     }
 
-    fn next_range(&mut self) -> Option<Range<usize>> {
-        loop {
-            let start = self.at;
-            let rest = self.octets.get(start..).filter(|rest| !rest.is_empty())?;
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-            self.at += end;
-            let (line, _) = frame::split_line_end(rest.get(..end)?);
+    #[inline]
+    fn next_at(&mut self) -> Option<(usize, &'a [u8])> {
+        while let Some(rest @ [_, ..]) = self.octets.get(self.at..) {
+            let at = self.at;
+            let (raw, line) = frame::split_first_line(rest)?;
+            self.at += raw.len();
             if !line.is_empty() {
-                return Some(start..start + line.len());
+                return Some((at, line));
             }
         }
+        None
     }
 }
 
@@ -288,6 +292,6 @@ impl<'a> Iterator for WireLines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        self.next_range().and_then(|line| self.octets.get(line))
+        self.next_at().map(|(_, line)| line)
     }
 }

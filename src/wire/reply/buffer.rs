@@ -26,10 +26,18 @@ use crate::wire::{Limits, LineBuffer, Strictness};
 pub struct ReplyBuffer {
     lines: LineBuffer,
     framer: Framer,
-    /// The last line of the framed reply has been seen.
-    is_framed: bool,
+    state: State,
+}
+
+/// How far the search for the next reply has come.
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Searching,
+    /// The last line of the reply has been seen.
+    Framed,
     /// Behind what is no reply nothing can be found again: the error stays.
-    failed: Option<ReplyError>,
+    Failed(ReplyError),
 }
 
 impl ReplyBuffer {
@@ -62,24 +70,25 @@ impl ReplyBuffer {
     /// # Errors
     ///
     /// What came cannot become a reply. The same error is given from then on.
+    #[inline]
     pub fn next(&mut self, kind: ReplyKind) -> Result<bool, ReplyError> {
-        if self.is_framed {
-            return Ok(true);
-        }
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
+        match &self.state {
+            State::Searching => {}
+            State::Framed => return Ok(true),
+            State::Failed(error) => return Err(error.clone()),
         }
         if self.lines.is_searched() {
             return Ok(false);
         }
         let (pending, finder) = self.lines.split();
         match self.framer.next(pending, finder, kind) {
-            Ok(is_framed) => {
-                self.is_framed = is_framed;
-                Ok(is_framed)
+            Ok(true) => {
+                self.state = State::Framed;
+                Ok(true)
             }
+            Ok(false) => Ok(false),
             Err(error) => {
-                self.failed = Some(error.clone());
+                self.state = State::Failed(error.clone());
                 Err(error)
             }
         }
@@ -87,19 +96,21 @@ impl ReplyBuffer {
 
     /// The reply that [`next`](Self::next) found.
     #[must_use]
+    #[inline]
     pub fn reply(&self) -> Option<ReplyRef<'_>> {
-        if !self.is_framed {
-            return None;
+        match self.state {
+            State::Framed => self.framer.frame().reply(self.pending()),
+            State::Searching | State::Failed(_) => None,
         }
-        self.framer.frame().reply(self.pending())
     }
 
     /// Drops the reply that [`next`](Self::next) found; without one nothing happens.
+    #[inline]
     pub fn consume(&mut self) {
-        if self.is_framed {
+        if let State::Framed = self.state {
             self.lines.consume(self.framer.frame().octets);
             self.framer.restart();
-            self.is_framed = false;
+            self.state = State::Searching;
         }
     }
 
@@ -115,16 +126,15 @@ impl ReplyBuffer {
     pub fn clear(&mut self) {
         self.lines = LineBuffer::new();
         self.framer.restart();
-        self.is_framed = false;
-        self.failed = None;
+        self.state = State::Searching;
     }
 
     /// The lines that have come of a reply whose last line has not, as they came.
     #[must_use]
     pub fn partial_lines(&self) -> WireLines<'_> {
-        let octets = match self.is_framed {
-            true => 0,
-            false => self.lines.next_line_start(),
+        let octets = match self.state {
+            State::Framed => 0,
+            State::Searching | State::Failed(_) => self.lines.next_line_start(),
         };
         WireLines::new(self.pending().get(..octets).unwrap_or_default())
     }

@@ -2,7 +2,7 @@
 //! there, whatever is to follow; the same octets give the same result however they are split.
 
 use super::{Foreign, ReplyError, ReplyFault, ReplyKind, ReplyRef};
-use crate::wire::line::LineFinder;
+use crate::wire::line::{Found, LineFinder, first_line};
 use crate::wire::{Code, Limits, Quirk, Quirks, Strictness};
 
 /// Finds the end of one reply after the other.
@@ -20,6 +20,7 @@ impl Framer {
 
     /// Takes note of the lines that `octets`, which begin with the reply, have beyond what was
     /// seen before. True: the last one is there.
+    #[inline]
     pub(super) fn next(
         &mut self,
         octets: &[u8],
@@ -27,23 +28,22 @@ impl Framer {
         kind: ReplyKind,
     ) -> Result<bool, ReplyError> {
         self.frame.kind = kind;
-        // A TLS record may well have no LF: its beginning has to do.
-        if kind == ReplyKind::Greeting && matches!(octets, [0x15 | 0x16, 0x03, ..]) {
-            let fault = ReplyFault::NotSmtp(Foreign::Tls);
-            return Err(ReplyError::of_beginning(fault, octets.get(..2).unwrap_or(octets)));
+        if kind == ReplyKind::Greeting {
+            refuse_tls(octets)?;
         }
         loop {
-            let begin = finder.line();
-            let is_challenge = matches!(octets.get(begin..), Some([b'3', b'3', b'4', ..]));
-            match finder.next(octets, self.line_limit(is_challenge)) {
-                Ok(Some(found)) => {
-                    let line = octets.get(found.range).unwrap_or_default();
-                    if self.accept(line, found.is_plain)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(None) => return Ok(false),
-                Err(_) => return Err(self.too_long(octets, begin, is_challenge)),
+            let found = match finder.next(octets, self.line_limit(self.limits.line())) {
+                Ok(found) => found,
+                Err(_) => self.next_challenge(octets, finder)?,
+            };
+            let Some(found) = found else {
+                return Ok(false);
+            };
+            let Some(raw) = octets.get(found.range) else {
+                return Ok(false);
+            };
+            if self.accept(raw, found.is_plain)? {
+                return Ok(true);
             }
         }
     }
@@ -61,77 +61,122 @@ impl Framer {
         self.strictness
     }
 
-    /// The octets that the line at hand may have.
-    fn line_limit(&self, is_challenge: bool) -> usize {
-        let limit = if is_challenge { self.limits.challenge_line() } else { self.limits.line() };
-        limit.min(self.limits.reply().saturating_sub(self.frame.octets))
+    /// The octets that the line at hand may have, of which a line may have so many.
+    #[inline]
+    fn line_limit(&self, line: usize) -> usize {
+        line.min(self.limits.reply().saturating_sub(self.frame.octets))
     }
 
-    /// What it means that it has more.
+    /// A line is too long, unless it is a challenge: those may be longer.
     #[cold]
-    fn too_long(&self, octets: &[u8], begin: usize, is_challenge: bool) -> ReplyError {
-        let most = self.line_limit(is_challenge);
-        let left = self.limits.reply().saturating_sub(self.frame.octets);
-        let line = if is_challenge { self.limits.challenge_line() } else { self.limits.line() };
-        let fault = match line <= left {
-            true => ReplyFault::LineTooLong { limit: line },
-            false => ReplyFault::ReplyTooLong { limit: self.limits.reply() },
+    fn next_challenge(
+        &self,
+        octets: &[u8],
+        finder: &mut LineFinder,
+    ) -> Result<Option<Found>, ReplyError> {
+        let rest = octets.get(finder.line()..).unwrap_or_default();
+        let line = match rest {
+            [b'3', b'3', b'4', ..] => self.limits.challenge_line(),
+            _ => self.limits.line(),
         };
-        // No more than was sure to be there when the limit was met.
-        let rest = octets.get(begin..).unwrap_or_default();
-        ReplyError::of_beginning(fault, rest.get(..most).unwrap_or(rest))
+        let most = self.line_limit(line);
+        finder.next(octets, most).map_err(|_| {
+            let fault = match most == line {
+                true => ReplyFault::LineTooLong { limit: line },
+                false => ReplyFault::ReplyTooLong { limit: self.limits.reply() },
+            };
+            // No more than was sure to be there when the limit was met.
+            ReplyError::of_beginning(fault, rest.get(..most).unwrap_or(rest))
+        })
     }
 
     /// True: the line is the reply's last.
+    #[inline(always)]
     fn accept(&mut self, raw: &[u8], is_plain: bool) -> Result<bool, ReplyError> {
-        let (line, quirks) = match raw {
+        let (line, mut quirks) = match raw {
             [line @ .., _, _] if is_plain => (line, Quirks::NONE),
-            raw => {
-                let (line, end) = split_line_end(raw);
-                (line, end | odd_octets(line))
-            }
+            raw => odd_line(raw),
         };
-        self.judge(raw.len(), line, quirks).map_err(|fault| ReplyError::of_line(fault, line))
+        let Some(head) = head(line) else {
+            return self.accept_without_code(raw, line, quirks);
+        };
+        if raw.len() > LINE || head.is_odd {
+            quirks |= rare(raw);
+        }
+        let frame = &mut self.frame;
+        if frame.code != Some(head.code) {
+            if frame.code.is_some() {
+                quirks |= frame.change_code(head.code, line)?;
+            }
+            frame.code = Some(head.code);
+        }
+        if frame.kind == ReplyKind::Greeting && is_overwritten(text_of(line)) {
+            quirks.insert(Quirk::PixFixup);
+        }
+        frame.lines += 1;
+        self.took(raw.len(), line, quirks, head.is_last)
     }
 
-    fn judge(&mut self, len: usize, line: &[u8], odd: Quirks) -> Result<bool, ReplyFault> {
+    /// The rest of it where the line does not begin with a code and a separator.
+    #[cold]
+    fn accept_without_code(
+        &mut self,
+        raw: &[u8],
+        line: &[u8],
+        odd: Quirks,
+    ) -> Result<bool, ReplyError> {
         let frame = &mut self.frame;
         let mut quirks = odd;
-        let mut is_last = false;
-        if line.is_empty() {
-            // One blank line before a reply is a slip, two are not SMTP.
-            if frame.lines == 0 && frame.quirks.contains(Quirk::BlankLine) {
-                return Err(ReplyFault::NotACode);
-            }
+        let fault = head_fault(line);
+        // One blank line before a reply is a slip, two are not SMTP.
+        let is_slip = frame.lines > 0 || !frame.quirks.contains(Quirk::BlankLine);
+        if line.is_empty() && is_slip {
             quirks.insert(Quirk::BlankLine);
-        } else {
-            if len > LINE {
+        } else if !line.is_empty()
+            && fault == ReplyFault::NotACode
+            && frame.may_lack_code(self.strictness)
+        {
+            quirks.insert(Quirk::MissingCode);
+            if raw.len() > LINE {
                 quirks.insert(Quirk::LongLine);
             }
-            match head(line) {
-                Ok(head) => {
-                    quirks |= frame.take_code(head, line)?;
-                    is_last = head.is_last;
-                }
-                Err(ReplyFault::NotACode) if frame.may_lack_code(self.strictness) => {
-                    quirks.insert(Quirk::MissingCode);
-                }
-                Err(fault) => return Err(frame.foreign(line).unwrap_or(fault)),
-            }
             frame.lines += 1;
+        } else {
+            let fault = frame.foreign(line).unwrap_or(fault);
+            return Err(ReplyError::of_line(fault, line));
         }
+        self.took(raw.len(), line, quirks, false)
+    }
+
+    /// A line belongs to the reply.
+    #[inline(always)]
+    fn took(
+        &mut self,
+        len: usize,
+        line: &[u8],
+        quirks: Quirks,
+        is_last: bool,
+    ) -> Result<bool, ReplyError> {
+        if !quirks.is_empty() {
+            self.tolerate(quirks, line)?;
+        }
+        self.frame.octets += len;
+        let limit = self.limits.lines();
+        if self.frame.lines >= limit && !is_last {
+            return Err(ReplyError::of_line(ReplyFault::TooManyLines { limit }, line));
+        }
+        Ok(is_last)
+    }
+
+    #[cold]
+    fn tolerate(&mut self, quirks: Quirks, line: &[u8]) -> Result<(), ReplyError> {
         if self.strictness == Strictness::Strict
             && let Some(quirk) = quirks.refused()
         {
-            return Err(ReplyFault::Quirk(quirk));
+            return Err(ReplyError::of_line(ReplyFault::Quirk(quirk), line));
         }
-        frame.quirks |= quirks;
-        frame.octets += len;
-        let limit = self.limits.lines();
-        if frame.lines >= limit && !is_last {
-            return Err(ReplyFault::TooManyLines { limit });
-        }
-        Ok(is_last)
+        self.frame.quirks |= quirks;
+        Ok(())
     }
 }
 
@@ -154,29 +199,16 @@ impl Frame {
         Some(ReplyRef::framed(octets, self.code?, self.kind, self.quirks, self.lines))
     }
 
-    fn take_code(&mut self, head: Head, line: &[u8]) -> Result<Quirks, ReplyFault> {
-        let mut quirks = head.quirks;
-        if self.code != Some(head.code) {
-            if let Some(first) = self.code {
-                let agree = head.code.severity() == first.severity();
-                if !agree && self.kind != ReplyKind::Greeting {
-                    return Err(ReplyFault::CodesDisagree { first });
-                }
-                quirks.insert(Quirk::MixedCodes);
-            }
-            if !head.code.is_known() {
-                quirks.insert(Quirk::UnknownCode);
-                // What is known is in the grammar.
-                if !head.code.is_in_grammar() {
-                    quirks.insert(Quirk::OddCode);
-                }
-            }
-            self.code = Some(head.code);
+    /// A line has another code than the one before.
+    #[cold]
+    fn change_code(&self, code: Code, line: &[u8]) -> Result<Quirks, ReplyError> {
+        let Some(first) = self.code else { return Ok(Quirks::NONE) };
+        if code.severity() != first.severity() && self.kind != ReplyKind::Greeting {
+            return Err(ReplyError::of_line(ReplyFault::CodesDisagree { first }, line));
         }
-        if self.kind == ReplyKind::Greeting && is_overwritten(text_of(line)) {
-            quirks.insert(Quirk::PixFixup);
-        }
-        Ok(quirks)
+        // That of the last line is looked at when it is asked for.
+        let unknown = if first.is_known() { Quirks::NONE } else { Quirk::UnknownCode.into() };
+        Ok(unknown | Quirk::MixedCodes)
     }
 
     fn may_lack_code(&self, strictness: Strictness) -> bool {
@@ -200,7 +232,7 @@ impl Frame {
 }
 
 /// A line without its end, and what was odd about the end.
-pub(super) fn split_line_end(raw: &[u8]) -> (&[u8], Quirks) {
+fn split_line_end(raw: &[u8]) -> (&[u8], Quirks) {
     match raw {
         [line @ .., b'\r', b'\n'] if line.last() != Some(&b'\r') => (line, Quirks::NONE),
         [line @ .., b'\r', b'\n'] => (trim_cr(line), Quirks::from(Quirk::CrCrLf)),
@@ -209,7 +241,19 @@ pub(super) fn split_line_end(raw: &[u8]) -> (&[u8], Quirks) {
     }
 }
 
+/// The first line, its end included, and what is in it without its end.
+#[inline]
+pub(super) fn split_first_line(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, is_plain) = first_line(octets);
+    let raw = octets.get(..length)?;
+    match raw {
+        [line @ .., _, _] if is_plain => Some((raw, line)),
+        raw => Some((raw, split_line_end(raw).0)),
+    }
+}
+
 /// The text after code and separator; the whole line if it has no code.
+#[inline]
 pub(super) fn text_of(line: &[u8]) -> &[u8] {
     match line {
         [a, b, c, rest @ ..] if [a, b, c].into_iter().all(u8::is_ascii_digit) => match rest {
@@ -225,8 +269,9 @@ pub(super) fn text_of(line: &[u8]) -> &[u8] {
 #[derive(Clone, Copy)]
 struct Head {
     code: Code,
+    /// The second digit is above 5, or a tab follows the code.
+    is_odd: bool,
     is_last: bool,
-    quirks: Quirks,
 }
 
 /// ```text
@@ -236,22 +281,52 @@ struct Head {
 ///
 /// (RFC 5321 §4.2, in other words.) Beyond that grammar a tab is read as SP, and the second digit
 /// goes up to 9.
-#[inline]
-fn head(line: &[u8]) -> Result<Head, ReplyFault> {
-    let [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = line else {
-        return Err(ReplyFault::NotACode);
+#[inline(always)]
+fn head(line: &[u8]) -> Option<Head> {
+    let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = line else {
+        return None;
     };
-    let (is_last, quirks) = match rest.first() {
-        None | Some(b' ') => (true, Quirks::NONE),
-        Some(b'-') => (false, Quirks::NONE),
-        Some(b'\t') => (true, Quirks::from(Quirk::TabSeparator)),
-        Some(b'0'..=b'9') => return Err(ReplyFault::NotACode),
-        Some(_) => return Err(ReplyFault::BadSeparator),
+    let (is_last, is_tab) = match rest.first() {
+        None | Some(b' ') => (true, false),
+        Some(b'-') => (false, false),
+        Some(b'\t') => (true, true),
+        Some(_) => return None,
     };
-    let number =
-        [a, b, c].into_iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0'));
-    let code = Code::new(number).ok_or(ReplyFault::BadCode)?;
-    Ok(Head { code, is_last, quirks })
+    let is_odd = is_tab || *b > b'5';
+    let [a, b, c] = [*a, *b, *c].map(u16::from);
+    let code = Code::new(a * 100 + b * 10 + c - u16::from(b'0') * 111)?;
+    Some(Head { code, is_odd, is_last })
+}
+
+/// What is odd about a line that has a code, beside its end and its octets.
+#[cold]
+fn rare(raw: &[u8]) -> Quirks {
+    let mut quirks = Quirks::NONE;
+    if raw.len() > LINE {
+        quirks.insert(Quirk::LongLine);
+    }
+    if raw.get(1).is_some_and(|second| *second > b'5') {
+        quirks.insert(Quirk::OddCode);
+    }
+    if raw.get(3) == Some(&b'\t') {
+        quirks.insert(Quirk::TabSeparator);
+    }
+    quirks
+}
+
+/// What is wrong with a line that has none.
+#[cold]
+fn head_fault(line: &[u8]) -> ReplyFault {
+    match line {
+        [a, b, c, rest @ ..] if [a, b, c].into_iter().all(u8::is_ascii_digit) => {
+            match rest.first() {
+                Some(b'0'..=b'9') => ReplyFault::NotACode,
+                None | Some(b' ' | b'-' | b'\t') => ReplyFault::BadCode,
+                Some(_) => ReplyFault::BadSeparator,
+            }
+        }
+        _ => ReplyFault::NotACode,
+    }
 }
 
 fn trim_cr(line: &[u8]) -> &[u8] {
@@ -259,8 +334,14 @@ fn trim_cr(line: &[u8]) -> &[u8] {
     end.and_then(|end| line.get(..=end)).unwrap_or_default()
 }
 
-/// NUL, CR and what is not ASCII.
+/// A line that is no plain one, without its end, and what is odd about it.
 #[cold]
+fn odd_line(raw: &[u8]) -> (&[u8], Quirks) {
+    let (line, end) = split_line_end(raw);
+    (line, end | odd_octets(line))
+}
+
+/// NUL, CR and what is not ASCII.
 fn odd_octets(line: &[u8]) -> Quirks {
     let mut quirks = Quirks::NONE;
     if line.contains(&b'\r') {
@@ -275,7 +356,20 @@ fn odd_octets(line: &[u8]) -> Quirks {
     quirks
 }
 
+/// A TLS record may well have no LF: its beginning has to do.
+#[cold]
+fn refuse_tls(octets: &[u8]) -> Result<(), ReplyError> {
+    let fault = ReplyFault::NotSmtp(Foreign::Tls);
+    match octets {
+        [0x15 | 0x16, 0x03, ..] => {
+            Err(ReplyError::of_beginning(fault, octets.get(..2).unwrap_or(octets)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A Cisco PIX with "fixup protocol smtp" leaves nothing of a greeting but `2`, `0` and spaces.
+#[cold]
 fn is_overwritten(text: &[u8]) -> bool {
     let stars = text.iter().filter(|octet| **octet == b'*').count();
     stars >= PIX_STARS && text.iter().all(|octet| b"*20 ".contains(octet))

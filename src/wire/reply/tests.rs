@@ -266,8 +266,20 @@ fn c_013_no_class_but_four_and_no_code_but_three_digits() {
 fn c_014_digits_that_the_grammar_lacks_are_accepted() {
     let reply = one(b"590 x\r\n", Other, Tolerant);
     assert_eq!(reply.severity(), Severity::Permanent);
-    assert!(reply.quirks().contains(Quirk::OddCode));
+    assert_eq!(reply.quirks(), Quirks::from(Quirk::OddCode) | Quirk::UnknownCode);
     assert_eq!(plain(b"459 x\r\n", Other).code(), Code::NODE_NOT_ALLOWED);
+}
+
+/// Of each line, whichever is the reply's.
+#[test]
+fn c_014_unknown_codes_are_noted_wherever_they_stand() {
+    let both = Quirks::from(Quirk::MixedCodes) | Quirk::UnknownCode;
+    assert_eq!(one(b"259-a\r\n250 b\r\n", Other, Tolerant).quirks(), both);
+    assert_eq!(one(b"250-a\r\n259 b\r\n", Other, Tolerant).quirks(), both);
+    assert_eq!(one(b"250-a\r\n259-b\r\n250 c\r\n", Other, Tolerant).quirks(), both);
+    noted(b"259-a\r\n259 b\r\n", Other, Quirk::UnknownCode);
+    let known = one(b"250-a\r\n251 b\r\n", Other, Tolerant).quirks();
+    assert_eq!(known, Quirks::from(Quirk::MixedCodes));
 }
 
 #[test]
