@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 #[path = "support/plainly.rs"]
+#[expect(unreachable_pub, reason = "made for the fuzzer too")]
 mod plainly;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
