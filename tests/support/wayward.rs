@@ -354,7 +354,8 @@ impl<C: FnMut(usize) -> usize> Wayward<C> {
         let manners: Vec<Manner> = (0..answers).map(|_| self.manner()).collect();
         let mut takes = Vec::new();
         for (n, recipient) in all.iter().enumerate() {
-            let manner = manners.get(n).or(manners.first()).copied().unwrap_or(Manner::Right);
+            let manner =
+                manners.get(n).or_else(|| manners.first()).copied().unwrap_or(Manner::Right);
             if manner.is_right() || (!manner.is_refusal() && n == 0 && self.choose(2) == 0) {
                 takes.push(recipient.clone());
             }
