@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
+#[path = "support/plainly.rs"]
+#[expect(unreachable_pub, reason = "made for the fuzzer too")]
+mod plainly;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use ehlo::{
     Auth, Capabilities, EightBitMime, EnhancedStatusCodes, Limits, Pipelining, Reply, ReplyBuffer,
@@ -71,21 +75,6 @@ fn read<'a>(
     (replies, buffer.pending().to_vec())
 }
 
-/// The plain reading: lines that end in CRLF, of which the fourth octet says whether more follow.
-fn plainly(octets: &[u8]) -> Vec<Vec<String>> {
-    let (mut replies, mut lines) = (Vec::new(), Vec::new());
-    for line in octets.split_inclusive(|octet| *octet == b'\n') {
-        let line = String::from_utf8(line.strip_suffix(b"\r\n").unwrap().to_vec()).unwrap();
-        let is_last = line.as_bytes().get(3) != Some(&b'-');
-        lines.push(line);
-        if is_last {
-            replies.push(std::mem::take(&mut lines));
-        }
-    }
-    assert!(lines.is_empty());
-    replies
-}
-
 /// Three numbers with dots between them, the first a class.
 fn status_at(text: &str) -> Option<&str> {
     let word = text.split(' ').next()?;
@@ -99,7 +88,7 @@ fn c_010_c_011_every_cut_gives_the_replies_that_are_there() {
     let mut count = 0;
     for record in records() {
         let octets = record.octets();
-        let expected = plainly(&octets);
+        let expected = plainly::replies(&octets).unwrap();
         count += expected.len();
         // None of these servers does anything that strict reading refuses.
         for strictness in [Strictness::Strict, Strictness::Tolerant, Strictness::Lenient] {
@@ -159,7 +148,9 @@ fn c_027_c_028_status_codes_are_found_where_the_text_has_them() {
     for record in records() {
         let octets = record.octets();
         let (replies, _) = read(&record, Strictness::Tolerant, [&octets[..]]);
-        for (n, (reply, lines)) in replies.iter().zip(plainly(&octets)).enumerate() {
+        for (n, (reply, lines)) in
+            replies.iter().zip(plainly::replies(&octets).unwrap()).enumerate()
+        {
             let expected = match (record.kind(n), &lines[0][..1]) {
                 (ReplyKind::Other, "2" | "4" | "5") => {
                     lines.iter().find_map(|line| status_at(&line[4..]))

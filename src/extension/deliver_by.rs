@@ -221,6 +221,7 @@ mod tests {
         }
         assert_eq!(ByTime::or_return(1).unwrap().to_string(), "1;R");
         assert_eq!(ByTime::or_notify(0).unwrap().to_string(), "0;N");
+        assert_eq!(ByTime::or_return(60).unwrap().with_trace().to_string(), "60;RT");
         assert_eq!(ByTime::or_notify(-999_999_999).unwrap().seconds(), -999_999_999);
         for by in [
             ByTime::or_return(1_000_000_000),

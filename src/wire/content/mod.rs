@@ -6,7 +6,10 @@
 //! |---|---|
 //! | `scan` | one look over content, before MAIL: what is in it, and how long it will be |
 //! | `stuff` | content as slices and what stands between them: line endings, dots, the end |
+//! | `model` | what both must come to, for the tests and the fuzzer |
 
+#[cfg(test)]
+mod model;
 mod scan;
 mod stuff;
 #[cfg(test)]

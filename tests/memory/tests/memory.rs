@@ -1,45 +1,14 @@
 //! However long a mail is and however many there are, the client takes the same memory. What is
 //! allocated is counted; the server throws away what it reads.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use ehlo::{Client, Connector, Envelope, Mail, Security, Source, Transfer};
+use memory::{now, peak, restart, rise};
 use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadBuf,
 };
-
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: the system's allocator does it all, and gets what it was given.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// How far memory rises above what was there before.
-fn rise<T>(run: impl FnOnce() -> T) -> (usize, T) {
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let done = run();
-    (PEAK.load(Ordering::Relaxed) - before, done)
-}
 
 /// Answers everything with what is wanted, and keeps the count of octets of content alone.
 async fn serve(far: DuplexStream) -> u64 {
@@ -168,12 +137,12 @@ fn many_mails(way: &str, connector: Connector) {
             assert!(sent.delivery.is_complete(), "{:?}", sent.error);
             count += 1;
             if count == 1000 {
-                flat = NOW.load(Ordering::Relaxed);
-                PEAK.store(flat, Ordering::Relaxed);
+                flat = now();
+                restart();
             }
         }
         assert_eq!(count, 10_000);
-        let rise = PEAK.load(Ordering::Relaxed) - flat;
+        let rise = peak() - flat;
         println!("{way}: {rise} octets for nine thousand mails");
         assert!(rise < 64 * 1024, "{way}: {rise} octets");
     });

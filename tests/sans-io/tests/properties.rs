@@ -3,58 +3,15 @@
 
 use std::io::IoSlice;
 
-use ehlo::{Command, Event, Limits, Phase, Protection, Protocol, Session, SessionConfig, Step};
+use ehlo::{Command, Phase, Protection, Session, SessionConfig, Step};
 use proptest::prelude::*;
 use proptest::sample::select;
-
-/// Stands in content alone, so that content is known when it is seen.
-const CONTENT: u8 = b'~';
-
-#[derive(Debug, Clone)]
-enum Call {
-    Send(&'static str),
-    Raw(Vec<u8>),
-    Respond(Vec<u8>),
-    CancelAuth,
-    Content(usize),
-    Finish,
-    /// Lends so much of what was promised for so many slices, and writes so many octets.
-    Write {
-        lent: usize,
-        slices: usize,
-        octets: usize,
-    },
-    Receive(Vec<u8>),
-    EndOfInput,
-    TlsStarted(Protection),
-    Close,
-}
+use sans_io::any_calls::{Call, LINES, PRELUDES, REPLIES, Setup, listen, play};
 
 fn call() -> impl Strategy<Value = Call> {
-    let lines = vec![
-        "EHLO c.example",
-        "HELO c.example",
-        "LHLO c.example",
-        "STARTTLS",
-        "AUTH PLAIN AGE=",
-        "AUTH LOGIN",
-        "MAIL FROM:<>",
-        "MAIL FROM:<a@example.org> SIZE=7",
-        "RCPT TO:<b@example.org>",
-        "RCPT TO:<Postmaster>",
-        "DATA",
-        "RSET",
-        "NOOP",
-        "HELP",
-        "VRFY b",
-        "EXPN b",
-        "QUIT",
-        "BDAT 5",
-        "BDAT 0 LAST",
-    ];
     let raw = proptest::collection::vec(b' '..b'~', 1..20);
     prop_oneof![
-        12 => select(lines).prop_map(Call::Send),
+        12 => (0..LINES.len()).prop_map(Call::Send),
         1 => raw.prop_map(Call::Raw),
         2 => proptest::collection::vec(any::<u8>(), 0..8).prop_map(Call::Respond),
         1 => Just(Call::CancelAuth),
@@ -71,91 +28,14 @@ fn call() -> impl Strategy<Value = Call> {
     .boxed()
 }
 
-/// How a conversation begins, so that random calls come deep into one.
-const PRELUDES: &[&[(char, &str)]] = &[
-    &[],
-    &[('S', "554 no")],
-    &[('S', "220 mx")],
-    &[
-        ('S', "220 mx"),
-        ('C', "EHLO c.example"),
-        ('S', "250-mx\r\n250-AUTH PLAIN\r\n250 PIPELINING"),
-    ],
-    &[
-        ('S', "220 mx"),
-        ('C', "EHLO c.example"),
-        ('S', "250-mx\r\n250 PIPELINING"),
-        ('C', "MAIL FROM:<>"),
-        ('C', "RCPT TO:<b@example.org>"),
-        ('C', "RCPT TO:<c@example.org>"),
-        ('C', "DATA"),
-    ],
-    &[
-        ('S', "220 mx"),
-        ('C', "LHLO c.example"),
-        ('S', "250-mx\r\n250 PIPELINING"),
-        ('C', "MAIL FROM:<>"),
-        ('C', "RCPT TO:<b@example.org>"),
-        ('C', "RCPT TO:<c@example.org>"),
-        ('C', "DATA"),
-        ('S', "250 ok\r\n250 ok\r\n250 ok\r\n354 go"),
-    ],
-    &[
-        ('S', "220 mx"),
-        ('C', "EHLO c.example"),
-        ('S', "250 mx"),
-        ('C', "MAIL FROM:<>"),
-        ('S', "250 ok"),
-        ('C', "RCPT TO:<b@example.org>"),
-        ('S', "250 ok"),
-        ('C', "DATA"),
-        ('S', "354 go"),
-    ],
-    &[
-        ('S', "220 mx"),
-        ('C', "EHLO c.example"),
-        ('S', "250-mx\r\n250 AUTH LOGIN"),
-        ('C', "AUTH LOGIN"),
-        ('S', "334 "),
-    ],
-];
-
 /// What a server says: mostly replies, whole or cut, sometimes anything.
 fn said() -> impl Strategy<Value = Vec<u8>> {
-    let replies = vec![
-        "220 mx\r\n",
-        "250 ok\r\n",
-        "354 go\r\n",
-        "334 \r\n",
-        "235 ok\r\n",
-        "550 no\r\n",
-        "421 bye\r\n",
-        "451 later\r\n",
-        "250-a\r\n250 b\r\n",
-        "\r\n",
-        "250-",
-        "2",
-        "554 no\n",
-        "250-mx\r\n250-PIPELINING\r\n250-AUTH PLAIN LOGIN\r\n250-SIZE\r\n250 STARTTLS\r\n",
-    ];
-    let replies = proptest::collection::vec(select(replies), 1..4);
+    let replies = proptest::collection::vec(select(REPLIES), 1..4);
     prop_oneof![
         8 => replies.prop_map(|replies| replies.concat().into_bytes()),
         1 => proptest::collection::vec(any::<u8>(), 0..40),
         1 => Just(vec![b'2'; 300]),
     ]
-}
-
-/// Takes the events; how many there may be is bounded by the octets that came.
-fn listen(session: &mut Session, mut heard: impl FnMut(&Session, Event)) -> Step {
-    for _ in 0..10_000 {
-        match session.poll() {
-            Ok(Step::Event(event)) => heard(session, event),
-            Ok(step) => return step,
-            Err(violation) => assert!(!violation.to_string().is_empty()),
-        }
-    }
-    panic!("poll never ends");
 }
 
 proptest! {
@@ -166,81 +46,10 @@ proptest! {
     fn t13_t15_c_077_c_078_c_087_any_calls_in_any_order(
         calls in proptest::collection::vec(call(), 1..60),
         lmtp: bool,
-        prelude in select(PRELUDES),
+        run_ahead: bool,
+        prelude in 0..PRELUDES.len(),
     ) {
-        let limits = Limits::default().with_line(512).with_reply(1024).with_lines(8);
-        let protocol = if lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-        let config = SessionConfig::default()
-            .protocol(protocol).limits(limits).allow_cleartext().transcript(300);
-        let mut session = Session::new(config);
-        let content = vec![CONTENT; 800];
-        let mut wire = Vec::new();
-        let (mut greeted, mut refused_at, mut go_ahead) = (false, None, false);
-        let write = Call::Write { lent: 0, slices: 4, octets: 900 };
-        let prelude: Vec<_> = prelude
-            .iter()
-            .map(|(mark, line)| match *mark {
-                'C' => Call::Send(line),
-                _ => Call::Receive(format!("{line}\r\n").into_bytes()),
-            })
-            .flat_map(|call| [call, write.clone()])
-            .collect();
-        for call in prelude.iter().chain(&calls) {
-            let before = (session.phase(), session.in_flight(), session.promised());
-            let mut misused = false;
-            match call {
-                Call::Send(line) => {
-                    let command = Command::parse(line.as_bytes()).unwrap();
-                    misused = session.send(&command).is_err();
-                }
-                Call::Raw(line) => misused = session.send(&Command::raw(line).unwrap()).is_err(),
-                Call::Respond(octets) => misused = session.respond(octets).is_err(),
-                Call::CancelAuth => misused = session.cancel_auth().is_err(),
-                Call::Content(octets) => misused = session.content(*octets).is_err(),
-                Call::Finish => misused = session.finish().is_err(),
-                Call::Write { lent, slices, octets } => {
-                    let lent = &content[..(*lent).min(session.promised())];
-                    let mut room = [IoSlice::new(b""); 8];
-                    let used = session.gather(lent, &mut room[..*slices]).unwrap();
-                    let mut laid_out: Vec<u8> = room[..used].iter().flat_map(|s| s.to_vec()).collect();
-                    laid_out.truncate(*octets);
-                    let consumed = session.wrote(laid_out.len());
-                    prop_assert_eq!(session.promised() + consumed, before.2);
-                    wire.extend(laid_out);
-                }
-                Call::Receive(octets) => session.receive(octets),
-                Call::EndOfInput => session.end_of_input(),
-                Call::TlsStarted(protection) => session.tls_started(*protection),
-                Call::Close => session.close(),
-            }
-            if misused {
-                prop_assert_eq!((session.phase(), session.in_flight(), session.promised()), before);
-            }
-            let step = listen(&mut session, |session, event| match event {
-                Event::Greeting => {
-                    greeted = true;
-                    if session.reply().unwrap().code().number() != 220 {
-                        refused_at = Some(wire.len());
-                    }
-                }
-                Event::GoAhead(_) => go_ahead = true,
-                _ => {}
-            });
-            prop_assert!(greeted || wire.is_empty(), "said before the greeting");
-            if let Some(at) = refused_at {
-                prop_assert!(b"QUIT\r\n".starts_with(&wire[at..]), "said after a refusal");
-            }
-            prop_assert!(go_ahead || !wire.contains(&CONTENT), "content before the go-ahead");
-            if step == Step::Closed {
-                let mut room = [IoSlice::new(b""); 8];
-                prop_assert_eq!(session.gather(&content, &mut room).unwrap(), 0);
-                prop_assert_eq!(session.in_flight(), 0);
-            } else {
-                prop_assert!(session.unfinished().len() <= 1024);
-            }
-            // An escape takes at most four characters for an octet.
-            prop_assert!(session.transcript().unwrap().to_string().len() < 300 * 8);
-        }
+        play(Setup { lmtp, run_ahead, prelude }, calls);
     }
 
     /// Where the server's octets are cut makes no difference.
