@@ -27,7 +27,7 @@ fn main() {
         ["send-file", times, path, port] => {
             job::send_file(number(times), path, port.parse().expect("a port"));
         }
-        ["micro", row, who, times] => micro::run(row, who, number(times)),
+        ["micro"] => micro::run_all(),
         ["table", ref parts @ ..] => table::print(parts),
         ["growth", folder] => growth::print(std::path::Path::new(folder)),
         _ => panic!("see benches/README.md"),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use crate::micro::Row;
+use crate::micro::{ROWS, Row, TIMES};
 
 /// Pairs of runs for a ratio: A B A B.
 const PAIRS: usize = 15;
@@ -123,18 +123,39 @@ impl fmt::Display for Cost {
     }
 }
 
-/// From two runs of different length: what both have in common is not counted.
-pub(crate) fn micro(row: &Row, who: &str) -> Cost {
-    let (few, many) = if row.units > 1000 { (1, 5) } else { (10, 110) };
-    let arguments = |times: usize| ["micro", row.name, who, &times.to_string()].map(str::to_owned);
-    let units = ((many - few) * row.units) as f64;
-    let instructions =
-        (own_instructions(&arguments(many)) - own_instructions(&arguments(few))) / units;
-    let (out, _) = output(this().args(arguments(many)));
-    // A stuffer works a content at a time: that it allocates is told for the whole.
-    let per = if row.units > 1000 { many as f64 } else { (many * row.units) as f64 };
-    let allocations = found(&out).values["allocations"] / per;
-    Cost { instructions, allocations }
+/// The costs of all rows, in their order, and within a row in the order of `who`: one process under
+/// callgrind, which writes a file behind each call of the function that is counted.
+pub(crate) fn micro() -> Vec<Vec<Cost>> {
+    let folder = std::env::temp_dir().join(format!("ehlo-peers-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let out = folder.join("counts");
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--tool=callgrind", "--zero-before=ehlo_peers_measured"])
+        .arg("--dump-after=ehlo_peers_measured")
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(std::env::current_exe().expect("this program"))
+        .arg("micro");
+    let (said, _) = output(&mut command);
+    let mut number = 0;
+    let mut calls = said.lines();
+    let mut cost = |row: &Row| {
+        number += 1;
+        let text = std::fs::read_to_string(folder.join(format!("counts.{number}")));
+        let text = text.expect("a file of counts");
+        let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
+        let total: f64 = total.and_then(|total| total.trim().parse().ok()).expect("a count");
+        let calls: f64 = calls.next().and_then(|calls| calls.parse().ok()).expect("a count");
+        // A stuffer works a content at a time: that it allocates is told for the whole.
+        let per = if row.units > 1000 { 1 } else { row.units };
+        Cost {
+            instructions: total / (TIMES * row.units) as f64,
+            allocations: calls / (TIMES * per) as f64,
+        }
+    };
+    let costs = ROWS.iter().map(|row| row.who.iter().map(|_| cost(row)).collect()).collect();
+    let _ = std::fs::remove_dir_all(&folder);
+    costs
 }
 
 /// What a mail costs over a connection.
@@ -170,16 +191,19 @@ pub(crate) fn mail(who: &str, size: usize, port: u16) -> MailCost {
     }
 }
 
-/// Instructions of one more recipient.
+/// Instructions of a recipient, of a thousand in one mail; the envelope is there before.
 pub(crate) fn recipient(who: &str, port: u16) -> f64 {
-    let count = |all| own_instructions(&arguments(who, "recipients", 1, all, port));
-    (count(1000) - count(100)) / 900.0
+    let count = |times| own_instructions(&arguments(who, "recipients", times, 1000, port));
+    (count(3) - count(1)) / 2000.0
 }
 
 /// How much of one there is in another: the median of pairs, between what they lie, and the best of
 /// the one beside the best of the other, which other work on the machine disturbs least.
 pub(crate) struct Ratio {
-    pub(crate) median: f64,
+    median: f64,
+    /// Between these lies the middle half of the pairs.
+    quarter: f64,
+    three_quarters: f64,
     least: f64,
     most: f64,
     best: f64,
@@ -187,8 +211,39 @@ pub(crate) struct Ratio {
 
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { median, least, most, best } = self;
+        let Self { median, least, most, best, .. } = self;
         write!(f, "{median:.2} ({least:.2}–{most:.2}, best to best {best:.2})")
+    }
+}
+
+impl Ratio {
+    /// Whether it is so much at least; on a machine that is busy with other work, this run may not
+    /// be able to tell.
+    pub(crate) fn reaches(&self, target: f64) -> Verdict {
+        if self.quarter >= target {
+            Verdict::Met
+        } else if self.three_quarters < target {
+            Verdict::Missed
+        } else {
+            Verdict::Undecided
+        }
+    }
+}
+
+/// What a figure says of its target.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Met,
+    Missed,
+    /// The spread of the pairs lies around the target.
+    Undecided,
+    /// There is no target.
+    None,
+}
+
+impl From<bool> for Verdict {
+    fn from(is_met: bool) -> Self {
+        if is_met { Self::Met } else { Self::Missed }
     }
 }
 
@@ -201,6 +256,8 @@ pub(crate) fn ratio(one: &dyn Fn() -> f64, other: &dyn Fn() -> f64) -> Ratio {
     let most = |rates: Vec<f64>| rates.into_iter().fold(0.0, f64::max);
     Ratio {
         median: ratios[PAIRS / 2],
+        quarter: ratios[PAIRS / 4],
+        three_quarters: ratios[PAIRS - 1 - PAIRS / 4],
         least: ratios[0],
         most: ratios[PAIRS - 1],
         best: most(ones) / most(others),

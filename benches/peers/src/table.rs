@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::measure::{self, Server, micro, ratio, send};
+use crate::measure::{self, Server, Verdict, ratio, send};
 use crate::micro::{ROWS, Row};
 
 /// What was found, row by row.
@@ -12,13 +12,15 @@ use crate::micro::{ROWS, Row};
 pub(crate) struct Table {
     met: usize,
     missed: usize,
+    undecided: usize,
+    without: usize,
     /// Every figure, for those who want more than the best peer.
     all: String,
 }
 
 /// The parts, of which some may be asked for by name.
 const PARTS: &[(&str, fn(&mut Table))] = &[
-    ("micro", |table| ROWS.iter().for_each(|row| micro_row(table, row))),
+    ("micro", micro),
     ("mails", mails),
     ("at-once", at_once),
     ("recipients", recipients),
@@ -39,7 +41,8 @@ pub(crate) fn print(parts: &[&str]) {
         }
     }
     println!();
-    println!("{} targets met, {} missed.", table.met, table.missed);
+    let Table { met, missed, undecided, .. } = table;
+    println!("{met} targets met, {missed} missed, {undecided} that this run cannot tell.");
     println!();
     println!("All figures:");
     println!();
@@ -51,14 +54,14 @@ pub(crate) fn print(parts: &[&str]) {
 const PEERS: &[&str] = &["lettre+nodelay", "async-smtp+nodelay", "mail-send+nodelay", "io-smtp"];
 
 impl Table {
-    fn row(&mut self, cells: [&str; 5], is_met: Option<bool>) {
-        let mark = match is_met {
-            None => "",
-            Some(true) => "met",
-            Some(false) => "missed",
+    fn row(&mut self, cells: [&str; 5], verdict: impl Into<Verdict>) {
+        let (count, mark) = match verdict.into() {
+            Verdict::Met => (&mut self.met, "met"),
+            Verdict::Missed => (&mut self.missed, "missed"),
+            Verdict::Undecided => (&mut self.undecided, "undecided"),
+            Verdict::None => (&mut self.without, ""),
         };
-        self.met += usize::from(is_met == Some(true));
-        self.missed += usize::from(is_met == Some(false));
+        *count += 1;
         let [what, ours, peer, bound, target] = cells;
         println!("| {what} | {ours} | {peer} | {bound} | {target} | {mark} |");
     }
@@ -72,13 +75,17 @@ impl Table {
 
 // Without a socket.
 
-fn micro_row(table: &mut Table, row: &Row) {
+fn micro(table: &mut Table) {
+    for (row, costs) in ROWS.iter().zip(measure::micro()) {
+        micro_row(table, row, &costs);
+    }
+}
+
+fn micro_row(table: &mut Table, row: &Row, costs: &[measure::Cost]) {
     let mut figures = BTreeMap::new();
-    let mut costs = BTreeMap::new();
-    for who in row.who {
-        let cost = micro(row, who);
+    let costs: BTreeMap<_, _> = row.who.iter().copied().zip(costs.iter().copied()).collect();
+    for (who, cost) in &costs {
         figures.insert((*who).to_owned(), cost.to_string());
-        costs.insert(*who, cost);
     }
     let ours: Vec<_> = row.who.iter().filter(|who| who.starts_with("ehlo")).collect();
     let is_bound = |who: &str| matches!(who, "bound" | "memchr" | "memcpy");
@@ -118,7 +125,7 @@ fn micro_row(table: &mut Table, row: &Row) {
         false => format!("at most {}", targets.join(", ")),
     };
     let bounds = bounds.join(", ");
-    let is_met = (!row.targets.is_empty()).then_some(is_met);
+    let is_met = if row.targets.is_empty() { Verdict::None } else { is_met.into() };
     table.row([row.what, &shown.join(", "), &best, &bounds, &target], is_met);
     table.note(row.what, &figures);
 }
@@ -142,7 +149,10 @@ fn mails(table: &mut Table) {
         figures.insert(format!("{who} of {bound}"), found.to_string());
         let target = least.map_or(String::new(), |least| format!("at least {least}"));
         let ours = format!("{found} of the bound");
-        table.row([what, &ours, "", "1", &target], least.map(|least| found.median >= least));
+        table.row(
+            [what, &ours, "", "1", &target],
+            least.map_or(Verdict::None, |least| found.reaches(least)),
+        );
     };
     let what = "5,000 mails of 2 KiB on one connection over DATA, running ahead";
     against(what, "ehlo-data", "bare", Some(0.8));
@@ -161,7 +171,10 @@ fn mails(table: &mut Table) {
         let ours = format!("{found} times (by default {default})");
         let target = least.map_or(String::new(), |least| format!("at least {least} times"));
         let what = format!("the same over DATA, beside {who}");
-        table.row([&what, &ours, "1", "", &target], least.map(|least| found.median >= least));
+        table.row(
+            [&what, &ours, "1", "", &target],
+            least.map_or(Verdict::None, |least| found.reaches(least)),
+        );
     }
     match &source {
         Ok(source) => {
@@ -169,10 +182,12 @@ fn mails(table: &mut Table) {
             let found = ratio(&run("ehlo-data"), &c);
             figures.insert("ehlo-data to smtp-source".to_owned(), found.to_string());
             let what = "the same over DATA, beside Postfix's smtp-source";
-            let is_met = Some(found.median >= 3.5);
+            let is_met = found.reaches(3.5);
             table.row([what, &format!("{found} times"), "1", "", "at least 3.5 times"], is_met);
         }
-        Err(why) => table.row(["beside smtp-source", "", why, "", "at least 3.5 times"], None),
+        Err(why) => {
+            table.row(["beside smtp-source", "", why, "", "at least 3.5 times"], Verdict::None)
+        }
     }
     table.note("mails of 2 KiB on one connection, ratios of mails a second", &figures);
     costs_of_a_mail(table, port, source.as_ref().ok());
@@ -225,7 +240,7 @@ fn costs_of_a_mail(table: &mut Table, port: u16, source: Option<&measure::SmtpSo
             let target = most.map_or(String::new(), |most| {
                 format!("at most {}", measure::grouped(most.floor()))
             });
-            let is_met = most.map(|most| figure(cost) <= most);
+            let is_met = most.map_or(Verdict::None, |most| (figure(cost) <= most).into());
             let (ours, bound) = (measure::grouped(figure(cost)), measure::grouped(figure(bound)));
             table.row([&what, &ours, &best(figure), &bound, &target], is_met);
         }
@@ -245,13 +260,13 @@ fn at_once(table: &mut Table) {
         figures.insert(format!("{who} of {bound}"), found.to_string());
         let what = format!("16 connections at once, 1,000 mails each, over {way}, running ahead");
         let (ours, target) = (format!("{found} of the bound"), format!("at least {least}"));
-        table.row([&what, &ours, "", "1", &target], Some(found.median >= least));
+        table.row([&what, &ours, "", "1", &target], found.reaches(least));
     }
     for who in ["async-smtp+nodelay", "lettre+nodelay", "mail-send+nodelay", "io-smtp+nodelay"] {
         let found = ratio(&run("ehlo-data"), &run(who));
         figures.insert(format!("ehlo-data to {who}"), found.to_string());
         let what = format!("the same over DATA, beside {who}");
-        table.row([&what, &format!("{found} times"), "1", "", ""], None);
+        table.row([&what, &format!("{found} times"), "1", "", ""], Verdict::None);
     }
     table.note("16 connections at once, ratios of mails a second", &figures);
 }
@@ -275,7 +290,7 @@ fn recipients(table: &mut Table) {
         best.map_or(String::new(), |(least, who)| format!("{who} {}", measure::grouped(least)));
     let what = "instructions a recipient, of 1,000 in one mail";
     let (ours_shown, bound) = (measure::grouped(ours), measure::grouped(bound));
-    table.row([what, &ours_shown, &best, &bound, "at most 800"], Some(ours <= 800.0));
+    table.row([what, &ours_shown, &best, &bound, "at most 800"], ours <= 800.0);
     table.note(what, &figures);
 }
 
@@ -290,12 +305,12 @@ fn large(table: &mut Table) {
     figures.insert("ehlo of bare".to_owned(), found.to_string());
     let what = "one mail of 50 MiB from memory";
     let ours = format!("{found} of the bound");
-    table.row([what, &ours, "", "1", "at least 0.7"], Some(found.median >= 0.7));
+    table.row([what, &ours, "", "1", "at least 0.7"], found.reaches(0.7));
     for who in PEERS {
         let found = ratio(&run("ehlo"), &run(who));
         figures.insert(format!("ehlo to {who}"), found.to_string());
         let what = format!("the same beside {who}");
-        table.row([&what, &format!("{found} times"), "1", "", ""], None);
+        table.row([&what, &format!("{found} times"), "1", "", ""], Verdict::None);
     }
     let peak = |who, what| send(who, what, 1, LARGE, port).values["peak"] / f64::from(1 << 20);
     let mut peaks: Vec<_> = PEERS.iter().map(|who| (peak(who, "large"), *who)).collect();
@@ -306,13 +321,13 @@ fn large(table: &mut Table) {
     let best = format!("{} {:.2} MiB", peaks[0].1, peaks[0].0);
     let ours = peak("ehlo", "large");
     let ours = format!("{ours:.2} MiB");
-    table.row(["heap for it, beside the mail itself", &ours, &best, "", ""], None);
+    table.row(["heap for it, beside the mail itself", &ours, &best, "", ""], Verdict::None);
     let file = send("ehlo", "file", 1, LARGE, port);
     let resident = file.values["resident"] / f64::from(1 << 20);
     let ours =
         format!("{resident:.2} MiB ({:.2} of heap)", file.values["peak"] / f64::from(1 << 20));
     let what = "the same from a file: memory above the idle process";
-    table.row([what, &ours, "none streams", "", "under 8 MiB"], Some(resident < 8.0));
+    table.row([what, &ours, "none streams", "", "under 8 MiB"], resident < 8.0);
     table.note("one mail of 50 MiB", &figures);
 }
 
@@ -344,7 +359,7 @@ fn round_trips(table: &mut Table) {
         figures.insert(who.to_owned(), ours.to_string());
         let what = format!("round trips a mail behind 10 ms, 100 mails {way}");
         let target = most.map_or(String::new(), |most| format!("at most {most}"));
-        let is_met = most.map(|most| ours <= most);
+        let is_met = most.map_or(Verdict::None, |most| (ours <= most).into());
         table.row([&what, &ours.to_string(), &best, &bound.to_string(), &target], is_met);
     }
     table.note("round trips a mail", &figures);
@@ -369,7 +384,7 @@ fn idle(table: &mut Table) {
     let best = peers.iter().find(|(_, who)| *who != "io-smtp").unwrap();
     let best = format!("{} {}", best.1, measure::grouped(best.0));
     let what = "heap of an idle connection in clear, octets";
-    let is_met = Some(ours - bare <= 1024.0);
+    let is_met = ours - bare <= 1024.0;
     let (ours_shown, bound) = (measure::grouped(ours), measure::grouped(bare));
     let ours_shown = format!("{ours_shown}, of which {} is the client", size_of::<ehlo::Client>());
     table.row([what, &ours_shown, &best, &bound, "bound + 1,024"], is_met);
@@ -378,7 +393,7 @@ fn idle(table: &mut Table) {
     let heap = |who: &str| send(who, "idle", 500, 0, tls.port).values["heap"];
     let (ours, bare) = (heap("ehlo-tls"), heap("bare-tls"));
     let what = "the same over TLS, beside rustls alone";
-    let is_met = Some(ours - bare <= 1024.0);
+    let is_met = ours - bare <= 1024.0;
     let (ours_shown, bound) = (measure::grouped(ours), measure::grouped(bare));
     table.row([what, &ours_shown, "", &bound, "bound + 1,024"], is_met);
     table.note("heap of an idle connection, octets, its client with it", &figures);
