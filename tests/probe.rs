@@ -485,6 +485,16 @@ async fn a_server_may_go_at_any_time() {
     }
 }
 
+/// Nothing more is said, whoever else was to be asked for.
+#[tokio::test]
+async fn a_recipient_that_ends_the_session_is_the_last() {
+    let script = "S: 220 mx\nC: EHLO c.example\nS: 250 mx\nC: MAIL FROM:<alice@example.org>\n\
+                  S: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 421 4.7.0 too many errors\n-- close";
+    let server = scripted(script).await;
+    let report = alice_to_bob(to(&server)).recipient("eve@example.net").run().await;
+    failed(&report, Stage::Rcpt, "resolve connect greeting ehlo mail !rcpt ?rcpt");
+}
+
 #[tokio::test]
 async fn what_breaks_the_protocol_is_told_with_its_rule() {
     let script = "S: 220 mx\nC: EHLO c.example\nS: 250 mx\nC: MAIL FROM:<alice@example.org>\n\
