@@ -10,8 +10,8 @@ use std::time::Duration;
 use ehlo::testing::{Running, Server};
 use ehlo::{
     Confidence, Connector, DiagnosisKind, FilteredBy, HeloPolicy, InClear, MailHosts, MxHost,
-    Probe, Quirk, Report, Resolve, ResolveFault, Resolving, RootCertificates, Security, Stage,
-    StageOutcome, StageReport, Timeouts, TlsInfo, Verb, Verdict,
+    Probe, Quirk, Report, Resolve, ResolveFault, Resolving, RootCertificates, Security, Skipped,
+    Stage, StageOutcome, StageReport, Timeouts, TlsInfo, Verb, Verdict,
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -485,6 +485,16 @@ async fn a_server_may_go_at_any_time() {
     }
 }
 
+/// Nothing more is said, whoever else was to be asked for.
+#[tokio::test]
+async fn a_recipient_that_ends_the_session_is_the_last() {
+    let script = "S: 220 mx\nC: EHLO c.example\nS: 250 mx\nC: MAIL FROM:<alice@example.org>\n\
+                  S: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 421 4.7.0 too many errors\n-- close";
+    let server = scripted(script).await;
+    let report = alice_to_bob(to(&server)).recipient("eve@example.net").run().await;
+    failed(&report, Stage::Rcpt, "resolve connect greeting ehlo mail !rcpt ?rcpt");
+}
+
 #[tokio::test]
 async fn what_breaks_the_protocol_is_told_with_its_rule() {
     let script = "S: 220 mx\nC: EHLO c.example\nS: 250 mx\nC: MAIL FROM:<alice@example.org>\n\
@@ -750,20 +760,34 @@ async fn lmtp_over_a_socket_answers_for_each_recipient() {
     assert_eq!(report.verdict(), Verdict::Failed(Stage::Resolve), "{report}");
 }
 
-/// `localhost` has two addresses where the machine has; the server listens on the second.
+/// Whatever the name is, this machine by two of its addresses.
+#[derive(Debug)]
+struct Both([u8; 2]);
+
+impl Resolve for Both {
+    fn addresses<'a>(&'a self, _host: &'a str) -> Resolving<'a, Vec<IpAddr>> {
+        Box::pin(async { Ok(self.0.map(|last| IpAddr::from([127, 0, 0, last])).to_vec()) })
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_address_that_was_outrun_is_a_step_too() {
+    let deaf = Deaf::new().await;
+    let _open = TcpListener::bind(("127.0.0.2", deaf.0)).await.unwrap();
+    let probe = Probe::with(at(deaf.0).resolver(Both([1, 2]))).stop_after(Stage::Connect);
+    let report = probe.run().await;
+    assert_eq!(steps(&report), "resolve ~connect connect", "{report}");
+    let outrun = &report.stages()[1];
+    assert_eq!(outrun.outcome(), StageOutcome::Skipped(Skipped::AnotherWasFaster));
+    assert!(outrun.duration() >= Duration::from_millis(250), "{report}");
+    assert_eq!(report.address().unwrap().ip(), IpAddr::from([127, 0, 0, 2]));
+}
+
 #[tokio::test]
 async fn every_address_is_a_step() {
-    #[derive(Debug)]
-    struct Both;
-
-    impl Resolve for Both {
-        fn addresses<'a>(&'a self, _host: &'a str) -> Resolving<'a, Vec<IpAddr>> {
-            Box::pin(async { Ok(vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()]) })
-        }
-    }
-
     let server = Server::new().start().await.unwrap();
-    let report = Probe::with(to(&server).resolver(Both)).run().await;
+    let report = Probe::with(to(&server).resolver(Both([2, 1]))).run().await;
     assert!(report.is_ok() && report.address() == Some(server.addr()), "{report}");
     if cfg!(target_os = "linux") {
         assert_eq!(steps(&report), "resolve !connect connect greeting ehlo quit");

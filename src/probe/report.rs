@@ -190,8 +190,8 @@ impl Report {
         self.transcript.as_ref()
     }
 
-    /// Whether the server has taken a mail. It never has unless the probe was given
-    /// [`content`](super::Probe::content).
+    /// Whether the server has said that it took a mail. It never does unless the probe was given
+    /// [`content`](super::Probe::content); where the connection broke at the end of it, nobody knows.
     #[must_use]
     pub fn is_mail_left(&self) -> bool {
         let taken = |one: &StageReport| {

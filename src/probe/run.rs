@@ -177,6 +177,10 @@ impl Run<'_> {
                 true => self.refuse(Stage::Rcpt, reply),
                 false => is_accepted = true,
             }
+            // 421 is the end, whatever it answers.
+            if mail.conversation().phase() == Phase::Closed {
+                return Ok(());
+            }
         }
         if self.stop < Stage::Data || !is_accepted {
             self.reset(mail).await;
@@ -202,10 +206,7 @@ impl Run<'_> {
 
     /// Ends the mail. What becomes of that is noted, and makes no verdict.
     async fn reset(&self, mail: Transaction<'_>) {
-        // A recipient may have been answered with 421.
-        if mail.conversation().phase() != Phase::Closed
-            && let Err(error) = mail.reset().await
-        {
+        if let Err(error) = mail.reset().await {
             self.record.failed(&error);
         }
     }
