@@ -1,7 +1,5 @@
 //! All that is known when something went wrong. What follows from it is decided in the other files.
 
-#![allow(dead_code, reason = "whoever only has an error or a reply leaves most of it out")]
-
 use crate::error::Error;
 use crate::extension::Capabilities;
 use crate::net::Security;

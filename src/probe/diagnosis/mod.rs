@@ -33,7 +33,8 @@ mod phrases;
 mod reach;
 mod refusal;
 mod status;
-#[cfg(all(test, feature = "tls"))]
+#[cfg(test)]
+#[cfg(feature = "tls")]
 mod tests;
 mod violation;
 mod wording;
@@ -44,7 +45,6 @@ use crate::error::Error;
 use crate::protocol::Stage;
 use crate::wire::{Escaped, Reply};
 
-#[allow(unused_imports, reason = "for the probe, which fills them in")]
 pub(in crate::probe) use evidence::{Evidence, Finding, MxLookup, ReferencesOutcome};
 pub use kind::{DiagnosisKind, FilteredBy};
 
