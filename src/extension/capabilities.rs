@@ -329,10 +329,10 @@ const fn first_octets(count: usize) -> u64 {
 /// into the next.
 const fn upper_case(octets: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let low = octets & ONES * 0x7f;
+    let low = octets & (ONES * 0x7f);
     let from_a = low + ONES * (0x80 - b'a' as u64);
     let behind_z = low + ONES * (0x7f - b'z' as u64);
-    let lower = (from_a ^ behind_z) & !octets & ONES * 0x80;
+    let lower = (from_a ^ behind_z) & !octets & (ONES * 0x80);
     octets ^ (lower >> 2)
 }
 
