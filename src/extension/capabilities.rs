@@ -284,7 +284,7 @@ impl Name {
             None => {
                 let (mut head, mut rest) = (0, text);
                 while let [before @ .., octet] = rest {
-                    head = head << 8 | *octet as u64;
+                    head = (head << 8) | *octet as u64;
                     rest = before;
                 }
                 head
@@ -325,8 +325,8 @@ const fn first_octets(count: usize) -> u64 {
     }
 }
 
-/// Eight octets in upper case, all at once: bit 7 of each tells, as in none of them a sum carries
-/// into the next.
+/// Eight octets in upper case, all at once. Each is looked at without its eighth bit, so that no sum
+/// carries into the next; that bit then says which are letters in lower case.
 const fn upper_case(octets: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let low = octets & (ONES * 0x7f);
@@ -374,6 +374,42 @@ pub(super) mod tests {
         reply += "250 X-LAST\r\n";
         let parsed = ReplyRef::parse(reply.as_bytes(), ReplyKind::Hello, Strictness::Tolerant);
         Capabilities::parse(parsed.unwrap().unwrap().0)
+    }
+
+    /// Names are compared eight octets at once: wherever one differs, in its letters, its length or
+    /// behind the eighth octet, it is another.
+    #[test]
+    fn names_are_those_that_are_equal_without_case() {
+        let words = [
+            "SIZE",
+            "size",
+            "SIZF",
+            "SIZ",
+            "SIZED",
+            "8BITMIME",
+            "8bitMIME",
+            "8BITMIMEX",
+            "PIPELINING",
+            "pipelininG",
+            "PIPELININF",
+            "PIPELINI",
+            "X@YZ",
+            "X`YZ",
+            "X[YZ",
+            "X{YZ",
+            "AUTH=",
+            "auth",
+            "gr\u{fc}n",
+            "GR\u{dc}N",
+        ];
+        for offer in words {
+            let offered = offered(&[offer]);
+            for word in words {
+                let is_auth = word.eq_ignore_ascii_case("AUTH") && offer == "AUTH=";
+                let is = offer.eq_ignore_ascii_case(word) || is_auth;
+                assert_eq!(offered.has(word), is, "{offer} {word}");
+            }
+        }
     }
 
     #[test]
