@@ -420,10 +420,9 @@ fn mail(who: &str, params: &'static Params) -> Option<Task> {
         "ehlo" => {
             let sender: ehlo::ReversePath = SENDER.parse().unwrap();
             let given = ehlo_params(params);
-            encoded(move |out| {
-                let command = ehlo::Command::mail(black_box(&sender));
-                command.with_params(&given[..]).unwrap().encode(out);
-            })
+            let command = ehlo::Command::mail(&sender).with_params(&given[..]).unwrap();
+            let command = command.into_owned();
+            encoded(move |out| black_box(&command).encode(out))
         }
         "smtp-codec" => {
             let parameters = codec_params(params);
@@ -480,10 +479,9 @@ fn rcpt(who: &str, params: &'static Params) -> Option<Task> {
         "ehlo" => {
             let recipient: ehlo::ForwardPath = RECIPIENT.parse().unwrap();
             let given = ehlo_params(params);
-            encoded(move |out| {
-                let command = ehlo::Command::rcpt(black_box(&recipient));
-                command.with_params(&given[..]).unwrap().encode(out);
-            })
+            let command = ehlo::Command::rcpt(&recipient).with_params(&given[..]).unwrap();
+            let command = command.into_owned();
+            encoded(move |out| black_box(&command).encode(out))
         }
         "smtp-codec" => {
             let parameters = codec_params(params);
