@@ -385,7 +385,8 @@ impl Pair {
             }
             Act::Tls => {
                 session.tls_started(Protection::Verified);
-                (model.at, model.esmtp, model.tls, model.authenticated) = (Unid, false, true, false);
+                (model.at, model.esmtp, model.tls, model.authenticated) =
+                    (Unid, false, true, false);
             }
             Act::Hear(code) => {
                 let greets = matches!(model.queue.front(), Some(Say::Ehlo)) && code == 250;

@@ -3,8 +3,8 @@
 use std::io::IoSlice;
 
 use ehlo::{
-    Command, Delivery, Dispatch, Due, Envelope, Event, Phase, Protection, ReversePath, Session,
-    SessionConfig, Stage, Step,
+    Command, ContentFault, Delivery, Dispatch, Due, Envelope, Event, Phase, Protection,
+    ReversePath, Session, SessionConfig, Stage, Step,
 };
 
 /// Writes all there is; says what it was.
@@ -272,4 +272,27 @@ fn c_063_a_chunk_behind_a_burl_is_looked_at_anew() {
     };
     assert!(begin(b"MAIL FROM:<a@example.org> BODY=8BITMIME").ends_with(b"LAST\r\n\xfc\r\n."));
     assert!(begin(b"MAIL FROM:<a@example.org> BODY=8BITMIME").ends_with(b"LAST\r\n\xfc\r\n."));
+}
+
+/// At the end of what is lent it may be half of a line end; at that of the last chunk it is not.
+#[test]
+fn t1_a_cr_is_found_to_be_alone_where_the_last_chunk_ends() {
+    let lend = |parts: &[&[u8]]| {
+        let mut session = introduced(SessionConfig::default(), &["CHUNKING"]);
+        for line in [&b"MAIL FROM:<a@example.org>"[..], b"RCPT TO:<b@example.org>"] {
+            say(&mut session, line);
+            hear(&mut session, b"250 ok\r\n");
+        }
+        let octets: usize = parts.iter().map(|part| part.len()).sum();
+        session.send(&Command::bdat(octets as u64, true)).unwrap();
+        for part in parts {
+            let mut slices = [IoSlice::new(b""); 8];
+            let used = session.gather(part, &mut slices)?;
+            let octets = slices[..used].iter().map(|slice| slice.len()).sum();
+            session.wrote(octets);
+        }
+        Ok(session.promised())
+    };
+    assert_eq!(lend(&[b"a\r"]), Err(ContentFault::BareCr { offset: 1 }));
+    assert_eq!(lend(&[b"a\r", b"\n"]), Ok(0));
 }

@@ -77,7 +77,8 @@ fn explore(setup: Setup, path: &mut Vec<Act>, depth: usize) -> u64 {
 fn c_080_c_084_c_085_c_086_every_sequence_is_as_the_documents_say() {
     let depth = std::env::var("EHLO_ORDER_DEPTH").map_or(6, |depth| depth.parse().unwrap());
     let introduced = [Act::Hear(220), Act::Say(0), Act::Hear(250)];
-    let mail = [&introduced[..], &[Act::Say(4), Act::Hear(250), Act::Say(5), Act::Hear(250)]].concat();
+    let mail =
+        [&introduced[..], &[Act::Say(4), Act::Hear(250), Act::Say(5), Act::Hear(250)]].concat();
     let mut counts = Vec::new();
     for pipelining in [false, true] {
         for run_ahead in [false, true] {
