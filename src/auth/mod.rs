@@ -128,6 +128,16 @@ pub trait Mechanism: Send {
     fn ignores_challenges(&self) -> bool {
         false
     }
+
+    /// Whether success puts a security layer over the stream (RFC 4422 §3.7), as some mechanisms of
+    /// GSSAPI do: the session then forgets what the server offered, and EHLO is said again (RFC
+    /// 4954 §4). False by default.
+    ///
+    /// The layer itself is the stream's: it has to be one that the mechanism can switch over, in
+    /// [`succeeded`](Self::succeeded).
+    fn has_layer(&self) -> bool {
+        false
+    }
 }
 
 /// ```text

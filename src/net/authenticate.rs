@@ -9,7 +9,7 @@ use super::tls::TlsInfo;
 use crate::auth::{AuthFault, Credentials, Mechanism, Offer, TokenRefusal};
 use crate::error::{Error, ErrorKind};
 use crate::extension::Auth;
-use crate::protocol::{Event, Exchange, Misuse, Stage};
+use crate::protocol::{Event, Exchange, Misuse, Phase, Stage};
 use crate::wire::{Reply, Verb, leak};
 
 impl Conversation {
@@ -114,6 +114,15 @@ impl Conversation {
         Some(offer)
     }
 
+    /// AUTH has succeeded. Where there is a security layer now, EHLO is next.
+    async fn welcomed(&mut self) -> Result<Reply, Error> {
+        let reply = self.reply()?;
+        if self.phase() == Phase::Hello {
+            self.hello_again().await.map_err(|error| error.after([reply.clone()]))?;
+        }
+        Ok(reply)
+    }
+
     /// Whether AUTH may be said over this channel: no secret goes where others can read it.
     fn protects_secrets(&self) -> Result<(), Misuse> {
         match self.allows(Verb::Auth) {
@@ -145,7 +154,7 @@ impl Conversation {
                 _ => {
                     return match exchange.end(&mut driver.session) {
                         Some(fault) => Err(driver.error(Stage::Auth, fault)),
-                        None if driver.session.is_authenticated() => self.reply(),
+                        None if driver.session.is_authenticated() => self.welcomed().await,
                         None => Err(driver.refused(Stage::Auth)),
                     };
                 }

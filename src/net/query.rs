@@ -99,7 +99,7 @@ impl Conversation {
         self.hear_of(&Command::Etrn(node.into())).await.map(Answer::from)
     }
 
-    /// Says on whose behalf this client speaks: XCLIENT (Postfix). Behind a 220 the server begins
+    /// Says on whose behalf this client speaks: XCLIENT (Postfix). After a 220 the server begins
     /// anew: EHLO is said again (over LMTP LHLO), by the [client's name](Self::client_name), and
     /// what the server offers and who is authenticated are no more what they were. The reply to
     /// XCLIENT is the [greeting](Self::greeting) from then on.
@@ -132,7 +132,8 @@ impl Conversation {
         Ok(reply)
     }
 
-    async fn hello_again(&mut self) -> Result<(), Error> {
+    /// EHLO, or LHLO, by the client's name, where the session begins anew.
+    pub(super) async fn hello_again(&mut self) -> Result<(), Error> {
         let name = self.client_name.clone().into();
         let hello = match self.driver.session.protocol() {
             Protocol::Smtp => Command::Ehlo(name),

@@ -126,6 +126,9 @@ impl Exchange {
         let text = reply.map(|reply| reply.lines().collect::<Vec<_>>().join(&b' '));
         let proved = self.mechanism.succeeded(&text.unwrap_or_default());
         session.believe_success(proved.is_ok());
+        if proved.is_ok() && self.mechanism.has_layer() {
+            session.start_over();
+        }
         proved.err()
     }
 

@@ -94,6 +94,7 @@ impl Phase {
         lines.push("    Ready --> Auth: AUTH 334".to_owned());
         lines.push("    Ready --> Recipients: MAIL TRANSID 355".to_owned());
         lines.push("    Handshake --> Hello: TLS".to_owned());
+        lines.push("    Auth --> Hello: a security layer".to_owned());
         lines.push("    Content --> EndOfData: last octet written".to_owned());
         lines.push("    Closed --> [*]".to_owned());
         lines.join("\n") + "\n"

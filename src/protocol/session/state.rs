@@ -1,6 +1,7 @@
 //! What a session can be asked: where it stands, what is on its way, what is offered.
 
 use super::Session;
+use super::limits::Quota;
 use crate::extension::Capabilities;
 use crate::protocol::config::{Protection, Protocol};
 use crate::protocol::event::Ticket;
@@ -61,6 +62,14 @@ impl Session {
     /// on.
     pub(in crate::protocol) const fn believe_success(&mut self, believed: bool) {
         self.unproved = !believed;
+    }
+
+    /// There is a security layer from here on: what was offered without it is forgotten (RFC 4954
+    /// §4).
+    pub(in crate::protocol) fn start_over(&mut self) {
+        self.capabilities = Capabilities::default();
+        self.quota = Quota::default();
+        self.go(Phase::Hello);
     }
 
     /// SMTP or LMTP.
