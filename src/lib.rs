@@ -109,6 +109,9 @@
 //! # }
 //! ```
 //!
+//! A `RelayTest` asks whether a server relays for strangers, an `Audit` what it takes that it should
+//! not.
+//!
 //! # No runtime at all
 //!
 //! A [`Session`] takes octets and gives octets. Whoever holds the socket polls it and does what the
@@ -128,7 +131,7 @@
 //! | `proxy` | | reaches servers through SOCKS5 and HTTP proxies, and sends a PROXY header |
 //! | `x509` | | what is written in a server's certificates, in `TlsInfo` and in errors |
 //! | `idna` | | non-ASCII domains become A-labels; without it they are refused |
-//! | `probe` | | tests a server stage by stage: `Probe`, `Report`, `Diagnosis` |
+//! | `probe` | | tests a server stage by stage: `Probe`, `Report`, `Diagnosis`; `RelayTest`, `Audit` |
 //! | `dns` | | `DnsResolver`, which asks DNS for MX, by hickory-resolver |
 //! | `serde` | | reports of the probe serialize |
 //! | `tracing` | | a span per session, an event per reply, no secret |
@@ -180,8 +183,10 @@ pub use net::{
 pub use net::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
 #[cfg(feature = "probe")]
 pub use probe::{
-    Confidence, Diagnosis, DiagnosisKind, FilteredBy, Probe, QuirkReport, Report, Skipped,
-    StageOutcome, StageReport, Verdict,
+    Audit, AuditCheck, AuditFinding, AuditReport, AuditSeverity, CheckOutcome, CheckReport,
+    Confidence, Diagnosis, DiagnosisKind, FilteredBy, Probe, QuirkReport, RelayAttempt, RelayForm,
+    RelayOutcome, RelayReport, RelayTest, RelayVerdict, Report, Skipped, StageOutcome, StageReport,
+    Verdict,
 };
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,

@@ -1161,6 +1161,58 @@ mod probe {
     }
 }
 
+mod relay_test {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_refuses_every_form_is_status_0() {
+        let ran = run("relay_test", "", "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+        let row = "  local_to_foreign         refused    MAIL FROM:<postmaster@mx.example.test> \
+                   RCPT TO:<relay-test@example.net>: 554 5.7.1 relay access denied";
+        assert!(ran.out.contains(row), "{}", ran.out);
+        assert!(ran.out.ends_with("\nverdict: no relay, every form was refused\n"), "{}", ran.out);
+    }
+
+    #[tokio::test]
+    async fn what_is_accepted_is_status_2_and_told_to_machines() {
+        let server = Server::new().start().await.unwrap();
+        let folder = Folder::with(&[("mail", MAIL)]);
+        let arguments = format!(
+            "-s {} --local example.org --to carol@example.net --data {} --audit -o json",
+            server.addr(),
+            folder.path("mail")
+        );
+        let ran = run("relay_test", &arguments, "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (2, ""), "{}", ran.out);
+        let json = ran.json();
+        assert_eq!(json["relay"]["verdict"], "accepted_at_rcpt");
+        assert_eq!(json["relay"]["attempts"][1]["outcome"], "taken");
+        assert_eq!(json["audit"]["worst"], json!(null));
+        assert!(server.mails()[0].content().starts_with(b"X-Relay-Test: null_sender\r\n"));
+    }
+
+    #[tokio::test]
+    async fn what_the_audit_finds_is_status_2() {
+        let server = Server::new().takes_bare_lf().reply_to(Verb::Rcpt, "554 5.7.1 no");
+        let server = server.start().await.unwrap();
+        let ran = run("relay_test", &format!("-s {} --audit", server.addr()), "").await;
+        assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains("! bare LF                FOUND"), "{}", ran.out);
+    }
+
+    #[tokio::test]
+    async fn who_is_not_there_is_status_1_and_bad_arguments_are_64() {
+        let arguments = format!("--server 127.0.0.1:{} --timeout 5", dead_port());
+        let ran = run("relay_test", &arguments, "").await;
+        assert_eq!(ran.status, 1, "{}{}", ran.out, ran.err);
+        for arguments in ["--to nobody", "--local a..b", "--data /nonexistent/mail", "-o picture"] {
+            let ran = run("relay_test", arguments, "").await;
+            assert_eq!((ran.status, ran.out.as_str()), (64, ""), "{arguments}: {}", ran.err);
+        }
+    }
+}
+
 #[test]
 fn each_can_be_read_in_one_sitting() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");

@@ -34,6 +34,8 @@ mod pairs;
 mod parameters;
 #[path = "interop/passwords.rs"]
 mod passwords;
+#[path = "interop/probe.rs"]
+mod probe;
 #[path = "support/programs.rs"]
 mod programs;
 #[path = "interop/questions.rs"]
@@ -157,6 +159,7 @@ fn main() -> ExitCode {
         ("sources", table(sources::TESTS)),
         ("questions", table(questions::TESTS)),
         ("by hand", by_hand::rows()),
+        ("probe", probe::rows()),
         ("pairs", pairs::rows()),
     ];
     let mut results = Results::default();

@@ -5,8 +5,20 @@
 
 use std::time::Duration;
 
-use ehlo::testing::Server;
-use ehlo::{Connector, Probe, Security, Timeouts, Verdict};
+use ehlo::testing::{Running, Server};
+use ehlo::{
+    Connector, Credentials, Pin, Probe, Report, RootCertificates, Security, Timeouts, TlsVersion,
+    Verb, Verdict,
+};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 /// The conversation so far, in front of each fault.
 const OPEN: &str = "S: 220 mx.example.net\nC: EHLO c.example\n";
@@ -136,4 +148,171 @@ async fn what_was_put_in_is_what_is_diagnosed() {
     }
     assert!(FAULTS.len() >= 30);
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// The stage and the kind of what was diagnosed.
+#[track_caller]
+fn told(report: &Report) -> String {
+    let Verdict::Failed(stage) = report.verdict() else { panic!("{report}") };
+    let diagnosis = report.diagnosis().unwrap();
+    assert!(!diagnosis.cause().is_empty() && !diagnosis.advice().is_empty(), "{report}");
+    format!("{} {}", stage.name(), diagnosis.kind().name())
+}
+
+fn authority(name: &str) -> (Issuer<'static, KeyPair>, RootCertificates) {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let key = KeyPair::generate().unwrap();
+    let pem = params.self_signed(&key).unwrap().pem();
+    (Issuer::new(params, key), RootCertificates::from_pem(pem.as_bytes()).unwrap())
+}
+
+/// Shows this certificate to whoever comes, and says nothing that matters after it.
+async fn shows(certificate: CertificateDer<'static>, key: &KeyPair) -> (u16, impl Drop) {
+    let key = key.serialize_der().try_into().unwrap();
+    let provider = std::sync::Arc::new(aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    (port, tasks)
+}
+
+/// What is wrong with a certificate, who has signed it, and the kind of the diagnosis.
+type CertificateFault = (fn(&mut CertificateParams), Signer, &'static str);
+
+#[derive(Clone, Copy)]
+enum Signer {
+    Trusted,
+    Stranger,
+    Itself,
+}
+
+const CERTIFICATES: &[CertificateFault] = &[
+    (|one| one.not_after = date_time_ymd(2020, 3, 1), Signer::Trusted, "certificate_expired"),
+    (
+        |one| one.not_before = date_time_ymd(2400, 3, 1),
+        Signer::Trusted,
+        "certificate_not_yet_valid",
+    ),
+    (|one| one.subject_alt_names.clear(), Signer::Trusted, "certificate_wrong_name"),
+    (|_| {}, Signer::Stranger, "certificate_untrusted"),
+    (|_| {}, Signer::Itself, "certificate_self_signed"),
+    (
+        |one| one.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+        Signer::Itself,
+        "certificate_is_authority",
+    ),
+];
+
+#[tokio::test]
+async fn each_fault_of_a_certificate_is_diagnosed_by_its_name() {
+    let (trusted, roots) = authority("an authority");
+    let (stranger, _) = authority("a stranger");
+    for (fault, signer, expected) in CERTIFICATES {
+        let mut params = CertificateParams::new(["mx.example.net".to_owned()]).unwrap();
+        params.not_after = date_time_ymd(2500, 1, 1);
+        fault(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let made = match signer {
+            Signer::Trusted => params.signed_by(&key, &trusted),
+            Signer::Stranger => params.signed_by(&key, &stranger),
+            Signer::Itself => params.self_signed(&key),
+        };
+        let (port, _server) = shows(made.unwrap().der().clone(), &key).await;
+        let connector = Connector::new("127.0.0.1")
+            .port(port)
+            .security(Security::Implicit)
+            .tls_name("mx.example.net")
+            .timeouts(Timeouts::all(Duration::from_secs(10)))
+            .roots(roots.clone());
+        let report = Probe::with(connector).run().await;
+        assert_eq!(told(&report), format!("handshake {expected}"), "{report}");
+    }
+}
+
+/// With a certificate that is good.
+#[tokio::test]
+async fn what_is_asked_of_tls_and_not_there_is_diagnosed() {
+    let server = Server::new().maximum_tls(TlsVersion::Tls12).start().await.unwrap();
+    let connector = secure(&server).minimum_tls(TlsVersion::Tls13);
+    let report = Probe::with(connector).run().await;
+    assert_eq!(told(&report), "handshake tls_version_mismatch", "{report}");
+
+    let server = Server::new().start().await.unwrap();
+    let report = Probe::with(secure(&server).pin(Pin::public_key([7; 32]))).run().await;
+    assert_eq!(told(&report), "handshake certificate_not_pinned", "{report}");
+
+    let server = Server::new().withhold("STARTTLS").start().await.unwrap();
+    let report = Probe::with(secure(&server)).run().await;
+    assert_eq!(told(&report), "starttls starttls_missing", "{report}");
+
+    // Each speaks what the other does not expect.
+    let report = Probe::with(secure(&server).security(Security::Implicit)).run().await;
+    assert_eq!(told(&report), "handshake starttls_expected", "{report}");
+}
+
+fn secure(server: &Running) -> Connector {
+    let roots = RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
+    Connector::new("127.0.0.1")
+        .port(server.port())
+        .timeouts(Timeouts::all(Duration::from_secs(10)))
+        .security(Security::StartTls)
+        .roots(roots)
+}
+
+/// What a server says to AUTH, and what is made of it.
+const AUTH: &[(&str, &str)] = &[
+    ("535 5.7.8 Error: authentication failed: authentication failure", "wrong_credentials"),
+    ("454 4.7.0 Temporary authentication failure", "auth_unavailable"),
+    ("525 5.7.13 Account disabled", "account_locked"),
+    (
+        "534-5.7.9 Application-specific password required. For more information, go to\n\
+         534 5.7.9  https://support.google.com/mail/?p=InvalidSecondFactor x - gsmtp",
+        "app_password_required",
+    ),
+    ("535 5.7.139 Authentication unsuccessful, basic authentication is disabled.", "auth_disabled"),
+    ("454 4.7.0 Too many login attempts, please try again later", "auth_throttled"),
+    ("432 4.7.12 A password transition is needed", "password_expired"),
+];
+
+#[tokio::test]
+async fn what_fails_at_auth_is_diagnosed() {
+    for (reply, expected) in AUTH {
+        let server = Server::new().user("alice", "wonderland").reply_to(Verb::Auth, reply);
+        let server = server.start().await.unwrap();
+        let credentials = Credentials::new("alice", "wonderland").mechanisms(["PLAIN"]);
+        let report = Probe::with(secure(&server).authenticate(credentials)).run().await;
+        assert_eq!(told(&report), format!("auth {expected}"), "{report}");
+    }
+    let server = Server::new().user("alice", "wonderland").start().await.unwrap();
+    let report = Probe::with(secure(&server).credentials("alice", "looking-glass")).run().await;
+    assert_eq!(told(&report), "auth wrong_credentials", "{report}");
+
+    let credentials = Credentials::new("alice", "wonderland").mechanisms(["CRAM-MD5"]);
+    let report = Probe::with(secure(&server).authenticate(credentials)).run().await;
+    assert_eq!(told(&report), "auth mechanism_missing", "{report}");
+
+    let server = Server::new().withhold("AUTH").start().await.unwrap();
+    let report = Probe::with(secure(&server).credentials("alice", "wonderland")).run().await;
+    assert_eq!(told(&report), "auth auth_not_offered", "{report}");
+
+    // In clear it is offered only over TLS.
+    let server = Server::new().start().await.unwrap();
+    let connector = secure(&server).security(Security::None).allow_cleartext();
+    let report = Probe::with(connector.credentials("alice", "wonderland")).run().await;
+    assert_eq!(told(&report), "auth auth_needs_tls", "{report}");
 }

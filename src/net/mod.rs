@@ -29,9 +29,12 @@
 //! | `outbox` | mails on their way, and outcomes that nobody has taken yet |
 //! | `transaction` | a mail stage by stage |
 //! | `visit` | what a probe asks of a connector |
+//! | `aside` | a line with no session on it, for audits |
 //! | `watch` | what is told of a mail while it is on its way |
 //! | `timeouts` | how long each stage may take |
 
+#[cfg(feature = "probe")]
+mod aside;
 mod authenticate;
 mod batch;
 mod client;
@@ -66,6 +69,8 @@ mod url;
 mod visit;
 mod watch;
 
+#[cfg(feature = "probe")]
+pub(crate) use aside::Aside;
 pub use batch::{Deliveries, Mail, Sent};
 pub use client::Client;
 pub use connect::{ConnectAttempt, ConnectFailure, ConnectFault};

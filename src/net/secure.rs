@@ -60,6 +60,12 @@ impl Secured {
     pub(crate) fn info(&self) -> Option<&TlsInfo> {
         self.info.as_deref()
     }
+
+    /// For a handshake with no session above it.
+    #[cfg(feature = "probe")]
+    pub(super) fn setup(&self) -> Result<TlsSetup, InvalidTlsOptions> {
+        self.prepared.setup()
+    }
 }
 
 impl Driver {

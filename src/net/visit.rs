@@ -24,6 +24,12 @@ impl Connector {
         if self.session.keeps_transcript() { self } else { self.transcript(octets) }
     }
 
+    /// The same connector for somebody whom the server does not know: AUTH is not said.
+    pub(crate) fn anonymous(mut self) -> Self {
+        self.credentials = None;
+        self
+    }
+
     /// The same settings for another host, which is no `host:port`.
     pub(crate) fn at_host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
@@ -80,6 +86,19 @@ impl Connector {
     /// How the connection is to be protected.
     pub(crate) const fn chosen_security(&self) -> Security {
         self.security
+    }
+
+    /// How long this stage may take.
+    pub(crate) fn patience(&self, stage: Stage) -> Duration {
+        self.timeouts.of(stage)
+    }
+
+    /// What a session begins with.
+    pub(crate) const fn hello_word(&self) -> &'static str {
+        match self.protocol {
+            Protocol::Smtp => "EHLO",
+            Protocol::Lmtp => "LHLO",
+        }
     }
 
     pub(crate) const fn has_credentials(&self) -> bool {

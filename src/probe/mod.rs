@@ -12,8 +12,11 @@
 //! | `report` | what has been found |
 //! | `show` | the same for people |
 //! | `json` | the same for machines (feature `serde`) |
+//! | `relay/` | whether a server relays for strangers |
+//! | `audit/` | what a server does wrong where it is tempted |
 //! | `diagnosis/` | from what has been found to the likely cause, and what to do |
 
+mod audit;
 mod diagnosis;
 #[cfg(feature = "serde")]
 mod json;
@@ -21,11 +24,16 @@ mod lines;
 mod plan;
 mod record;
 mod references;
+mod relay;
 mod report;
 mod run;
 mod settings;
 mod show;
 
+pub use audit::{
+    Audit, AuditCheck, AuditFinding, AuditReport, AuditSeverity, CheckOutcome, CheckReport,
+};
 pub use diagnosis::{Confidence, Diagnosis, DiagnosisKind, FilteredBy};
+pub use relay::{RelayAttempt, RelayForm, RelayOutcome, RelayReport, RelayTest, RelayVerdict};
 pub use report::{QuirkReport, Report, Skipped, StageOutcome, StageReport, Verdict};
 pub use settings::Probe;

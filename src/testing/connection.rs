@@ -95,6 +95,11 @@ impl Connection {
         self.input.consume(octets);
     }
 
+    /// Takes these octets for what has come.
+    pub(super) fn hear(&mut self, octets: &[u8]) {
+        self.input.extend(octets);
+    }
+
     /// Waits for a line, its end included, of at most `limit` octets.
     pub(super) async fn line(&mut self, limit: usize) -> io::Result<Heard> {
         if self.pace == Pace::OneByOne {

@@ -198,6 +198,71 @@ impl Server {
         self
     }
 
+    /// Takes a lone LF for the end of a command, as many servers do. By default such a line is
+    /// answered with 500: CRLF alone ends one (RFC 5321 §2.3.8).
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    ///
+    /// # async fn test() -> std::io::Result<()> {
+    /// let (mut client, server) = duplex(4096);
+    /// let _server = Server::new().takes_bare_lf().serve(server)?;
+    /// client.write_all(b"QUIT\n").await?;
+    /// let mut replies = String::new();
+    /// client.read_to_string(&mut replies).await?;
+    /// assert!(replies.ends_with("\r\n221 2.0.0 bye\r\n"));
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn takes_bare_lf(mut self) -> Self {
+        self.takes_bare_lf = true;
+        self
+    }
+
+    /// Throws away what has come behind a command before it answers that, and so never answers
+    /// what was pipelined, although it offers PIPELINING (RFC 2920 §3.2 forbids it).
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    ///
+    /// # async fn test() -> std::io::Result<()> {
+    /// let (mut client, server) = duplex(4096);
+    /// let _server = Server::new().greeting("220 mx").loses_pipelined().serve(server)?;
+    /// client.write_all(b"RSET\r\nRSET\r\nRSET\r\n").await?;
+    /// client.read_exact(&mut [0; 22]).await?; // the greeting, and one reply
+    /// client.write_all(b"QUIT\r\n").await?;
+    /// let mut rest = String::new();
+    /// client.read_to_string(&mut rest).await?;
+    /// assert_eq!(rest, "221 2.0.0 bye\r\n");
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn loses_pipelined(mut self) -> Self {
+        self.loses_pipelined = true;
+        self
+    }
+
+    /// Keeps what has come in clear behind STARTTLS, and runs it when TLS is on, as if it had come
+    /// over TLS: the hole of CVE-2011-0411. Whoever is between the two can put commands into the
+    /// session of a client that trusts it. By default what stands there is forgotten (RFC 3207
+    /// §4.2), and STARTTLS with something behind it is refused.
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    ///
+    /// let server = Server::new().runs_injected_commands(); // for tests of scanners
+    /// ```
+    pub fn runs_injected_commands(mut self) -> Self {
+        self.runs_injected = true;
+        self
+    }
+
     fn at_chunk(mut self, number: u32, fault: ChunkFault) -> Self {
         if number == 0 {
             self.fault.get_or_insert_with(|| "chunk 0: they are counted from 1".to_owned());

@@ -109,7 +109,11 @@ impl<'a> Peer<'a> {
     }
 
     async fn line(&mut self, line: &[u8]) -> io::Result<Next> {
-        let Some(text) = line.strip_suffix(b"\r\n") else {
+        if self.server.loses_pipelined {
+            self.connection.consume(usize::MAX);
+        }
+        let bare = line.strip_suffix(b"\n").filter(|_| self.server.takes_bare_lf);
+        let Some(text) = line.strip_suffix(b"\r\n").or(bare) else {
             self.connection.log().client(line);
             return Ok(self.say((500, "5.5.2", "a line must end with CRLF")));
         };
@@ -171,6 +175,7 @@ impl<'a> Peer<'a> {
             // Its chunk follows it.
             Verb::Bdat if self.offers("CHUNKING") => None,
             _ if followed && !pipelining => Some(WAIT),
+            Verb::StartTls if self.server.runs_injected => None,
             _ if followed && is_last => Some((503, "5.5.0", "nothing may follow before the reply")),
             _ => None,
         }
@@ -361,7 +366,12 @@ impl<'a> Peer<'a> {
     async fn handshake(&mut self, reply: Option<&Reply>) -> io::Result<Next> {
         self.answer(reply, (220, "2.0.0", "go ahead"));
         self.forget();
+        let said = match self.server.runs_injected {
+            true => self.connection.pending().to_vec(),
+            false => Vec::new(),
+        };
         self.connection.start_tls(self.identity).await?;
+        self.connection.hear(&said);
         Ok(Next::Command)
     }
 }
