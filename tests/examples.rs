@@ -8,6 +8,7 @@ mod programs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ehlo::Verb;
 use ehlo::testing::{Running, Script, Server};
 use serde_json::{Value, json};
 
