@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::ClientConfig;
 
+use super::dial::Dialer;
 use super::observe::Observer;
 use super::policy::{Policy, Transfer};
 #[cfg(feature = "proxy")]
@@ -58,6 +59,7 @@ pub struct Connector {
     pub(super) credentials: Option<Credentials>,
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) sources: Vec<IpAddr>,
+    pub(super) dialer: Option<Dialer>,
     #[cfg(feature = "proxy")]
     pub(super) proxy: Option<Proxy>,
     #[cfg(feature = "proxy")]
@@ -135,6 +137,7 @@ impl Connector {
             credentials: None,
             resolver: Arc::new(SystemResolver),
             sources: Vec::new(),
+            dialer: None,
             #[cfg(feature = "proxy")]
             proxy: None,
             #[cfg(feature = "proxy")]
