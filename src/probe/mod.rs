@@ -12,12 +12,14 @@
 //! | `report` | what has been found |
 //! | `show` | the same for people |
 //! | `json` | the same for machines (feature `serde`) |
+//! | `monitor/` | many servers, time and again: what has changed |
 //! | `diagnosis/` | from what has been found to the likely cause, and what to do |
 
 mod diagnosis;
 #[cfg(feature = "serde")]
 mod json;
 mod lines;
+mod monitor;
 mod plan;
 mod record;
 mod references;
@@ -27,5 +29,6 @@ mod settings;
 mod show;
 
 pub use diagnosis::{Confidence, Diagnosis, DiagnosisKind, FilteredBy};
+pub use monitor::{Change, Degradation, Health, Monitor, MonitorEvent, Watched};
 pub use report::{QuirkReport, Report, Skipped, StageOutcome, StageReport, Verdict};
 pub use settings::Probe;
