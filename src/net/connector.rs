@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 
 #[cfg(feature = "tls")]
 pub use self::tls::DangerousConnector;
+use super::dial::Dialer;
 use super::observe::Observer;
 use super::policy::{Policy, Transfer};
 #[cfg(feature = "proxy")]
@@ -57,6 +58,7 @@ pub struct Connector {
     pub(super) credentials: Option<Credentials>,
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) sources: Vec<IpAddr>,
+    pub(super) dialer: Option<Dialer>,
     #[cfg(feature = "proxy")]
     pub(super) proxy: Option<Proxy>,
     #[cfg(feature = "proxy")]
@@ -134,6 +136,7 @@ impl Connector {
             credentials: None,
             resolver: Arc::new(SystemResolver),
             sources: Vec::new(),
+            dialer: None,
             #[cfg(feature = "proxy")]
             proxy: None,
             #[cfg(feature = "proxy")]

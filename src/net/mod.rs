@@ -7,6 +7,7 @@
 //! | `resolve` | from a name to the hosts that take its mail, and to addresses; who is asked |
 //! | `dns` | DNS as who is asked, with MX (feature `dns`) |
 //! | `connect` | from addresses to a TCP connection, from a path to a Unix socket |
+//! | `dial` | connections that the caller makes |
 //! | `race` | Happy Eyeballs: the order of addresses, and the next beside a silent one |
 //! | `proxy/` | SOCKS5 and HTTP CONNECT, and the PROXY header |
 //! | `stream` | what carries the octets: TCP, any other stream, TLS over each |
@@ -43,6 +44,7 @@ mod connect;
 mod connector;
 mod content;
 mod conversation;
+mod dial;
 #[cfg(feature = "dns")]
 mod dns;
 mod driver;

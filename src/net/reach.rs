@@ -159,6 +159,13 @@ impl Connector {
                 false => Ok(None),
             };
         }
+        if self.dialer.is_some() {
+            return match self.is_dialled_alone() {
+                true if self.protocol == Protocol::Lmtp => Ok(self.port),
+                true => Ok(self.port.or_else(|| Some(self.security.default_port()))),
+                false => misuse("a dialer takes neither a source address nor a proxy"),
+            };
+        }
         match (self.port, self.protocol) {
             (None, Protocol::Lmtp) => misuse("LMTP has no port of its own: give one"),
             (Some(25), Protocol::Lmtp) => {
@@ -176,10 +183,24 @@ impl Connector {
         port.filter(|_| !self.host.is_empty()).map(|port| (self.host.clone(), port))
     }
 
-    /// The way to the server: through a proxy, to a Unix socket, or to one of its addresses.
+    /// Whether nothing else is to make connections than the dialer.
+    fn is_dialled_alone(&self) -> bool {
+        #[cfg(feature = "proxy")]
+        if self.proxy.is_some() {
+            return false;
+        }
+        self.sources.is_empty()
+    }
+
+    /// The way to the server: by the caller's dialer, through a proxy, to a Unix socket, or to one of
+    /// its addresses.
     pub(super) async fn stream_to(&self, port: Option<u16>) -> Result<Stream, (Stage, ErrorKind)> {
         let limit = self.timeouts.connect();
         let unreachable = |fault| (Stage::Connect, ErrorKind::Connect(fault));
+        if let Some(dialer) = &self.dialer {
+            self.observer.begins(Stage::Connect);
+            return dialer.dial(limit).await.map_err(|kind| (Stage::Connect, kind));
+        }
         #[cfg(feature = "proxy")]
         if let Some(stream) = self.stream_through_proxy(port).await {
             return stream.map_err(|kind| (Stage::Connect, kind));

@@ -110,7 +110,7 @@ impl Connector {
         let began = Instant::now();
         self.checked_port(began)?;
         if !self.is_direct() || self.protocol == Protocol::Lmtp {
-            let words = "MX leads to no proxy, no Unix socket and no LMTP".to_owned();
+            let words = "MX leads to no proxy, no dialer, no Unix socket and no LMTP".to_owned();
             return Err(self.failed(began, Stage::Resolve, Misuse::Setting(words).into()));
         }
         self.observer.begins(Stage::Resolve);
@@ -153,6 +153,9 @@ impl Connector {
 
     /// Whether the server's name is looked up here: it is neither a path nor the proxy's affair.
     pub(crate) fn is_direct(&self) -> bool {
+        if self.dialer.is_some() {
+            return false;
+        }
         #[cfg(feature = "proxy")]
         if self.proxy.is_some() {
             return false;

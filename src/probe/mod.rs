@@ -14,6 +14,7 @@
 //! | `json` | the same for machines (feature `serde`) |
 //! | `relay/` | whether a server relays for strangers |
 //! | `audit/` | what a server does wrong where it is tempted |
+//! | `monitor/` | many servers, time and again: what has changed |
 //! | `diagnosis/` | from what has been found to the likely cause, and what to do |
 
 mod audit;
@@ -21,6 +22,7 @@ mod diagnosis;
 #[cfg(feature = "serde")]
 mod json;
 mod lines;
+mod monitor;
 mod plan;
 mod record;
 mod references;
@@ -34,6 +36,7 @@ pub use audit::{
     Audit, AuditCheck, AuditFinding, AuditReport, AuditSeverity, CheckOutcome, CheckReport,
 };
 pub use diagnosis::{Confidence, Diagnosis, DiagnosisKind, FilteredBy};
+pub use monitor::{Change, Degradation, Health, Monitor, MonitorEvent, Watched};
 pub use relay::{RelayAttempt, RelayForm, RelayOutcome, RelayReport, RelayTest, RelayVerdict};
 pub use report::{QuirkReport, Report, Skipped, StageOutcome, StageReport, Verdict};
 pub use settings::Probe;

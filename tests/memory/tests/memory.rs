@@ -2,9 +2,12 @@
 //! allocated is counted; the server throws away what it reads.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use ehlo::{Client, Connector, Envelope, Mail, Security, Source, Transfer};
+use ehlo::{Client, Connector, Envelope, Mail, Monitor, Probe, Security, Source, Transfer};
 use memory::{now, peak, restart, rise};
 use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadBuf,
@@ -116,6 +119,45 @@ fn memory_is_flat() {
             many_mails(&way, connector);
         }
     }
+    many_probes();
+}
+
+/// A hundred servers in memory, watched for ten thousand probes.
+fn many_probes() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let probes = Arc::new(AtomicUsize::new(0));
+        let mut monitor = Monitor::new().interval(Duration::from_millis(1)).at_once(10);
+        for server in 0..100 {
+            let probes = Arc::clone(&probes);
+            let connector = Connector::new("mx").security(Security::None).dialer(move || {
+                probes.fetch_add(1, Ordering::Relaxed);
+                let (near, far) = tokio::io::duplex(4096);
+                tokio::spawn(serve(far));
+                async { Ok(near) }
+            });
+            let probe = Probe::with(connector).recipient("bob@example.net");
+            monitor.watch(format!("mx{server}"), probe);
+        }
+        // Each has its place for a report by then.
+        listen(&mut monitor, &probes, 2000).await;
+        let flat = now();
+        restart();
+        listen(&mut monitor, &probes, 12_000).await;
+        let rise = peak() - flat;
+        println!("{rise} octets for ten thousand probes, beside {flat}");
+        assert!(rise < 256 * 1024, "{rise} octets");
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        assert!(tasks <= 2 * 10, "{tasks} tasks");
+    });
+}
+
+/// Until so many probes have begun.
+async fn listen(monitor: &mut Monitor, probes: &AtomicUsize, until: usize) {
+    while probes.load(Ordering::Relaxed) < until {
+        let _ = tokio::time::timeout(Duration::from_millis(1), monitor.next()).await;
+    }
+    assert!(monitor.servers().all(|mx| mx.report().is_some_and(ehlo::Report::is_ok)));
 }
 
 fn one_large_mail(connector: Connector) -> u64 {
