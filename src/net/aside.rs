@@ -112,7 +112,6 @@ impl Aside {
 mod tests {
     use super::*;
     use crate::net::Security;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     const LIMIT: Duration = Duration::from_secs(5);
