@@ -223,9 +223,11 @@ async fn a_listed_relay_is_the_picture_of_readme() {
     let server = Server::script(LISTED.parse().unwrap()).name("mx.example.org");
     let server = server.start().await.unwrap();
     let probe = Probe::with(to(&server)).sender("alice@example.com").recipient("bob@example.org");
-    let page = probe.run().await.to_html();
+    // The address of documents, and the port of relays.
+    let port = format!(":{}", server.port());
+    let page = probe.run().await.to_html().replace(&port, "").replace("127.0.0.1", "192.0.2.1");
     let opened = browser.open("readme", &page);
     has(&opened, &["failed at RCPT TO", "zen.spamhaus.org", "silence of 2.4"]);
     assert_eq!(opened.console, [""; 0]);
-    browser.picture("readme", 1040, 1240);
+    browser.picture("readme", 960, 1440);
 }

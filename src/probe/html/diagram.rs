@@ -20,8 +20,9 @@ pub(super) fn figure(report: &Report) -> Markup {
         figure.raw("<p class=\"none\">Nobody was asked anything.</p>");
         return figure;
     }
+    // Between an answer and the next question there is next to nothing, which is no measure.
     let waits = events.windows(2).filter_map(|pair| match pair {
-        [one, next] => Some(next.at.saturating_sub(one.at)),
+        [one, next] if next.is_an_end() => Some(next.at.saturating_sub(one.at)),
         _ => None,
     });
     let scale = Scale::of(waits);
@@ -53,7 +54,8 @@ struct Drawing<'a> {
     report: &'a Report,
     scale: Scale,
     culprit: Option<usize>,
-    /// What lies below all else: the tint of the channel, and of what failed.
+    /// What lies below all else: what goes over TLS.
+    ground: Markup,
     under: Markup,
     over: Markup,
     /// The event before, and how far down it stands.
@@ -73,6 +75,7 @@ impl<'a> Drawing<'a> {
             report,
             scale,
             culprit,
+            ground: Markup::default(),
             under: Markup::default(),
             over: Markup::default(),
             last: None,
@@ -103,13 +106,14 @@ impl<'a> Drawing<'a> {
             What::Fails | What::Leaves => self.cross(event, y),
         }
         self.over.close("g");
+        // The height of an arrow; of words without one, the middle of their letters.
+        let height = if event.has_arrow() { y } else { y - 4.0 };
         if event.is_an_end() {
-            self.wait(event, y);
+            self.wait(event, y, height);
         }
-        if event.what == What::Begins {
-            return;
+        if event.what != What::Begins {
+            self.time(event.at, height);
         }
-        self.time(event.at, y);
     }
 
     /// How far down this event stands; what was said before stands above it.
@@ -206,11 +210,11 @@ impl<'a> Drawing<'a> {
     }
 
     /// How long this end had to wait.
-    fn wait(&mut self, event: &Event, y: f64) {
+    fn wait(&mut self, event: &Event, y: f64, height: f64) {
         let Some((since, top)) = self.began(event) else { return };
         let waited = event.at.saturating_sub(since);
         if !waited.is_zero() {
-            self.over.label("took", SERVER + 18.0, y + 4.0, Took(waited));
+            self.over.label("took", SERVER + 18.0, height + 4.0, Took(waited));
         }
         if event.what == What::Secured {
             return;
@@ -239,7 +243,7 @@ impl<'a> Drawing<'a> {
     fn mark(&mut self, y: f64) {
         let width = WIDTH - 4.0;
         self.under.rect("row", Rect { x: 2.0, y: y - 24.0, width, height: 35.0, round: 8.0 });
-        self.over.label("flag", YOU - 20.0, y - 9.0, "✕ failed");
+        self.over.label("flag", YOU - 20.0, y - 10.0, "✕ failed");
     }
 
     /// A silence that is not drawn to scale.
@@ -261,7 +265,7 @@ impl<'a> Drawing<'a> {
     fn end_of_tls(&mut self, bottom: f64) {
         let Some(top) = self.secured.take() else { return };
         let (width, height) = (SERVER - YOU, (bottom - top).max(0.0));
-        self.under.rect("channel", Rect { x: YOU, y: top, width, height, round: 0.0 });
+        self.ground.rect("channel", Rect { x: YOU, y: top, width, height, round: 0.0 });
     }
 
     fn began(&self, event: &Event) -> Option<(Duration, f64)> {
@@ -286,7 +290,8 @@ impl<'a> Drawing<'a> {
              says the same in words.",
             Took(self.report.duration)
         );
-        svg.element("desc", &[("id", &"diagram-words")], words).piece(self.under);
+        svg.element("desc", &[("id", &"diagram-words")], words);
+        svg.piece(self.ground).piece(self.under);
         for x in [YOU, SERVER] {
             let line = format_args!("M{} {}V{}", Px(x), Px(HEAD - 10.0), Px(bottom));
             svg.path("lifeline", line);
@@ -331,6 +336,10 @@ impl Event {
     /// Whether it ends what was waited for.
     const fn is_an_end(&self) -> bool {
         !matches!(self.what, What::Turn | What::Begins | What::Says | What::Connects)
+    }
+
+    const fn has_arrow(&self) -> bool {
+        !matches!(self.what, What::Begins | What::Alone | What::Fails | What::Leaves)
     }
 
     const fn is_negative(&self) -> bool {

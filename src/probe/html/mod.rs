@@ -121,7 +121,7 @@ impl Report {
         match &self.diagnosis {
             Some(diagnosis) => {
                 found.raw("<h2 id=\"diagnosis\">Likely cause <span class=\"tag\">");
-                found.text(diagnosis.confidence()).raw("</span></h2>");
+                found.raw("confidence: ").text(diagnosis.confidence()).raw("</span></h2>");
                 found.element("p", &[("class", &"cause")], diagnosis.cause());
                 found.raw("<h3>What to do</h3>").element("p", &[], diagnosis.advice());
             }
