@@ -5,6 +5,8 @@
 //! cargo run --example probe -- --server mx.example.org --from a@example.net --to b@example.org
 //! cargo run --example probe --features dns -- --domain example.org --to b@example.org
 //! cargo run --example probe -- --server mail.example.org:587 --tls starttls --user alice --output json
+//! cargo run --example probe -- --server mx.example.org --output html >report.html
+//! cargo run --example probe -- --server mx.example.org --output nagios -w 2 -c 10 --certificate 14,7
 //! ```
 
 mod common;
@@ -12,9 +14,10 @@ mod common;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use ehlo::{Connector, ForwardPath, Probe, Report, ReversePath, Security, Stage, Timeouts};
+use ehlo::{Connector, ForwardPath, NagiosLimits, Probe, ReversePath, Security, Stage, Timeouts};
 
 use common::{Access, USAGE, arguments, fail, is_usage};
 
@@ -24,7 +27,8 @@ use common::{Access, USAGE, arguments, fail, is_usage};
 /// whatever the certificate; with `--user` as a client submits, on port 587 with verified TLS.
 #[derive(Parser)]
 #[command(after_help = "\
-Exit status: 0 nothing failed, 2 something did, 64 bad arguments.
+Exit status: 0 nothing failed, 2 something did, 64 bad arguments. With `--output nagios`, as plug-ins
+have it: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 
 With feature `dns` --domain asks for MX; without it the host of the domain's own name is tried.")]
 struct Arguments {
@@ -54,6 +58,15 @@ struct Arguments {
     /// What to print
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Output,
+    /// With `--output nagios`: a probe that takes longer is a warning
+    #[arg(long, short, value_name = "SECONDS", value_parser = seconds, requires = "critical")]
+    warning: Option<Duration>,
+    /// With `--output nagios`: a probe that takes longer is critical
+    #[arg(long, short, value_name = "SECONDS", value_parser = seconds, requires = "warning")]
+    critical: Option<Duration>,
+    /// With `--output nagios`: a certificate with fewer days left is a warning, or critical
+    #[arg(long, value_name = "DAYS,DAYS", value_delimiter = ',', num_args = 2)]
+    certificate: Vec<u32>,
     #[command(flatten)]
     access: Access,
 }
@@ -64,6 +77,10 @@ enum Output {
     Text,
     /// One object
     Json,
+    /// The line and the status of a monitoring plug-in
+    Nagios,
+    /// A page with the conversation as a diagram
+    Html,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -77,10 +94,24 @@ async fn run(arguments: Arguments) -> Result<ExitCode, ExitCode> {
     let (connector, _, _server) = arguments.access.reach(server).await?;
     let probe = probe(&arguments, connector).map_err(|why| fail(USAGE, why))?;
     let report = probe.run().await;
-    if let Some(error) = report.error().filter(|error| is_usage(error)) {
+    let is_plugin = arguments.output == Output::Nagios;
+    if let Some(error) = report.error().filter(|error| is_usage(error) && !is_plugin) {
         return Err(fail(USAGE, error));
     }
-    print(&report, arguments.output);
+    match arguments.output {
+        Output::Text if std::io::stdout().is_terminal() => print!("{}", report.in_colour()),
+        Output::Text => print!("{report}"),
+        Output::Json => match serde_json::to_string_pretty(&report) {
+            Ok(json) => println!("{json}"),
+            Err(_) => unreachable!("a report has nothing that JSON has not"),
+        },
+        Output::Html => print!("{}", report.to_html()),
+        Output::Nagios => {
+            let nagios = report.to_nagios(&limits(&arguments));
+            println!("{nagios}");
+            return Ok(ExitCode::from(nagios.status().exit_code()));
+        }
+    }
     Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(NOT_OK) })
 }
 
@@ -118,15 +149,15 @@ fn probe(arguments: &Arguments, mut connector: Connector) -> Result<Probe, Strin
     })
 }
 
-fn print(report: &Report, output: Output) {
-    match output {
-        Output::Text if std::io::stdout().is_terminal() => print!("{}", report.in_colour()),
-        Output::Text => print!("{report}"),
-        Output::Json => match serde_json::to_string_pretty(report) {
-            Ok(json) => println!("{json}"),
-            Err(_) => unreachable!("a report has nothing that JSON has not"),
-        },
+fn limits(arguments: &Arguments) -> NagiosLimits {
+    let mut limits = NagiosLimits::new();
+    if let (Some(warning), Some(critical)) = (arguments.warning, arguments.critical) {
+        limits = limits.duration(warning, critical);
     }
+    if let [warning, critical] = arguments.certificate[..] {
+        limits = limits.certificate_days(warning, critical);
+    }
+    limits
 }
 
 /// A stage by its name, in any case, with `-` or `_`.
@@ -137,6 +168,12 @@ fn stage(name: &str) -> Result<Stage, String> {
         let names: Vec<_> = Stage::ALL.iter().map(|stage| stage.name()).collect();
         format!("a stage is one of {}", names.join(", "))
     })
+}
+
+/// Such as `2` or `0.5`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| "not a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|why| why.to_string())
 }
 
 /// Something failed.

@@ -96,7 +96,7 @@
 //! at which one the server fails, why, and what to do about it.
 //!
 //! ```no_run
-//! # async fn example() {
+//! # async fn example() -> std::io::Result<()> {
 //! use ehlo::{Probe, Stage};
 //!
 //! let report = Probe::new("mx.example.org")
@@ -106,6 +106,8 @@
 //!     .run()
 //!     .await;
 //! println!("{report}");
+//! std::fs::write("report.html", report.to_html())?; // a page, with the conversation as a diagram
+//! # Ok(())
 //! # }
 //! ```
 //!
@@ -186,8 +188,9 @@ pub use net::{Proxy, ProxyFault, ProxyHeader, ProxyReason, ProxyStep};
 pub use probe::{
     Audit, AuditCheck, AuditFinding, AuditReport, AuditSeverity, Change, CheckOutcome, CheckReport,
     Confidence, Degradation, Diagnosis, DiagnosisKind, FilteredBy, Health, Monitor, MonitorEvent,
-    Probe, QuirkReport, RelayAttempt, RelayForm, RelayOutcome, RelayReport, RelayTest,
-    RelayVerdict, Report, Skipped, StageOutcome, StageReport, Verdict, Watched,
+    Nagios, NagiosLimits, NagiosStatus, Probe, QuirkReport, RelayAttempt, RelayForm, RelayOutcome,
+    RelayReport, RelayTest, RelayVerdict, Report, Skipped, StageOutcome, StageReport, Verdict,
+    Watched,
 };
 pub use protocol::{
     Delivery, Dispatch, Due, Envelope, Event, Exchange, InvalidEnvelope, Misuse, Needs, Outcome,

@@ -1236,6 +1236,43 @@ mod probe {
         assert!(ran.out.contains("verdict: failed at connect"), "{}", ran.out);
     }
 
+    /// As a monitor runs it.
+    #[tokio::test]
+    async fn as_a_plug_in_it_is_one_line_and_a_status() {
+        let (server, ca) = server().await;
+        let arguments = format!(
+            "--server {} --tls starttls --ca {} --output nagios -w 300 -c 600",
+            server.addr(),
+            ca.path()
+        );
+        let ran = run("probe", &format!("{arguments} --certificate 14,7"), "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+        let line = format!("SMTP OK - {} answered in ", server.addr());
+        assert!(ran.out.starts_with(&line) && ran.out.lines().count() == 1, "{}", ran.out);
+        let warned = run("probe", &arguments.replace("-w 300", "-w 0"), "").await;
+        assert_eq!(warned.status, 1, "{}", warned.out);
+        let failed = run("probe", &format!("{arguments} --to eve@example.test"), "").await;
+        assert_eq!(failed.status, 2, "{}", failed.out);
+        assert!(failed.out.starts_with("SMTP CRITICAL - "), "{}", failed.out);
+        // No certificate is shown in clear.
+        let clear = arguments.replace("--tls starttls", "--tls none");
+        let clear = run("probe", &format!("{clear} --certificate 14,7"), "").await;
+        assert_eq!(clear.status, 3, "{}", clear.out);
+        assert!(clear.out.starts_with("SMTP UNKNOWN - "), "{}", clear.out);
+    }
+
+    #[tokio::test]
+    async fn a_page_is_whole_and_has_the_status_of_the_verdict() {
+        let ran = run("probe", "--to bob@example.test --output html", "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+        assert!(ran.out.starts_with("<!DOCTYPE html>") && ran.out.ends_with("</html>\n"));
+        assert!(ran.out.contains("RCPT TO:&lt;bob@example.test&gt;: 250 2.1.5"), "{}", ran.out);
+        let arguments = format!("--server 127.0.0.1:{} --timeout 5 -o html", dead_port());
+        let ran = run("probe", &arguments, "").await;
+        assert_eq!(ran.status, 2);
+        assert!(ran.out.contains("failed at connect</p>"), "{}", ran.out);
+    }
+
     #[tokio::test]
     async fn a_mail_is_left_where_a_file_is_given() {
         let (server, ca) = server().await;
@@ -1268,6 +1305,9 @@ mod probe {
             "--to nobody",
             "--data /nonexistent/mail",
             "--server a.test:smtp",
+            "--output nagios --warning 2",
+            "--output nagios -w soon -c 10",
+            "--output nagios --certificate 14",
         ] {
             let ran = run("probe", arguments, "").await;
             assert_eq!((ran.status, ran.out.as_str()), (64, ""), "{arguments}: {}", ran.err);

@@ -11,6 +11,8 @@
 //! | `lines` | the line and the rule of each quirk |
 //! | `report` | what has been found |
 //! | `show` | the same for people |
+//! | `html/` | the same as a page with a diagram |
+//! | `nagios` | the same as the line of a monitoring plug-in |
 //! | `json` | the same for machines (feature `serde`) |
 //! | `relay/` | whether a server relays for strangers |
 //! | `audit/` | what a server does wrong where it is tempted |
@@ -19,10 +21,12 @@
 
 mod audit;
 mod diagnosis;
+mod html;
 #[cfg(feature = "serde")]
 mod json;
 mod lines;
 mod monitor;
+mod nagios;
 mod plan;
 mod record;
 mod references;
@@ -37,6 +41,7 @@ pub use audit::{
 };
 pub use diagnosis::{Confidence, Diagnosis, DiagnosisKind, FilteredBy};
 pub use monitor::{Change, Degradation, Health, Monitor, MonitorEvent, Watched};
+pub use nagios::{Nagios, NagiosLimits, NagiosStatus};
 pub use relay::{RelayAttempt, RelayForm, RelayOutcome, RelayReport, RelayTest, RelayVerdict};
 pub use report::{QuirkReport, Report, Skipped, StageOutcome, StageReport, Verdict};
 pub use settings::Probe;

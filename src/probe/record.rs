@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::lines::{quirks_of, violation_of};
-use super::report::{QuirkReport, Skipped, StageOutcome, StageReport};
+use super::report::{Heard, QuirkReport, Skipped, StageOutcome, StageReport};
 use crate::error::{Error, ErrorKind};
 use crate::extension::Capabilities;
 #[cfg(feature = "tls")]
@@ -148,6 +148,7 @@ impl Notes {
             start,
             duration: Duration::ZERO,
             replies: Vec::new(),
+            heard: Vec::new(),
             fault: None,
             address: None,
             addresses: Vec::new(),
@@ -178,10 +179,12 @@ impl Notes {
             Stage::Greeting => reply.code().number() == 220,
             _ => !reply.is_negative(),
         };
-        if !said.is_empty() {
-            step.said.get_or_insert_with(|| Escaped::new(said).to_string());
+        let said = (!said.is_empty()).then(|| Escaped::new(said).to_string());
+        if step.said.is_none() {
+            step.said.clone_from(&said);
         }
         step.replies.push(reply);
+        step.heard.push(Heard { at: now, said });
         self.open = Some(step);
         if !goes_on {
             self.close(now, if is_good { StageOutcome::Passed } else { StageOutcome::Failed });
@@ -285,7 +288,10 @@ impl Observe for Record {
         if let Some(open) = &mut notes.open {
             open.fault = words;
             let last = open.replies.last();
-            open.replies.extend(error.reply().filter(|reply| last != Some(reply)).cloned());
+            if let Some(reply) = error.reply().filter(|reply| last != Some(reply)).cloned() {
+                open.replies.push(reply);
+                open.heard.push(Heard { at: now, said: None });
+            }
         }
         notes.close(now, StageOutcome::Failed);
     }

@@ -18,7 +18,9 @@ use crate::wire::{Quirk, Reply};
 ///
 /// `Display` is for people: a table of the stages with their times and replies, and below it the
 /// verdict, the likely cause and what to do. [`in_colour`](Self::in_colour) is the same for a
-/// terminal. With feature `serde` it serializes; the schema stands at `Serialize` below.
+/// terminal. [`to_html`](Self::to_html) is a page with the conversation as a diagram, and
+/// [`to_nagios`](Self::to_nagios) the line of a plug-in. With feature `serde` it serializes; the
+/// schema stands at `Serialize` below.
 ///
 /// ```
 /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
@@ -221,11 +223,22 @@ pub struct StageReport {
     pub(super) start: Duration,
     pub(super) duration: Duration,
     pub(super) replies: Vec<Reply>,
+    /// Of each reply.
+    pub(super) heard: Vec<Heard>,
     pub(super) fault: Option<String>,
     pub(super) address: Option<SocketAddr>,
     pub(super) addresses: Vec<SocketAddr>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsInfo>,
+}
+
+/// When a reply came, and what it answered.
+#[derive(Clone, Debug)]
+pub(super) struct Heard {
+    /// Counted from the beginning of the probe.
+    pub(super) at: Duration,
+    /// The line that it answers, escaped and with secrets masked.
+    pub(super) said: Option<String>,
 }
 
 impl StageReport {

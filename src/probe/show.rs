@@ -77,7 +77,9 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { report, colours } = self;
         writeln!(f, "probe of {}", Escaped::new(report.server.as_bytes()))?;
-        self.hosts(f)?;
+        if let Some(hosts) = &report.mail_hosts {
+            writeln!(f, "MX: {}", hosts_found(hosts))?;
+        }
         writeln!(f, "\n   start    took  stage            outcome")?;
         let mut host = report.host();
         if report.stages.iter().any(|step| step.host != host) {
@@ -106,26 +108,6 @@ impl fmt::Display for Shown<'_> {
 }
 
 impl Shown<'_> {
-    fn hosts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.report.mail_hosts {
-            None => Ok(()),
-            Some(MailHosts::Mx(hosts)) => {
-                f.write_str("MX")?;
-                for (at, host) in hosts.iter().enumerate() {
-                    write!(f, "{} {host}", if at == 0 { ":" } else { "," })?;
-                }
-                writeln!(f)
-            }
-            Some(MailHosts::Implicit) => {
-                writeln!(f, "MX: none, so that the host of that name takes its mail")
-            }
-            Some(MailHosts::Null) => writeln!(f, "MX: null, the domain takes no mail (RFC 7505)"),
-            Some(MailHosts::NotAsked) => {
-                writeln!(f, "MX: not asked, the resolver cannot; the host of that name is tried")
-            }
-        }
-    }
-
     fn row(&self, f: &mut fmt::Formatter<'_>, step: &StageReport) -> fmt::Result {
         let (mark, word, colour) = match step.outcome {
             StageOutcome::Passed => (' ', "ok", self.colours.good),
@@ -156,14 +138,34 @@ impl Shown<'_> {
         let offers = offers.into_iter().filter_map(|(title, offered)| {
             Some(format!("offered {title}: {}", keywords(offered.as_ref()?)))
         });
-        let in_clear = report.in_clear.as_ref().map(|why| match why {
-            InClear::NotOffered => "in clear: STARTTLS is not offered".to_owned(),
-            InClear::Refused(reply) => format!("in clear: STARTTLS was refused: {reply}"),
-            #[cfg(feature = "tls")]
-            InClear::HandshakeFailed(fault) => format!("in clear: the handshake failed: {fault}"),
-        });
+        let in_clear = report.in_clear.as_ref().map(why_in_clear);
         let quirks = report.quirks.iter().map(|quirk| format!("quirk: {quirk}"));
         offers.chain(in_clear).chain(quirks).collect()
+    }
+}
+
+/// What came of the search for the hosts of a domain.
+pub(super) fn hosts_found(hosts: &MailHosts) -> String {
+    match hosts {
+        MailHosts::Mx(hosts) => {
+            let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+            hosts.join(", ")
+        }
+        MailHosts::Implicit => "none, so that the host of that name takes its mail".to_owned(),
+        MailHosts::Null => "null, the domain takes no mail (RFC 7505)".to_owned(),
+        MailHosts::NotAsked => {
+            "not asked, the resolver cannot; the host of that name is tried".to_owned()
+        }
+    }
+}
+
+/// Why there is no TLS.
+pub(super) fn why_in_clear(why: &InClear) -> String {
+    match why {
+        InClear::NotOffered => "in clear: STARTTLS is not offered".to_owned(),
+        InClear::Refused(reply) => format!("in clear: STARTTLS was refused: {reply}"),
+        #[cfg(feature = "tls")]
+        InClear::HandshakeFailed(fault) => format!("in clear: the handshake failed: {fault}"),
     }
 }
 
@@ -178,7 +180,7 @@ fn keywords(offered: &Capabilities) -> String {
 }
 
 /// What there is to say of a step, a line each.
-fn details(step: &StageReport) -> Vec<String> {
+pub(super) fn details(step: &StageReport) -> Vec<String> {
     if let StageOutcome::Skipped(why) = step.outcome {
         let address = step.address.map(|address| format!("{address}: "));
         return vec![format!("{}{}", address.unwrap_or_default(), why.words())];
@@ -217,7 +219,7 @@ const fn is_of_mailbox(stage: Stage) -> bool {
 }
 
 /// The first line of a reply, and how many come after it.
-fn first_line(reply: &Reply) -> String {
+pub(super) fn first_line(reply: &Reply) -> String {
     let line = Escaped::new(reply.wire_lines().next().unwrap_or_default()).to_string();
     match reply.line_count() {
         0 | 1 => line,

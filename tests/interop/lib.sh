@@ -1,4 +1,5 @@
-# What the scripts of every server share. Sourced by `SERVER/up` and `SERVER/down`, by nothing else.
+# What the scripts of every server share. Sourced by `SERVER/up` and `SERVER/down`, and by
+# `tests/pages/run` for a browser; by nothing else.
 #
 # Mail servers shut one another out as Debian packages, so each runs in its own copy of the file system:
 # an overlay over `/` that only the processes of that server see (its own mount and process namespaces;

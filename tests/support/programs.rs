@@ -16,6 +16,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    #[allow(dead_code, reason = "not every test asks for it")]
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|why| panic!("{why}: {}", self.out))
