@@ -20,12 +20,12 @@ use crate::wire::Escaped;
 /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
 /// # use ehlo::testing::Server;
 /// # use ehlo::{Audit, Connector, Security};
-/// let server = Server::new().loses_pipelined().start().await?;
+/// let server = Server::new().takes_bare_lf().start().await?;
 /// let connector = Connector::new(server.addr().to_string()).security(Security::None);
 /// let report = serde_json::to_value(Audit::with(connector).run().await)?;
 /// assert_eq!(report["worst"], "violation");
-/// assert_eq!(report["checks"][4]["check"], "pipelining");
-/// assert_eq!(report["checks"][4]["findings"][0]["section"], "RFC 2920 §3.2");
+/// assert_eq!(report["checks"][3]["check"], "bare_lf");
+/// assert_eq!(report["checks"][3]["findings"][0]["section"], "RFC 5321 §2.3.8");
 /// # Ok(())
 /// # }
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
