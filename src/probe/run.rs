@@ -229,7 +229,7 @@ impl Run<'_> {
     /// A step that could not be taken, which nobody has noted yet.
     fn fail(&mut self, error: Error) {
         self.record.failed(&error);
-        self.failure.get_or_insert(Failure::Error(Arc::new(error)));
+        self.failure.get_or_insert_with(|| Failure::Error(Arc::new(error)));
     }
 
     fn report(mut self, references: Option<ReferencesOutcome>) -> Report {

@@ -13,7 +13,9 @@ use crate::error::Error;
 #[cfg(feature = "tls")]
 use crate::extension::StartTls;
 use crate::extension::{Capabilities, Extension as _, Pipelining};
-use crate::net::{Aside, Connector, Security};
+#[cfg(feature = "tls")]
+use crate::net::Security;
+use crate::net::{Aside, Connector};
 use crate::protocol::Stage;
 use crate::wire::{Reply, ReplyKind};
 
