@@ -65,8 +65,8 @@ struct Arguments {
     #[arg(long, short, value_name = "SECONDS", value_parser = seconds, requires = "warning")]
     critical: Option<Duration>,
     /// With `--output nagios`: a certificate with fewer days left is a warning, or critical
-    #[arg(long, value_name = "DAYS,DAYS", value_delimiter = ',', num_args = 2)]
-    certificate: Vec<u32>,
+    #[arg(long, value_name = "DAYS,DAYS", value_parser = two)]
+    certificate: Option<(u32, u32)>,
     #[command(flatten)]
     access: Access,
 }
@@ -154,7 +154,7 @@ fn limits(arguments: &Arguments) -> NagiosLimits {
     if let (Some(warning), Some(critical)) = (arguments.warning, arguments.critical) {
         limits = limits.duration(warning, critical);
     }
-    if let [warning, critical] = arguments.certificate[..] {
+    if let Some((warning, critical)) = arguments.certificate {
         limits = limits.certificate_days(warning, critical);
     }
     limits
@@ -178,3 +178,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Something failed.
 const NOT_OK: u8 = 2;
+
+/// Two numbers with a comma between them.
+fn two(text: &str) -> Result<(u32, u32), String> {
+    let (warning, critical) = text.split_once(',').ok_or("two numbers of days, as in 14,7")?;
+    let days = |text: &str| text.parse().map_err(|_| format!("\"{text}\" is no number of days"));
+    Ok((days(warning)?, days(critical)?))
+}
