@@ -113,8 +113,8 @@ impl RelayTest {
     /// The forms to try, in this order. By default [`RelayForm::ALL`].
     ///
     /// Servers bear only so many errors in a session (Postfix 20), or commands that bring no mail
-    /// (Exim 10, RSET among them): what was [not tried](RelayOutcome::NotTried) then can be tried
-    /// over another connection.
+    /// (RSET may count): what was [not tried](RelayOutcome::NotTried) then can be tried over
+    /// another connection.
     ///
     /// ```
     /// # async fn rest(test: ehlo::RelayTest, report: ehlo::RelayReport) {
