@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::{Envelope, Stage};
-use crate::wire::{ForwardPath, Reply, Retry, Severity};
+use crate::wire::{ForwardPath, Reply, ReplyRef, Retry, Severity};
 
 /// What became of a mail.
 ///
@@ -29,9 +29,11 @@ use crate::wire::{ForwardPath, Reply, Retry, Severity};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "recipients may have been refused, which is no error"]
 pub struct Delivery {
-    pub(super) mail: Option<Reply>,
-    pub(super) data: Option<Reply>,
-    pub(super) end: Option<Reply>,
+    /// What was said. Most recipients are answered alike: what is said again at once is here once.
+    replies: Vec<Reply>,
+    pub(super) mail: Option<Said>,
+    pub(super) data: Option<Said>,
+    pub(super) end: Option<Said>,
     pub(super) recipients: Vec<Addressee>,
     /// The last octet of the terminator was handed to the stream.
     pub(super) written: bool,
@@ -40,13 +42,17 @@ pub struct Delivery {
     pub(super) is_cut: bool,
 }
 
+/// Which of a delivery's replies it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Said(usize);
+
 /// A recipient, and the replies that are its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Addressee {
     pub(super) path: ForwardPath,
-    pub(super) rcpt: Option<Reply>,
+    pub(super) rcpt: Option<Said>,
     /// LMTP answers the content for each recipient.
-    pub(super) end: Option<Reply>,
+    pub(super) end: Option<Said>,
     /// Recipients were accepted before this one.
     pub(super) follows_accepted: bool,
     /// RCPT was sent for it, whether it was answered or not.
@@ -64,21 +70,37 @@ impl Delivery {
     /// The delivery of a mail of which nothing was sent, such as one whose server could not be
     /// reached: every recipient is *not sent*.
     pub fn not_sent(envelope: &Envelope) -> Self {
-        let recipients = envelope.recipients().iter().map(Addressee::new).collect();
-        Self { recipients, ..Self::nothing() }
+        Self::to(envelope.recipients())
     }
 
-    /// That of a mail of which nobody was named.
-    pub(super) const fn nothing() -> Self {
+    /// That of a mail to these of which nothing was sent.
+    pub(super) fn to(recipients: &[ForwardPath]) -> Self {
         Self {
+            replies: Vec::new(),
             mail: None,
             data: None,
             end: None,
-            recipients: Vec::new(),
+            recipients: recipients.iter().map(Addressee::new).collect(),
             written: false,
             long_lines: 0,
             is_cut: false,
         }
+    }
+
+    /// Keeps what was said.
+    pub(super) fn keep(&mut self, reply: ReplyRef<'_>) -> Said {
+        if self.replies.last().is_none_or(|last| last.as_ref() != reply) {
+            self.replies.push(reply.to_reply());
+        }
+        Said(self.replies.len().saturating_sub(1))
+    }
+
+    fn reply(&self, said: Option<Said>) -> Option<&Reply> {
+        self.replies.get(said?.0)
+    }
+
+    pub(super) fn is_negative(&self, said: Option<Said>) -> bool {
+        self.reply(said).is_some_and(Reply::is_negative)
     }
 
     /// Every recipient with its outcome, in the order of the envelope.
@@ -108,20 +130,20 @@ impl Delivery {
 
     /// The reply to MAIL, where one came.
     #[must_use]
-    pub const fn mail(&self) -> Option<&Reply> {
-        self.mail.as_ref()
+    pub fn mail(&self) -> Option<&Reply> {
+        self.reply(self.mail)
     }
 
     /// The reply to DATA, where one came.
     #[must_use]
-    pub const fn data(&self) -> Option<&Reply> {
-        self.data.as_ref()
+    pub fn data(&self) -> Option<&Reply> {
+        self.reply(self.data)
     }
 
     /// The reply to the end of the content. Over LMTP each recipient has one of its own.
     #[must_use]
-    pub const fn end(&self) -> Option<&Reply> {
-        self.end.as_ref()
+    pub fn end(&self) -> Option<&Reply> {
+        self.reply(self.end)
     }
 
     /// How many lines of the content have more than 998 octets, which a server need not take and
@@ -149,19 +171,20 @@ impl<'a> Recipient<'a> {
 
     /// The reply to this recipient's RCPT, where one came.
     #[must_use]
-    pub const fn rcpt(&self) -> Option<&'a Reply> {
-        self.addressee.rcpt.as_ref()
+    pub fn rcpt(&self) -> Option<&'a Reply> {
+        self.delivery.reply(self.addressee.rcpt)
     }
 
     /// What became of the mail for this recipient.
     #[must_use]
     pub fn outcome(&self) -> Outcome<'a> {
-        let Delivery { mail, data, end, written, is_cut, .. } = self.delivery;
-        let own_end = self.addressee.end.as_ref().or(end.as_ref());
+        let delivery = self.delivery;
+        let Delivery { written, is_cut, .. } = delivery;
+        let own_end = delivery.reply(self.addressee.end.or(delivery.end));
         let refusals = [
-            (mail.as_ref(), Stage::Mail),
+            (delivery.mail(), Stage::Mail),
             (self.rcpt(), Stage::Rcpt),
-            (data.as_ref(), Stage::Data),
+            (delivery.data(), Stage::Data),
             (own_end, if *written && !is_cut { Stage::EndOfData } else { Stage::Content }),
         ];
         for (reply, stage) in refusals {
@@ -273,30 +296,26 @@ impl fmt::Display for Outcome<'_> {
 mod tests {
     use super::*;
 
-    fn reply(text: &str) -> Option<Reply> {
-        Some(text.parse().unwrap())
-    }
+    impl Delivery {
+        fn say(&mut self, text: &str) -> Option<Said> {
+            Some(self.keep(text.parse::<Reply>().unwrap().as_ref()))
+        }
 
-    fn addressee(rcpt: &str) -> Addressee {
-        Addressee {
-            path: "bob@example.org".parse().unwrap(),
-            rcpt: reply(rcpt),
-            end: None,
-            follows_accepted: false,
-            is_named: true,
+        fn name(&mut self, rcpt: &str) {
+            let path = "bob@example.org".parse().unwrap();
+            let named = Addressee { rcpt: self.say(rcpt), is_named: true, ..Addressee::new(&path) };
+            self.recipients = vec![named];
         }
     }
 
     fn delivery() -> Delivery {
-        Delivery {
-            mail: reply("250 ok"),
-            data: reply("354 go"),
-            end: reply("250 2.0.0 queued"),
-            recipients: vec![addressee("250 ok")],
-            written: true,
-            long_lines: 0,
-            is_cut: false,
-        }
+        let mut mail = Delivery::to(&[]);
+        mail.mail = mail.say("250 ok");
+        mail.name("250 ok");
+        mail.data = mail.say("354 go");
+        mail.end = mail.say("250 2.0.0 queued");
+        mail.written = true;
+        mail
     }
 
     #[track_caller]
@@ -311,13 +330,13 @@ mod tests {
         let mut mail = delivery();
         assert_outcome(&mail, "accepted: 250 2.0.0 queued", Retry::Never);
         assert!(mail.is_complete());
-        mail.end = reply("452 4.3.1 full");
+        mail.end = mail.say("452 4.3.1 full");
         assert_outcome(&mail, "refused: 452 4.3.1 full (in reply to end of data)", Retry::Later);
-        mail.data = reply("554 no");
+        mail.data = mail.say("554 no");
         assert_outcome(&mail, "refused: 554 no (in reply to DATA)", Retry::Never);
-        mail.recipients = vec![addressee("550 5.1.1 who?")];
+        mail.name("550 5.1.1 who?");
         assert_outcome(&mail, "refused: 550 5.1.1 who? (in reply to RCPT TO)", Retry::Never);
-        mail.mail = reply("451 later");
+        mail.mail = mail.say("451 later");
         assert_outcome(&mail, "refused: 451 later (in reply to MAIL FROM)", Retry::Later);
         assert_eq!(mail.accepted_count(), 0);
     }
@@ -345,7 +364,7 @@ mod tests {
     fn a_refusal_before_the_end_is_one_of_the_content() {
         let mut mail = delivery();
         mail.written = false;
-        mail.end = reply("552 5.3.4 too big");
+        mail.end = mail.say("552 5.3.4 too big");
         let words = "refused: 552 5.3.4 too big (in reply to content)";
         assert_outcome(&mail, words, Retry::Never);
         // The last chunk was on its way when one before it was refused.
@@ -357,7 +376,8 @@ mod tests {
     fn c_099_dialect_62_552_behind_accepted_recipients_may_mean_452() {
         let later = |text: &str, follows_accepted| {
             let mut mail = delivery();
-            mail.recipients = vec![Addressee { follows_accepted, ..addressee(text) }];
+            mail.name(text);
+            mail.recipients[0].follows_accepted = follows_accepted;
             mail.recipients().next().unwrap().outcome().retry()
         };
         assert_eq!(later("552 too many", true), Retry::Later);
@@ -373,7 +393,19 @@ mod tests {
     fn c_118_over_lmtp_each_recipient_has_its_own_answer() {
         let mut mail = delivery();
         mail.end = None;
-        mail.recipients[0].end = reply("250 2.1.5 stored");
+        mail.recipients[0].end = mail.say("250 2.1.5 stored");
         assert_outcome(&mail, "accepted: 250 2.1.5 stored", Retry::Never);
+    }
+
+    #[test]
+    fn what_is_said_again_is_kept_once() {
+        let mut mail = delivery();
+        let before = mail.replies.len();
+        let first = mail.say("250 2.1.5 Ok");
+        assert_eq!((mail.say("250 2.1.5 Ok"), mail.replies.len()), (first, before + 1));
+        let other = mail.say("550 5.1.1 who?");
+        assert_eq!(mail.reply(other).unwrap().to_string(), "550 5.1.1 who?");
+        assert_eq!(mail.reply(first).unwrap().to_string(), "250 2.1.5 Ok");
+        assert_eq!((mail.reply(None), mail.is_negative(other)), (None, true));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::delivery::Addressee;
 use super::{Delivery, Envelope, Event, Misuse, Outcome, Phase, Protocol, Session, Ticket};
-use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReplyRef, ReversePath, Verb};
+use crate::wire::{Command, ForwardPath, InvalidValue, Param, ReplyRef, ReversePath, Verb};
 
 /// A mail on its way over a [`Session`]: it sends the commands of an envelope as there is room,
 /// matches their replies, and says what became of the mail.
@@ -64,6 +64,10 @@ pub struct Dispatch {
     /// Of the end of the content; over LMTP, of the first accepted recipient's.
     end: Option<Ticket>,
     go_ahead: bool,
+    /// How many of the recipients are answered, from the first.
+    answered: usize,
+    /// Over LMTP: so many of them, from the first, need no more reply to the content.
+    ended: usize,
     accepted: usize,
     /// The server takes no more recipients: the rest are not asked for.
     is_full: bool,
@@ -98,15 +102,16 @@ impl Dispatch {
     /// A mail to these recipients, of which nothing has been sent.
     #[must_use]
     pub fn new(recipients: &[ForwardPath]) -> Self {
-        let recipients: Vec<_> = recipients.iter().map(Addressee::new).collect();
         Self {
             rcpts: Vec::with_capacity(recipients.len()),
-            delivery: Delivery { recipients, ..Delivery::nothing() },
+            delivery: Delivery::to(recipients),
             mail: None,
             data: None,
             chunks: None,
             end: None,
             go_ahead: false,
+            answered: 0,
+            ended: 0,
             accepted: 0,
             is_full: false,
             way: Way::Data,
@@ -346,52 +351,66 @@ impl Dispatch {
         match event {
             Event::GoAhead(ticket) if self.data == Some(ticket) => {
                 self.go_ahead = true;
-                self.delivery.data = Some(reply.to_reply());
+                self.delivery.data = Some(self.delivery.keep(reply));
             }
             Event::Reply(ticket) => self.answered(session, ticket, reply),
             // That of a mail behind this one, where its own end is answered; and behind a refused
             // chunk everything is refused: the first refusal is the reason.
-            Event::ContentRefused if !self.delivery.written => {
-                self.delivery.end.get_or_insert_with(|| reply.to_reply());
+            Event::ContentRefused if !self.delivery.written && self.delivery.end.is_none() => {
+                self.delivery.end = Some(self.delivery.keep(reply));
             }
             _ => {}
         }
     }
 
     fn answered(&mut self, session: &Session, ticket: Ticket, reply: ReplyRef<'_>) {
-        let own = || Some(reply.to_reply());
+        let is_chunk = self.is_chunk(ticket);
+        let delivery = &mut self.delivery;
         if self.mail == Some(ticket) {
-            self.delivery.mail = own();
+            delivery.mail = Some(delivery.keep(reply));
         } else if self.data == Some(ticket) {
-            self.delivery.data = own();
-        } else if let Ok(n) = self.rcpts.binary_search(&ticket) {
-            if let Some(addressee) = self.delivery.recipients.get_mut(n) {
+            delivery.data = Some(delivery.keep(reply));
+        } else if let Some(n) =
+            self.rcpts.iter().skip(self.answered).position(|rcpt| *rcpt == ticket)
+        {
+            // Replies come in order: nearly always the first of those that are awaited is meant.
+            let n = self.answered + n;
+            let said = delivery.keep(reply);
+            if let Some(addressee) = delivery.recipients.get_mut(n) {
                 addressee.follows_accepted = self.accepted > 0;
-                self.accepted += usize::from(!reply.is_negative());
-                addressee.rcpt = own();
+                addressee.rcpt = Some(said);
             }
-        } else if self.is_chunk(ticket) {
-            if reply.is_negative() && self.delivery.end.is_none() {
-                self.delivery.end = own();
-                self.delivery.is_cut = true;
+            self.answered = n + 1;
+            self.accepted += usize::from(!reply.is_negative());
+        } else if is_chunk {
+            if reply.is_negative() && delivery.end.is_none() {
+                delivery.end = Some(delivery.keep(reply));
+                delivery.is_cut = true;
             }
         } else if let Some(n) = self.end.and_then(|end| ticket.since(end)) {
             match session.protocol() {
                 Protocol::Smtp if n > 0 => return, // of what was sent behind this mail
-                Protocol::Smtp => self.delivery.end = self.delivery.end.take().or_else(own),
+                Protocol::Smtp if delivery.end.is_some() => {}
+                Protocol::Smtp => delivery.end = Some(delivery.keep(reply)),
                 Protocol::Lmtp => {
-                    let accepted = |addressee: &&mut Addressee| {
-                        addressee.rcpt.as_ref().is_some_and(|reply| !reply.is_negative())
-                    };
-                    let mut accepted = self.delivery.recipients.iter_mut().filter(accepted);
-                    let Some(addressee) = accepted.nth(n) else {
-                        return;
-                    };
-                    addressee.end = own();
+                    let Some(n) = self.next_accepted() else { return };
+                    let said = self.delivery.keep(reply);
+                    if let Some(addressee) = self.delivery.recipients.get_mut(n) {
+                        addressee.end = Some(said);
+                    }
+                    self.ended = n + 1;
                 }
             }
             self.delivery.written = true;
         }
+    }
+
+    /// Over LMTP: the accepted recipient whose reply to the content comes next.
+    fn next_accepted(&self) -> Option<usize> {
+        let delivery = &self.delivery;
+        let mut rest = delivery.recipients.iter().skip(self.ended);
+        let is_accepted = |one: &Addressee| one.rcpt.is_some() && !delivery.is_negative(one.rcpt);
+        rest.position(is_accepted).map(|n| self.ended + n)
     }
 
     fn is_chunk(&self, ticket: Ticket) -> bool {
@@ -419,6 +438,6 @@ impl Dispatch {
     }
 
     fn is_mail_refused(&self) -> bool {
-        self.delivery.mail.as_ref().is_some_and(Reply::is_negative)
+        self.delivery.is_negative(self.delivery.mail)
     }
 }
