@@ -305,37 +305,55 @@ const LEAVABLE: Phases =
 const LAST: bool = true;
 const MORE: bool = false;
 
+/// A row, laid out in this order.
+macro_rules! row {
+    ($from:expr, $expects:expr, $success:expr, $refusal:expr, $last:expr, $stage:expr,
+     $keyword:expr, $when:expr) => {
+        const {
+            &Rule {
+                from: $from,
+                expects: $expects,
+                success: $success,
+                refusal: $refusal,
+                last: $last,
+                stage: $stage,
+                keyword: $keyword,
+                when: $when,
+            }
+        }
+    };
+}
+
 /// THE TABLE (RFC 5321 §4.1.4, RFC 2920 §3.1, RFC 2033 §4, RFC 3030 §2, RFC 3207 §4, RFC 4954 §4,
 /// RFC 4468, RFC 1845, RFC 1985, RFC 2645; XCLIENT and XFORWARD as Postfix has them).
 #[rustfmt::skip]
-pub(super) const fn rule(act: Act) -> Rule {
+pub(super) const fn rule(act: Act) -> &'static Rule {
     use Stage as S;
     use Verb as V;
-    let (from, expects, success, refusal, last, stage, keyword, when) = match act {
-        Act::Connect              => (Phases::of(&[Phase::Greeting]),    Expects::Greeting,  To(Hello),     To(Refused), LAST, S::Greeting,  None,             "first"),
+    match act {
+        Act::Connect              => row!(Phases::of(&[Phase::Greeting]),    Expects::Greeting,  To(Hello),     To(Refused), LAST, S::Greeting,  None,             "first"),
         Act::Command(V::Ehlo | V::Helo | V::Lhlo)
-                                  => (GREETED,                           Expects::Completed, To(Ready),     Stay,        LAST, S::Ehlo,      None,             "after the greeting"),
-        Act::Command(V::StartTls) => (Phases::of(&[Ready]),              Expects::Tls,       To(Handshake), Stay,        LAST, S::StartTls,  Some("STARTTLS"), "after EHLO and outside a transaction"),
-        Act::Command(V::Auth)     => (Phases::of(&[Ready]),              Expects::Challenge, Stay,          Stay,        LAST, S::Auth,      Some("AUTH"),     "after EHLO and outside a transaction"),
-        Act::Response             => (Phases::of(&[Auth]),               Expects::Challenge, To(Ready),     To(Ready),   LAST, S::Auth,      None,             "after a 334"),
-        Act::Cancel               => (Phases::of(&[Auth]),               Expects::Refusal,   To(Ready),     To(Ready),   LAST, S::Auth,      None,             "after a 334"),
-        Act::Command(V::Mail)     => (Phases::of(&[Ready]),              Expects::Completed, To(Envelope),  Stay,        MORE, S::Mail,      None,             "after EHLO and outside a transaction"),
-        Act::Resumable            => (Phases::of(&[Ready]),              Expects::Resumable, To(Envelope),  Stay,        LAST, S::Mail,      None,             "after EHLO and outside a transaction"),
-        Act::Command(V::Rcpt)     => (Phases::of(&[Envelope, Recipients]), Expects::Completed, To(Recipients), Stay,     MORE, S::Rcpt,      None,             "after MAIL and before the content"),
-        Act::Command(V::Data)     => (Phases::of(&[Recipients]),         Expects::GoAhead,   To(Content),   To(Spoiled), LAST, S::Data,      None,             "after RCPT"),
-        Act::EndOfData            => (Phases::of(&[EndOfData]),          Expects::Completed, To(Ready),     To(Ready),   MORE, S::EndOfData, None,             "after the content"),
-        Act::Command(V::Bdat)     => (Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Chunks),    To(Spoiled), MORE, S::Content,   Some("CHUNKING"), "after RCPT"),
-        Act::LastChunk            => (Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Ready),     To(Spoiled), MORE, S::EndOfData, Some("CHUNKING"), "after RCPT"),
-        Act::Command(V::Burl)     => (Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Chunks),    To(Spoiled), LAST, S::Content,   Some("BURL"),     "after RCPT"),
-        Act::LastUri              => (Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Ready),     To(Spoiled), LAST, S::EndOfData, Some("BURL"),     "after RCPT"),
-        Act::Command(V::Rset)     => (GREETED,                           Expects::Completed, Clear,         To(Closed),  MORE, S::Rset,      None,             "after the greeting and outside the content"),
+                                  => row!(GREETED,                           Expects::Completed, To(Ready),     Stay,        LAST, S::Ehlo,      None,             "after the greeting"),
+        Act::Command(V::StartTls) => row!(Phases::of(&[Ready]),              Expects::Tls,       To(Handshake), Stay,        LAST, S::StartTls,  Some("STARTTLS"), "after EHLO and outside a transaction"),
+        Act::Command(V::Auth)     => row!(Phases::of(&[Ready]),              Expects::Challenge, Stay,          Stay,        LAST, S::Auth,      Some("AUTH"),     "after EHLO and outside a transaction"),
+        Act::Response             => row!(Phases::of(&[Auth]),               Expects::Challenge, To(Ready),     To(Ready),   LAST, S::Auth,      None,             "after a 334"),
+        Act::Cancel               => row!(Phases::of(&[Auth]),               Expects::Refusal,   To(Ready),     To(Ready),   LAST, S::Auth,      None,             "after a 334"),
+        Act::Command(V::Mail)     => row!(Phases::of(&[Ready]),              Expects::Completed, To(Envelope),  Stay,        MORE, S::Mail,      None,             "after EHLO and outside a transaction"),
+        Act::Resumable            => row!(Phases::of(&[Ready]),              Expects::Resumable, To(Envelope),  Stay,        LAST, S::Mail,      None,             "after EHLO and outside a transaction"),
+        Act::Command(V::Rcpt)     => row!(Phases::of(&[Envelope, Recipients]), Expects::Completed, To(Recipients), Stay,     MORE, S::Rcpt,      None,             "after MAIL and before the content"),
+        Act::Command(V::Data)     => row!(Phases::of(&[Recipients]),         Expects::GoAhead,   To(Content),   To(Spoiled), LAST, S::Data,      None,             "after RCPT"),
+        Act::EndOfData            => row!(Phases::of(&[EndOfData]),          Expects::Completed, To(Ready),     To(Ready),   MORE, S::EndOfData, None,             "after the content"),
+        Act::Command(V::Bdat)     => row!(Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Chunks),    To(Spoiled), MORE, S::Content,   Some("CHUNKING"), "after RCPT"),
+        Act::LastChunk            => row!(Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Ready),     To(Spoiled), MORE, S::EndOfData, Some("CHUNKING"), "after RCPT"),
+        Act::Command(V::Burl)     => row!(Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Chunks),    To(Spoiled), LAST, S::Content,   Some("BURL"),     "after RCPT"),
+        Act::LastUri              => row!(Phases::of(&[Recipients, Chunks]), Expects::Completed, To(Ready),     To(Spoiled), LAST, S::EndOfData, Some("BURL"),     "after RCPT"),
+        Act::Command(V::Rset)     => row!(GREETED,                           Expects::Completed, Clear,         To(Closed),  MORE, S::Rset,      None,             "after the greeting and outside the content"),
         Act::Command(V::Vrfy | V::Expn | V::Help | V::Noop | V::Other)
-                                  => (CALM,                              Expects::Completed, Stay,          Stay,        LAST, S::Query,     None,             "after the greeting and outside the content"),
-        Act::Command(V::Etrn)     => (Phases::of(&[Ready]),              Expects::Completed, Stay,          Stay,        LAST, S::Query,     Some("ETRN"),     "after EHLO and outside a transaction"),
-        Act::Command(V::Atrn)     => (Phases::of(&[Ready]),              Expects::Completed, To(Closed),    Stay,        LAST, S::Query,     Some("ATRN"),     "after EHLO and outside a transaction"),
-        Act::Command(V::Xclient)  => (Phases::of(&[Ready]),              Expects::Completed, To(Hello),     Stay,        LAST, S::Query,     Some("XCLIENT"),  "after EHLO and outside a transaction"),
-        Act::Command(V::Xforward) => (Phases::of(&[Ready]),              Expects::Completed, Stay,          Stay,        LAST, S::Query,     Some("XFORWARD"), "after EHLO and outside a transaction"),
-        Act::Command(V::Quit)     => (LEAVABLE,                          Expects::Anything,  To(Closed),    To(Closed),  LAST, S::Quit,      None,             "after the greeting and outside the content"),
-    };
-    Rule { from, expects, success, refusal, last, stage, keyword, when }
+                                  => row!(CALM,                              Expects::Completed, Stay,          Stay,        LAST, S::Query,     None,             "after the greeting and outside the content"),
+        Act::Command(V::Etrn)     => row!(Phases::of(&[Ready]),              Expects::Completed, Stay,          Stay,        LAST, S::Query,     Some("ETRN"),     "after EHLO and outside a transaction"),
+        Act::Command(V::Atrn)     => row!(Phases::of(&[Ready]),              Expects::Completed, To(Closed),    Stay,        LAST, S::Query,     Some("ATRN"),     "after EHLO and outside a transaction"),
+        Act::Command(V::Xclient)  => row!(Phases::of(&[Ready]),              Expects::Completed, To(Hello),     Stay,        LAST, S::Query,     Some("XCLIENT"),  "after EHLO and outside a transaction"),
+        Act::Command(V::Xforward) => row!(Phases::of(&[Ready]),              Expects::Completed, Stay,          Stay,        LAST, S::Query,     Some("XFORWARD"), "after EHLO and outside a transaction"),
+        Act::Command(V::Quit)     => row!(LEAVABLE,                          Expects::Anything,  To(Closed),    To(Closed),  LAST, S::Quit,      None,             "after the greeting and outside the content"),
+    }
 }
