@@ -152,10 +152,15 @@ impl Conversation {
                     .challenged(&mut driver.session)
                     .map_err(|misuse| driver.error(Stage::Auth, misuse))?,
                 _ => {
+                    let auth = format!("AUTH {}", exchange.mechanism());
                     return match exchange.end(&mut driver.session) {
                         Some(fault) => Err(driver.error(Stage::Auth, fault)),
                         None if driver.session.is_authenticated() => self.welcomed().await,
-                        None => Err(driver.refused(Stage::Auth)),
+                        None if driver.session.answered().starts_with(b"AUTH") => {
+                            Err(driver.refused(Stage::Auth))
+                        }
+                        // What was refused is the mechanism, not the last thing it said.
+                        None => Err(driver.refused(Stage::Auth).answering(auth.as_bytes())),
                     };
                 }
             }

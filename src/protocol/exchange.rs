@@ -87,6 +87,12 @@ impl Exchange {
         Ok(Self { mechanism, deferred, ticket, challenges: 0, fault: None })
     }
 
+    /// The name of the mechanism.
+    #[cfg(feature = "net")]
+    pub(crate) fn mechanism(&self) -> &str {
+        self.mechanism.name()
+    }
+
     /// The ticket whose reply comes next.
     #[must_use]
     pub const fn ticket(&self) -> Ticket {
