@@ -248,7 +248,7 @@ impl Conversation {
 
     /// What was said, where a transcript was asked for.
     #[must_use]
-    pub const fn transcript(&self) -> Option<&Transcript> {
+    pub fn transcript(&self) -> Option<&Transcript> {
         self.driver.session.transcript()
     }
 

@@ -64,8 +64,10 @@ pub(super) struct Chunk<'a> {
 #[derive(Debug)]
 pub(super) struct Flight {
     awaited: VecDeque<Awaited>,
-    /// The lines of what is awaited, secrets masked, one after the other.
+    /// The line of what was answered last, then those of what is awaited, secrets masked.
     shown: BytesMut,
+    /// Length of the first of them.
+    answered: usize,
     /// How many of them, from the front, are wholly written.
     written: usize,
     /// The last of all that have ever been.
@@ -81,6 +83,7 @@ impl Flight {
         let mut flight = Self {
             awaited: VecDeque::new(),
             shown: BytesMut::new(),
+            answered: 0,
             written: 0,
             last_written: Ticket::GREETING,
             base: Phase::Greeting,
@@ -91,13 +94,25 @@ impl Flight {
         flight
     }
 
-    /// Gives back the room of what was answered.
+    /// Gives back all room, where nothing is in flight.
     #[cfg(feature = "net")]
     pub(super) fn rest(&mut self) {
         self.awaited.shrink_to_fit();
-        if self.shown.is_empty() {
+        if self.awaited.is_empty() {
             self.shown = BytesMut::new();
+            self.answered = 0;
         }
+    }
+
+    /// The line of what was answered last.
+    pub(super) fn answered(&self) -> &[u8] {
+        self.shown.get(..self.answered).unwrap_or_default()
+    }
+
+    /// Nothing of this side is meant by what was said last.
+    pub(super) fn forget_answered(&mut self) {
+        self.shown.advance(self.answered);
+        self.answered = 0;
     }
 
     /// Where the session will be when everything in flight has succeeded.
@@ -124,7 +139,7 @@ impl Flight {
 
     /// The line of a chunk of which a part is written.
     pub(super) fn begun_chunk(&self, up_to: u64) -> Option<&[u8]> {
-        let at: usize = self.awaited.iter().take(self.written).map(|a| a.shown).sum();
+        let at = self.written_lines();
         let chunk = self.awaited.get(self.written).filter(|next| next.content > 0)?;
         let line_written = chunk.ends_at.saturating_sub(chunk.content) <= up_to;
         self.shown.get(at..at + chunk.shown).filter(|_| line_written)
@@ -142,7 +157,7 @@ impl Flight {
         pipelining
             && !rule(back.act).last
             && self.awaited.len() < MOST_COMMANDS
-            && self.shown.len() < MOST_OCTETS
+            && self.shown.len() - self.answered < MOST_OCTETS
     }
 
     /// Takes note of what was sent: its line as it may be shown, and where it ends in the stream.
@@ -207,7 +222,7 @@ impl Flight {
         received: u64,
         mut tell: impl FnMut(&Awaited, &[u8]),
     ) {
-        let mut at: usize = self.awaited.iter().take(self.written).map(|a| a.shown).sum();
+        let mut at = self.written_lines();
         while let Some(awaited) = self.awaited.get_mut(self.written) {
             if awaited.ends_at > up_to {
                 break;
@@ -220,15 +235,19 @@ impl Flight {
         }
     }
 
-    /// Takes the front out, its line into `shown`.
-    pub(super) fn pop(&mut self, shown: &mut Vec<u8>) -> Option<Awaited> {
+    /// Length of the lines of all that is wholly written, that of what was answered last with them.
+    fn written_lines(&self) -> usize {
+        let lines = self.awaited.iter().take(self.written).map(|awaited| awaited.shown);
+        self.answered + lines.sum::<usize>()
+    }
+
+    /// Takes the front out: it is answered.
+    pub(super) fn pop(&mut self) -> Option<Awaited> {
         let front = self.awaited.pop_front()?;
         self.written = self.written.saturating_sub(1);
         self.base = ahead_of(self.base, front.act);
-        shown.clear();
-        let length = front.shown.min(self.shown.len());
-        shown.extend_from_slice(self.shown.get(..length)?);
-        self.shown.advance(length);
+        self.forget_answered();
+        self.answered = front.shown;
         Some(front)
     }
 
@@ -244,7 +263,7 @@ impl Flight {
 
     pub(super) fn clear(&mut self) {
         self.awaited.clear();
-        self.shown.clear();
+        self.shown.truncate(self.answered);
         self.written = 0;
         self.ahead = Phase::Closed;
     }

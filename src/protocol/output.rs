@@ -34,15 +34,9 @@ enum Form {
     Stuffed(Stuffer),
     /// A scan has shown that nothing has to change.
     Verbatim { terminator: &'static [u8] },
-    /// BDAT: octet by octet as given, with no terminator. Text is looked at on its way.
-    Chunk { last: bool, check: bool },
-}
-
-/// What the chunks of a mail hold, as far as it is not binary.
-#[derive(Debug, Default)]
-struct Chunks {
-    scanner: Scanner,
-    eight_bit: bool,
+    /// BDAT: octet by octet as given, with no terminator. Text, which may be 8-bit or not, is looked
+    /// at on its way.
+    Chunk { last: bool, text: Option<bool> },
 }
 
 #[derive(Default)]
@@ -56,7 +50,8 @@ pub(super) struct Output {
     /// Octets of the stream laid out so far.
     laid_out: u64,
     form: Option<Form>,
-    chunks: Chunks,
+    /// What was seen so far in the chunks of a mail that is text.
+    chunks: Option<Box<Scanner>>,
     /// Octets of the caller that were promised and are not written.
     promised: usize,
     /// How many of them are laid out.
@@ -143,10 +138,9 @@ impl Output {
         }
     }
 
-    /// The octets of the chunks to come have nothing to do with those before; `text` as in
-    /// [`begin_chunk`](Self::begin_chunk).
-    pub(super) fn begin_chunks(&mut self, text: Option<bool>) {
-        self.chunks = Chunks { scanner: Scanner::new(), eight_bit: text.unwrap_or(true) };
+    /// The octets of the chunks to come have nothing to do with those before.
+    pub(super) fn begin_chunks(&mut self) {
+        self.chunks = None;
     }
 
     /// A chunk begins: what is promised goes out as it is. The octets of a mail's chunks belong
@@ -159,17 +153,17 @@ impl Output {
         text: Option<bool>,
     ) {
         if first {
-            self.begin_chunks(text);
+            self.begin_chunks();
         }
-        self.begin(Form::Chunk { last, check: text.is_some() });
+        self.begin(Form::Chunk { last, text });
         self.promised = octets;
     }
 
     /// The chunk that has begun was looked at before.
     #[cfg(feature = "net")]
     pub(super) const fn chunk_scanned(&mut self) {
-        if let Some(Form::Chunk { check, .. }) = &mut self.form {
-            *check = false;
+        if let Some(Form::Chunk { text, .. }) = &mut self.form {
+            *text = None;
         }
     }
 
@@ -214,9 +208,9 @@ impl Output {
             };
             let Some(form) = &mut self.form else { break };
             let (before, verbatim, skip) = match form {
-                Form::Chunk { last, check: true } => {
+                Form::Chunk { last, text: Some(eight_bit) } => {
                     let whole = *last && content.len() == self.promised;
-                    self.chunks.take(rest, whole)?;
+                    look_at(rest, whole, *eight_bit, &mut self.chunks)?;
                     (&b""[..], rest.len(), 0)
                 }
                 Form::Verbatim { .. } | Form::Chunk { .. } => (&b""[..], rest.len(), 0),
@@ -255,8 +249,8 @@ impl Output {
         let before = self.own.len();
         match &mut self.form {
             Some(Form::Stuffed(stuffer)) => stuffer.stuff_into(content, &mut self.own)?,
-            Some(Form::Chunk { last, check: true }) => {
-                self.chunks.take(content, *last)?;
+            Some(Form::Chunk { last, text: Some(eight_bit) }) => {
+                look_at(content, *last, *eight_bit, &mut self.chunks)?;
                 self.own.extend_from_slice(content);
             }
             _ => self.own.extend_from_slice(content),
@@ -385,14 +379,18 @@ impl Output {
     }
 }
 
-impl Chunks {
-    /// Takes note of the next octets: whether they may be sent as text is what DATA would say of
-    /// them under [`LineEndings::Reject`], but that the last line end may lack.
-    fn take(&mut self, octets: &[u8], is_end: bool) -> Result<(), ContentFault> {
-        self.scanner.update(octets);
-        let scan = if is_end { self.scanner.clone().finish() } else { self.scanner.so_far() };
-        scan.check(LineEndings::Reject, self.eight_bit)
-    }
+/// Looks at the next octets of a mail's chunks: whether they may be sent as text is what DATA would
+/// say of them under [`LineEndings::Reject`], but that the last line end may lack.
+fn look_at(
+    octets: &[u8],
+    is_end: bool,
+    eight_bit: bool,
+    seen: &mut Option<Box<Scanner>>,
+) -> Result<(), ContentFault> {
+    let scanner = seen.get_or_insert_default();
+    scanner.update(octets);
+    let scan = if is_end { scanner.as_ref().clone().finish() } else { scanner.so_far() };
+    scan.check(LineEndings::Reject, eight_bit)
 }
 
 /// A session that is dropped before it has written a secret leaves none behind.

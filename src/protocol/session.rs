@@ -63,9 +63,7 @@ pub struct Session {
     output: Output,
     flight: Flight,
     here: Phase,
-    /// The line that the last event answers.
-    answered: Vec<u8>,
-    /// The stage of it.
+    /// The stage of what was answered last.
     answered_stage: Stage,
     next_ticket: u64,
     capabilities: Capabilities,
@@ -81,7 +79,7 @@ pub struct Session {
     accepted: u64,
     /// Over LMTP: a recipient of the last chunk was refused.
     last_chunk_refused: bool,
-    transcript: Option<Transcript>,
+    transcript: Option<Box<Transcript>>,
     /// In the crate's own tests.
     _watch: leak::Watch,
 }
@@ -98,7 +96,6 @@ impl Session {
             output: Output::default(),
             flight: Flight::new(),
             here: Phase::Greeting,
-            answered: Vec::new(),
             answered_stage: Stage::Greeting,
             next_ticket: 1,
             capabilities: Capabilities::default(),
@@ -109,7 +106,8 @@ impl Session {
             declared: Declared::default(),
             accepted: 0,
             last_chunk_refused: false,
-            transcript: (config.transcript > 0).then(|| Transcript::new(config.transcript)),
+            transcript: (config.transcript > 0)
+                .then(|| Box::new(Transcript::new(config.transcript))),
             _watch: leak::Watch,
             config,
         }
@@ -174,7 +172,8 @@ impl Session {
     /// the greeting and the end of the content.
     #[must_use]
     pub fn answered(&self) -> &[u8] {
-        self.answered.strip_suffix(b"\r\n").unwrap_or(&self.answered)
+        let line = self.flight.answered();
+        line.strip_suffix(b"\r\n").unwrap_or(line)
     }
 
     /// Sends a command: it is checked, written into the output, and awaited.
@@ -200,7 +199,7 @@ impl Session {
             self.flight.push(ticket, act_of(command), line, end);
             if verb == Verb::Burl {
                 // What the server fetches is not seen here: octets behind it are looked at anew.
-                self.output.begin_chunks(self.declared.text());
+                self.output.begin_chunks();
             }
         }
         match verb {

@@ -27,10 +27,11 @@ impl Session {
         }
         self.taken += reply.octets().len() as u64;
         let code = reply.code().number();
-        let Some(awaited) = answers.then(|| self.flight.pop(&mut self.answered)).flatten() else {
+        let Some(awaited) = answers.then(|| self.flight.pop()).flatten() else {
             return self.unawaited().map(Some);
         };
-        self.answered_stage = rule(awaited.act).stage;
+        let rule = rule(awaited.act);
+        self.answered_stage = rule.stage;
 
         let event = match awaited.act {
             Act::Connect => Event::Greeting,
@@ -42,7 +43,6 @@ impl Session {
             self.close();
             return Ok(Some(event));
         }
-        let rule = rule(awaited.act);
         let severity = reply.severity();
         let mut verdict = match (rule.expects, severity) {
             (Expects::Anything, _) => Verdict::Success,
@@ -220,7 +220,7 @@ impl Session {
 
     /// A reply that answers nothing that was sent.
     fn unawaited(&mut self) -> Result<Event, Violation> {
-        self.answered.clear();
+        self.flight.forget_answered();
         let Some(reply) = self.input.reply() else {
             return Ok(Event::Closing);
         };

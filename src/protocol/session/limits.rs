@@ -18,7 +18,7 @@ pub(super) struct Quota {
     /// RCPT commands of the transaction that was opened last, refused ones too.
     rcpts: u32,
     /// Domains of recipients of this session in lower case; kept where they are counted.
-    domains: HashSet<Box<str>>,
+    domains: Option<Box<HashSet<Box<str>>>>,
 }
 
 impl Quota {
@@ -51,8 +51,9 @@ impl Quota {
         let Some(domain) = domain(command) else {
             return Ok(());
         };
-        let is_full = usize::try_from(most).is_ok_and(|most| self.domains.len() >= most);
-        if is_full && !self.domains.contains(&*domain) {
+        let used = self.domains.as_deref();
+        let is_full = used.map_or(0, HashSet::len) as u64 >= u64::from(most);
+        if is_full && !used.is_some_and(|used| used.contains(&*domain)) {
             return Err(Misuse::LimitReached { limit: "RCPTDOMAINMAX", most });
         }
         Ok(())
@@ -68,7 +69,7 @@ impl Quota {
             Verb::Rcpt => {
                 self.rcpts = self.rcpts.saturating_add(1);
                 if self.rcpt_domain_max.is_some() {
-                    self.domains.extend(domain(command));
+                    self.domains.get_or_insert_default().extend(domain(command));
                 }
             }
             _ => {}

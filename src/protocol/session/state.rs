@@ -99,8 +99,8 @@ impl Session {
 
     /// The transcript, where one is kept.
     #[must_use]
-    pub const fn transcript(&self) -> Option<&Transcript> {
-        self.transcript.as_ref()
+    pub fn transcript(&self) -> Option<&Transcript> {
+        self.transcript.as_deref()
     }
 
     /// What has come of a reply that is not whole yet: its lines, and the octets of the last.
