@@ -18,6 +18,7 @@ pub(super) struct Quota {
     /// RCPT commands of the transaction that was opened last, refused ones too.
     rcpts: u32,
     /// Domains of recipients of this session in lower case; kept where they are counted.
+    #[expect(clippy::box_collection, reason = "few sessions count them, and many are idle")]
     domains: Option<Box<HashSet<Box<str>>>>,
 }
 
