@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use ehlo::{Connector, ForwardPath, NagiosLimits, Probe, ReversePath, Security, Stage, Timeouts};
 
@@ -33,10 +34,11 @@ have it: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 With feature `dns` --domain asks for MX; without it the host of the domain's own name is tried.")]
 struct Arguments {
     /// Test the hosts of this domain, in their order, until one answers
-    #[arg(long, value_name = "DOMAIN", conflicts_with = "server")]
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "server",
+          value_parser = NonEmptyStringValueParser::new())]
     domain: Option<String>,
     /// Test this server, or this URL [default: an embedded one]
-    #[arg(long, short, value_name = "HOST[:PORT]")]
+    #[arg(long, short, value_name = "HOST[:PORT]", value_parser = NonEmptyStringValueParser::new())]
     server: Option<String>,
     /// The sender in MAIL; '' is the null path [default: the null path]
     #[arg(long, short, value_name = "MAILBOX")]
@@ -49,7 +51,7 @@ struct Arguments {
     data: Option<PathBuf>,
     /// The last step to take: resolve, connect, handshake, greeting, ehlo, starttls, auth, mail,
     /// rcpt, data, content or end_of_data [default: rcpt, with --data end_of_data]
-    #[arg(long, short, value_name = "STAGE", value_parser = stage)]
+    #[arg(long, short, alias = "quit", value_name = "STAGE", value_parser = stage)]
     quit_after: Option<Stage>,
     /// A server that is known to be up, to connect to where the tested one is silent: it tells whose
     /// silence it is; may be repeated
@@ -99,7 +101,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, ExitCode> {
         return Err(fail(USAGE, error));
     }
     match arguments.output {
-        Output::Text if std::io::stdout().is_terminal() => print!("{}", report.in_colour()),
+        Output::Text if has_colours() => print!("{}", report.in_colour()),
         Output::Text => print!("{report}"),
         Output::Json => match serde_json::to_string_pretty(&report) {
             Ok(json) => println!("{json}"),
@@ -160,9 +162,23 @@ fn limits(arguments: &Arguments) -> NagiosLimits {
     limits
 }
 
-/// A stage by its name, in any case, with `-` or `_`.
+/// Colours are for people, and not for all of them: <https://no-color.org>.
+fn has_colours() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !unwanted
+}
+
+/// A stage by its name, in any case, with `-` or `_`; or by the one that swaks has for it.
 fn stage(name: &str) -> Result<Stage, String> {
     let name = name.to_ascii_lowercase().replace('-', "_");
+    let name = match name.as_str() {
+        "banner" => "greeting",
+        "helo" | "first_helo" | "first_ehlo" => "ehlo",
+        "tls" => "handshake",
+        "from" => "mail",
+        "to" => "rcpt",
+        name => name,
+    };
     let known = Stage::ALL.iter().copied().find(|stage| stage.name() == name);
     known.ok_or_else(|| {
         let names: Vec<_> = Stage::ALL.iter().map(|stage| stage.name()).collect();

@@ -1,6 +1,6 @@
 //! Does this server relay for everybody, and what else does it take that it should not? Every form of
 //! an address that open relays have fallen for, and with `--audit` the checks of how strict it is.
-//! No mail is sent unless `--data` gives one. Test servers that are your own.
+//! No mail is sent unless `--data` or `--mail-to` asks for it. Test servers that are your own.
 //!
 //! ```sh
 //! cargo run --example relay_test -- --server mx.example.org --local example.org --to me@example.net
@@ -12,6 +12,7 @@ mod common;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use ehlo::testing::Server;
 use ehlo::{
@@ -31,7 +32,7 @@ Exit status: 0 every form was refused, 1 that is not clear, 2 one was accepted, 
 a violation; 64 bad arguments.")]
 struct Arguments {
     /// Test this server, or this URL [default: an embedded one]
-    #[arg(long, short, value_name = "HOST[:PORT]")]
+    #[arg(long, short, value_name = "HOST[:PORT]", value_parser = NonEmptyStringValueParser::new())]
     server: Option<String>,
     /// A domain whose mail the server takes [default: the name with which it greets]
     #[arg(long, short, value_name = "DOMAIN")]
@@ -46,6 +47,10 @@ struct Arguments {
     /// Make the checks of how strict the server is, too
     #[arg(long)]
     audit: bool,
+    /// With `--audit`: a mailbox of the server's own, to send mail to: it shows what is taken for the
+    /// end of one (SMTP smuggling)
+    #[arg(long, value_name = "MAILBOX", requires = "audit")]
+    mail_to: Option<Mailbox>,
     /// What to print
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -91,7 +96,14 @@ async fn run(arguments: Arguments) -> Result<ExitCode, ExitCode> {
         return Err(fail(USAGE, error));
     }
     let audit = match arguments.audit {
-        true => Some(Audit::with(connector).run().await),
+        true => {
+            let audit = Audit::with(connector);
+            let audit = match &arguments.mail_to {
+                Some(mailbox) => audit.mail_to(mailbox.clone()),
+                None => audit,
+            };
+            Some(audit.run().await)
+        }
         false => None,
     };
     print(&relay, audit.as_ref(), arguments.output);

@@ -291,6 +291,8 @@ impl Error {
             ErrorKind::Auth(fault) => fault.reply().map_or(Retry::Never, Reply::retry),
             ErrorKind::LimitReached { .. } => Retry::Later,
             #[cfg(feature = "net")]
+            ErrorKind::Resolve(fault) if fault.is_no_such_domain() => Retry::Never,
+            #[cfg(feature = "net")]
             ErrorKind::Resolve(_) => Retry::Later,
             // Without the proxy no host can be reached.
             #[cfg(feature = "proxy")]

@@ -18,6 +18,7 @@ fn connector(server: &Running) -> Connector {
         .timeouts(Timeouts::all(Duration::from_secs(5)))
 }
 
+/// No mail may be sent, so that none is.
 async fn audit(server: Server) -> AuditReport {
     let server = server.start().await.unwrap();
     let report = Audit::with(connector(&server)).run().await;
@@ -33,8 +34,11 @@ fn found(report: &AuditReport, check: AuditCheck, words: &str, line: &str) -> Au
     assert_eq!((finding.check(), finding.words()), (check, words), "{report}");
     assert_eq!(String::from_utf8_lossy(finding.line()), line);
     for one in report.checks() {
-        let expected =
-            if one.check() == check { CheckOutcome::Found } else { CheckOutcome::Passed };
+        let expected = match one.check() {
+            found if found == check => CheckOutcome::Found,
+            AuditCheck::EndOfData => CheckOutcome::Skipped,
+            _ => CheckOutcome::Passed,
+        };
         assert_eq!(one.outcome(), expected, "{report}");
     }
     assert_eq!(report.worst(), Some(finding.severity()));
@@ -43,7 +47,8 @@ fn found(report: &AuditReport, check: AuditCheck, words: &str, line: &str) -> Au
 
 #[tokio::test]
 async fn t6_a_strict_server_passes_every_check() {
-    let report = audit(Server::new()).await;
+    let server = Server::new().start().await.unwrap();
+    let report = Audit::with(connector(&server)).mail_to("bob@example.test").run().await;
     assert_eq!(report.findings().count(), 0, "{report}");
     let checks: Vec<_> = report.checks().iter().map(|one| one.check()).collect();
     assert_eq!(checks, AuditCheck::ALL);
@@ -63,6 +68,101 @@ async fn t6_commands_that_slip_in_front_of_tls_are_found() {
                 client has said before TLS is forgotten when TLS is on (RFC 3207 §4.2): \
                 \"250 2.0.0 ok\"\n";
     assert!(report.to_string().contains(line), "{report}");
+}
+
+/// A strict server takes the one mail whole, whatever stands in it.
+#[tokio::test]
+async fn t1_a_mail_that_ends_where_it_should_is_one_mail() {
+    for server in [Server::new(), Server::new().withhold("PIPELINING")] {
+        let server = server.start().await.unwrap();
+        let report = Audit::with(connector(&server)).mail_to("bob@example.test").run().await;
+        let check = report.check(AuditCheck::EndOfData).unwrap();
+        assert_eq!((check.outcome(), check.words()), (CheckOutcome::Passed, None), "{report}");
+        let mails = server.mails();
+        let [mail] = mails.as_slice() else { panic!("{}", mails.len()) };
+        assert_eq!(mail.sender().to_string(), "<>");
+        assert_eq!(mail.recipients()[0].to_string(), "<bob@example.test>");
+        assert!(mail.is_tls(), "TLS was offered");
+        let content = String::from_utf8_lossy(mail.content()).into_owned();
+        assert_eq!(content.matches("It goes on.").count(), 11);
+        assert!(content.ends_with("RSET\r\n"), "{content}");
+    }
+}
+
+#[tokio::test]
+async fn t1_each_false_end_of_a_mail_is_found_by_its_octets() {
+    // Who takes one sequence takes what has it inside.
+    for (octets, names) in [
+        (&b"\n.\n"[..], &["<LF>.<LF>", "<CR><LF>.<LF>"][..]),
+        (b"\n.\r\n", &["<LF>.<CR><LF>"]),
+        (b"\r.\r", &["<CR>.<CR>", "<CR>.<CR><LF>"]),
+        (b"\r\n\0.\r\n", &["<CR><LF><NUL>.<CR><LF>"]),
+    ] {
+        for withheld in ["HELP", "PIPELINING"] {
+            let server = Server::new().ends_content_at(octets).withhold(withheld);
+            let server = server.start().await.unwrap();
+            let audit = Audit::with(connector(&server).security(Security::None));
+            let report = audit.mail_to("bob@example.test").run().await;
+            let words = |name| format!("a mail was taken to end at {name}");
+            let expected: Vec<_> = names.iter().map(words).collect();
+            let found: Vec<_> = report.findings().map(|one| one.words().to_owned()).collect();
+            assert_eq!(found, expected, "{report}");
+            for finding in report.findings() {
+                let told = (finding.check(), finding.section(), finding.severity());
+                let severity = AuditSeverity::Vulnerability;
+                assert_eq!(told, (AuditCheck::EndOfData, "RFC 5321 §4.1.1.4", severity));
+            }
+            // With all of them, and with each alone.
+            assert_eq!(server.mails().len(), 12);
+        }
+    }
+}
+
+/// Postfix answers the first line that is no command with a farewell.
+#[tokio::test]
+async fn t1_a_false_end_is_found_though_the_session_ends_at_once() {
+    let server = Server::new().ends_content_at(b"\n.\n").reply_to(Verb::Other, "221 2.7.0 bye");
+    let server = server.start().await.unwrap();
+    let audit = Audit::with(connector(&server).security(Security::None));
+    let report = audit.mail_to("bob@example.test").run().await;
+    let check = report.check(AuditCheck::EndOfData).unwrap();
+    assert_eq!(check.outcome(), CheckOutcome::Found, "{report}");
+}
+
+/// Whether a mail is refused, and how a session ends, says nothing of where the mail ended.
+#[tokio::test]
+async fn t1_other_oddities_are_no_false_end() {
+    let upset = Server::new().reply_at_end("554 5.6.0 bare line ends");
+    let rude = Server::new().reply_to(Verb::Quit, "500 5.5.2 what?");
+    for server in [upset, rude] {
+        let server = server.start().await.unwrap();
+        // It waits in vain for a farewell.
+        let connector = connector(&server).timeouts(Timeouts::all(Duration::from_secs(2)));
+        let report = Audit::with(connector).mail_to("bob@example.test").run().await;
+        let check = report.check(AuditCheck::EndOfData).unwrap();
+        assert_eq!(check.outcome(), CheckOutcome::Passed, "{report}");
+    }
+    // No mail, no answer.
+    let server = Server::new().refuse("bob@example.test", "550 5.1.1 no bob");
+    let server = server.start().await.unwrap();
+    for (to, words) in [
+        ("bob@example.test", "the server said 550 5.1.1 no bob"),
+        ("bob", "mailbox \"bob\": it has no `@` and no domain"),
+    ] {
+        let report = Audit::with(connector(&server)).mail_to(to).run().await;
+        let check = report.check(AuditCheck::EndOfData).unwrap();
+        assert_eq!((check.outcome(), check.words()), (CheckOutcome::Failed, Some(words)));
+    }
+    let gone = Server::new().reply_to(Verb::Rset, "421 4.3.2 shutting down").start().await.unwrap();
+    let report = Audit::with(connector(&gone)).mail_to("bob@example.test").run().await;
+    let check = report.check(AuditCheck::EndOfData).unwrap();
+    let words = "the server said 421 4.3.2 shutting down";
+    assert_eq!((check.outcome(), check.words()), (CheckOutcome::Failed, Some(words)));
+
+    let report = Audit::with(connector(&server)).run().await;
+    let check = report.check(AuditCheck::EndOfData).unwrap();
+    let words = "no mailbox was named to send mail to";
+    assert_eq!((check.outcome(), check.words()), (CheckOutcome::Skipped, Some(words)));
 }
 
 /// The injected command is in the same write as STARTTLS, and nothing of the connection is used
@@ -148,6 +248,8 @@ async fn what_cannot_be_checked_is_no_success() {
     let outcomes: Vec<_> = report.checks().iter().map(|one| one.outcome()).collect();
     assert_eq!(outcomes[0], CheckOutcome::Failed);
     assert!(outcomes[1..].iter().all(|one| *one == CheckOutcome::Skipped), "{report}");
+    let end = "\nfound: nothing, since nothing could be checked\n";
+    assert!(report.to_string().ends_with(end), "{report}");
 
     let server = Server::new().withhold("STARTTLS").start().await.unwrap();
     let report = Audit::with(connector(&server)).mailbox("a\r\nb").run().await;

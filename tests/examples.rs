@@ -1007,28 +1007,36 @@ mod monitor {
     }
 
     #[tokio::test]
-    async fn without_arguments_it_watches_some_of_its_own_for_a_while() {
+    async fn without_arguments_it_watches_some_of_its_own_until_each_has_told_of_itself() {
         let ran = run("monitor", "", "").await;
         assert_eq!((ran.status, ran.err.as_str()), (0, ""));
         assert!(ran.out.starts_with("http://127.0.0.1:"), "{}", ran.out);
         let changes = changes(&ran.out);
-        assert!(changes.contains(&"well: up"), "{changes:?}");
         let is = |begin: &str| changes.iter().any(|line| line.starts_with(begin));
-        assert!(is("busy: down, failed at greeting"), "{changes:?}");
-        assert!(is("slow: degraded: slow (7"), "{changes:?}");
+        assert!(is("well: up"), "{changes:?}");
+        assert!(
+            is("busy: down, failed at greeting: The server is busy or in maintenance"),
+            "{changes:?}"
+        );
+        assert!(is("slow: up") && is("slow: degraded: slow ("), "{changes:?}");
+        assert!(ran.out.ends_with("\nadmin@example.test has 4 mails\n"), "{}", ran.out);
     }
 
+    /// It ends when the third change has come: the test makes that, once it has seen the page.
     #[tokio::test]
-    async fn a_file_says_what_is_watched_and_strangers_are_escaped() {
+    async fn a_file_says_what_is_watched_and_each_change_is_mailed() {
         let hostile = Server::new().greeting("554 <script>alert('x')</script> & \"you\"");
-        let (hostile, mail) = (hostile.start().await.unwrap(), Server::new().allow_cleartext());
-        let (mail, port) = (mail.start().await.unwrap(), dead_port());
+        let hostile = hostile.start().await.unwrap();
+        let (good, mail) = (Server::new().start().await, Server::new().start().await);
+        let (good, mail, port) = (good.unwrap(), mail.unwrap(), dead_port());
         let file = format!(
-            "interval = 1
-             retry_after = 0.1
+            "interval = 0.2
+             retry_after = 0.05
              listen = '127.0.0.1:{port}'
+             helo = 'monitor.example.test'
+             ca = 'CA'
              [mail]
-             server = 'smtp://{}'
+             server = 'smtp://localhost:{}'
              from = 'monitor@example.test'
              to = ['admin@example.test']
              [[server]]
@@ -1036,41 +1044,117 @@ mod monitor {
              server = '{}'
              tls = 'none'
              sender = 'alice@example.test'
-             recipients = ['bob@example.test']",
-            mail.addr(),
+             recipients = ['bob@example.test']
+             [[server]]
+             name = 'good'
+             server = '{}'",
+            mail.port(),
             hostile.addr(),
+            good.addr(),
         );
-        let folder = Folder::with(&[("servers.toml", &file)]);
-        let arguments = format!("{} --seconds 4", folder.path("servers.toml"));
+        let folder = Folder::with(&[("ca.pem", mail.ca_pem())]);
+        let file = file.replace("CA", &folder.path("ca.pem"));
+        let files = Folder::with(&[("servers.toml", &file)]);
+        let arguments = format!("{} --changes 3", files.path("servers.toml"));
         let visits = async {
-            tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-            (visit(port, "/").await, visit(port, "/metrics").await)
+            loop {
+                let page = visit(port, "/").await.unwrap_or_default();
+                if page.contains("<td>down<td>") && page.contains("<td>up<td>") {
+                    let numbers = visit(port, "/metrics").await.unwrap();
+                    drop(good);
+                    return (page, numbers);
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
         };
         let (ran, (page, numbers)) = tokio::join!(run("monitor", &arguments, ""), visits);
-        assert_eq!(ran.status, 0, "{}", ran.err);
-        let changes = changes(&ran.out);
-        assert!(changes[0].starts_with("<b>mx</b>: down, failed at greeting"), "{changes:?}");
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        let mut changes = changes(&ran.out);
+        assert_eq!(changes.len(), 3, "{changes:?}");
+        assert!(changes[2].starts_with("good: down, failed at connect: "), "{changes:?}");
+        changes[..2].sort_unstable();
+        assert!(changes[0].starts_with("<b>mx</b>: down, failed at greeting: "), "{changes:?}");
+        assert_eq!(changes[1], "good: up");
+
         assert!(page.contains("<td>&lt;b&gt;mx&lt;/b&gt;<td>down<td>"), "{page}");
         let banner = "554 &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;you&quot;";
         assert!(page.contains(banner), "{page}");
         assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
         let failed = r#"ehlo_probes_total{server="<b>mx</b>",verdict="failed"} "#;
         assert!(numbers.contains(failed), "{numbers}");
+
+        // Each has come to the administrator, over TLS, with the line and the report.
+        let mut mails: Vec<_> = mail.mails();
+        assert_eq!(mails.len(), 3);
+        mails.sort_by_key(|mail| mail.content().len());
+        for mail in &mails {
+            assert!(mail.is_tls());
+            assert_eq!(mail.sender().to_string(), "<monitor@example.test>");
+            assert_eq!(mail.recipients()[0].to_string(), "<admin@example.test>");
+        }
+        let texts: Vec<_> =
+            mails.iter().map(|mail| String::from_utf8_lossy(mail.content())).collect();
+        for change in changes {
+            let subject: String = change.chars().take(200).collect();
+            let text = texts.iter().find(|text| text.contains(&format!("Subject: {subject}\r\n")));
+            let text = text.unwrap_or_else(|| panic!("{subject}: {texts:?}"));
+            assert!(text.contains(&format!("\r\n\r\n{change}\r\n\r\nprobe of ")), "{text}");
+        }
+    }
+
+    /// Nobody reads of it, and nothing stops for it.
+    #[tokio::test]
+    async fn a_mail_that_cannot_be_sent_is_told() {
+        let (server, mail) = (Server::new().start().await, Server::new().start().await);
+        let (server, mail) = (server.unwrap(), mail.unwrap());
+        let file = format!(
+            "retry_after = 0.05
+             [mail]
+             server = 'smtp://{}'
+             from = 'monitor@example.test'
+             to = ['admin@example.test']
+             [[server]]
+             server = '{}'",
+            mail.addr(),
+            server.addr(),
+        );
+        let folder = Folder::with(&[("servers.toml", &file)]);
+        let arguments = format!("{} --changes 1", folder.path("servers.toml"));
+        let ran = run("monitor", &arguments, "").await;
+        assert_eq!(ran.status, 0, "{}", ran.err);
         // STARTTLS is what a mail needs, with a certificate that is believed.
-        assert!(ran.err.contains(": not mailed: "), "{}", ran.err);
+        let words = format!("error: {}: up: not mailed: ", server.addr());
+        assert!(ran.err.starts_with(&words), "{}", ran.err);
         assert!(mail.mails().is_empty());
     }
 
-    async fn visit(port: u16, path: &str) -> String {
+    /// The resolver of the system knows no MX; the host of that name is asked.
+    #[cfg(not(feature = "dns"))]
+    #[tokio::test]
+    async fn a_domain_is_watched_by_its_hosts() {
+        let server = Server::new().start().await.unwrap();
+        let file = format!(
+            "retry_after = 0.05\n[[server]]\ndomain = 'localhost:{}'\ntls = 'none'",
+            server.port()
+        );
+        let folder = Folder::with(&[("servers.toml", &file)]);
+        let arguments = format!("{} --changes 1", folder.path("servers.toml"));
+        let ran = run("monitor", &arguments, "").await;
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+        assert_eq!(changes(&ran.out), [format!("localhost:{}: up", server.port())]);
+    }
+
+    /// None where nobody answers yet.
+    async fn visit(port: u16, path: &str) -> Option<String> {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        answer
+        Some(answer)
     }
 
     #[tokio::test]
@@ -1082,6 +1166,10 @@ mod monitor {
             ("tls", "[[server]]\nserver = 'mx'\ntls = 'maybe'\n"),
             ("mail", &format!("mail = {{ server = 'mx', from = 'a', to = [] }}\n{server}")),
             ("none", ""),
+            ("both", "[[server]]\nserver = 'mx'\ndomain = 'example.org'\n"),
+            ("neither", "[[server]]\nname = 'mx'\n"),
+            ("helo", &format!("helo = 'a b'\n{server}")),
+            ("ca", &format!("ca = '/nonexistent/ca.pem'\n{server}")),
         ]);
         for (name, words) in [
             ("keys", "unknown field `wait`"),
@@ -1089,6 +1177,10 @@ mod monitor {
             ("tls", "mx: tls: "),
             ("mail", "mailbox \"a\""),
             ("none", "missing field `server`"),
+            ("both", "mx: either a `server` or a `domain` is wanted"),
+            ("neither", "mx: either a `server` or a `domain` is wanted"),
+            ("helo", "helo: "),
+            ("ca", "/nonexistent/ca.pem: "),
             ("nowhere", "nowhere: "),
         ] {
             let ran = run("monitor", &folder.path(name), "").await;
@@ -1297,6 +1389,24 @@ mod probe {
     }
 
     #[tokio::test]
+    async fn names_of_swaks_are_understood() {
+        let server = Server::new().start().await.unwrap();
+        for (stage, steps) in [("BANNER", 0), ("FIRST-EHLO", 1), ("tls", 1), ("MAIL", 3)] {
+            let arguments = format!(
+                "-s {} --ehlo c.example.test -f a@x.test -t b@x.test --quit {stage} -o json",
+                server.addr()
+            );
+            let ran = run("probe", &arguments, "").await;
+            assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+            let json = ran.json();
+            let said = json["transcript"].as_str().unwrap();
+            let steps_seen = ["EHLO c.example.test\n", "-- TLS\nC: EHLO ", "MAIL FROM:<a@x.test>"];
+            let seen = steps_seen.iter().filter(|step| said.contains(**step)).count();
+            assert_eq!(seen, steps, "{stage}: {said}");
+        }
+    }
+
+    #[tokio::test]
     async fn bad_arguments_are_64() {
         for arguments in [
             "--domain a.test --server b.test",
@@ -1353,6 +1463,14 @@ mod relay_test {
         let ran = run("relay_test", &format!("-s {} --audit", server.addr()), "").await;
         assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
         assert!(ran.out.contains("! bare LF                FOUND"), "{}", ran.out);
+
+        let server = Server::new().ends_content_at(b"\n.\n").refuse("carol@x.test", "550 no carol");
+        let server = server.start().await.unwrap();
+        let arguments = format!("-s {} --audit --mail-to bob@x.test", server.addr());
+        let ran = run("relay_test", &arguments, "").await;
+        assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
+        let found = "vulnerability: a mail was taken to end at <LF>.<LF>; ";
+        assert!(ran.out.contains(found), "{}", ran.out);
     }
 
     #[tokio::test]
@@ -1360,7 +1478,15 @@ mod relay_test {
         let arguments = format!("--server 127.0.0.1:{} --timeout 5", dead_port());
         let ran = run("relay_test", &arguments, "").await;
         assert_eq!(ran.status, 1, "{}{}", ran.out, ran.err);
-        for arguments in ["--to nobody", "--local a..b", "--data /nonexistent/mail", "-o picture"] {
+        assert!(!ran.out.contains("not tried"), "{}", ran.out);
+        for arguments in [
+            "--to nobody",
+            "--server ''",
+            "--mail-to bob@x.test",
+            "--local a..b",
+            "--data /nonexistent/mail",
+            "-o picture",
+        ] {
             let ran = run("relay_test", arguments, "").await;
             assert_eq!((ran.status, ran.out.as_str()), (64, ""), "{arguments}: {}", ran.err);
         }

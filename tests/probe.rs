@@ -10,8 +10,8 @@ use std::time::Duration;
 use ehlo::testing::{Running, Server};
 use ehlo::{
     Confidence, Connector, DiagnosisKind, FilteredBy, HeloPolicy, InClear, MailHosts, MxHost,
-    Probe, Quirk, Report, Resolve, ResolveFault, Resolving, RootCertificates, Security, Skipped,
-    Stage, StageOutcome, StageReport, Timeouts, TlsInfo, Verb, Verdict,
+    Probe, Quirk, Report, Resolve, ResolveFault, Resolving, Retry, RootCertificates, Security,
+    Skipped, Stage, StageOutcome, StageReport, Timeouts, TlsInfo, Verb, Verdict,
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_millis(300);
 struct Names {
     hosts: HashMap<&'static str, &'static str>,
     mx: HashMap<&'static str, Vec<(u16, &'static str)>>,
+    /// Nothing can be found out.
+    is_broken: bool,
 }
 
 impl Names {
@@ -54,6 +56,9 @@ impl Resolve for Names {
 
     fn mail_hosts<'a>(&'a self, domain: &'a str) -> Resolving<'a, MailHosts> {
         Box::pin(async move {
+            if self.is_broken {
+                return Err(ResolveFault::failed(domain, std::io::Error::other("SERVFAIL")));
+            }
             let Some(records) = self.mx.get(domain) else {
                 return Err(ResolveFault::no_such_name(domain));
             };
@@ -609,6 +614,37 @@ mod domains {
         let report = of(names, server.port()).run().await;
         failed(&report, Stage::Mail, "resolve resolve connect greeting ehlo !mail quit ?rcpt");
         assert_eq!(server.log().len(), 1);
+    }
+
+    /// Whoever answers at the domain's own address is not asked.
+    #[tokio::test]
+    async fn c_156_c_157_the_domain_itself_is_no_host_beside_mx() {
+        let server = Server::new().start().await.unwrap();
+        let rest = "?connect ?greeting ?ehlo ?mail ?rcpt";
+        for (records, steps) in [
+            (&[(10, "gone.example")][..], format!("resolve !resolve {rest}")),
+            // At once: no address is looked for.
+            (&[(0, ".")], format!("resolve {rest}")),
+        ] {
+            let names = Names::new().mx("example.org", records).host("example.org", "127.0.0.1");
+            let report = of(names, server.port()).run().await;
+            failed(&report, Stage::Resolve, &steps);
+        }
+        assert!(server.log().is_empty());
+    }
+
+    #[tokio::test]
+    async fn c_158_no_such_domain_is_for_good_and_a_failed_lookup_is_not() {
+        let retry = async |names: Names| {
+            let report = of(names, 25).run().await;
+            assert_eq!(report.verdict(), Verdict::Failed(Stage::Resolve), "{report}");
+            (kind(&report), report.error().unwrap().retry())
+        };
+        assert_eq!(retry(Names::new()).await, ("host_unknown", Retry::Never));
+        let broken = Names { is_broken: true, ..Names::new() };
+        assert_eq!(retry(broken).await, ("lookup_failed", Retry::Later));
+        let host = Names::new().mx("example.org", &[(10, "gone.example")]);
+        assert_eq!(retry(host).await, ("host_unknown", Retry::Later), "it may come");
     }
 
     #[tokio::test]

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    Connector, Credentials, Pin, Probe, Report, RootCertificates, Security, Timeouts, TlsVersion,
-    Verb, Verdict,
+    Confidence, Connector, Credentials, Pin, Probe, Report, RootCertificates, Security, Timeouts,
+    TlsVersion, Verb, Verdict,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     date_time_ymd,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -169,8 +170,7 @@ fn authority(name: &str) -> (Issuer<'static, KeyPair>, RootCertificates) {
     (Issuer::new(params, key), RootCertificates::from_pem(pem.as_bytes()).unwrap())
 }
 
-/// Shows this certificate to whoever comes, and says nothing that matters after it.
-async fn shows(certificate: CertificateDer<'static>, key: &KeyPair) -> (u16, impl Drop) {
+fn acceptor(certificate: CertificateDer<'static>, key: &KeyPair) -> TlsAcceptor {
     let key = key.serialize_der().try_into().unwrap();
     let provider = std::sync::Arc::new(aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
@@ -179,7 +179,12 @@ async fn shows(certificate: CertificateDer<'static>, key: &KeyPair) -> (u16, imp
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(std::sync::Arc::new(config));
+    TlsAcceptor::from(std::sync::Arc::new(config))
+}
+
+/// Shows this certificate to whoever comes, and says nothing that matters after it.
+async fn shows(certificate: CertificateDer<'static>, key: &KeyPair) -> (u16, impl Drop) {
+    let acceptor = acceptor(certificate, key);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut tasks = tokio::task::JoinSet::new();
@@ -244,6 +249,42 @@ async fn each_fault_of_a_certificate_is_diagnosed_by_its_name() {
     }
 }
 
+/// As Exim says them; and whoever is in between may, so that it is no more than likely.
+#[tokio::test]
+async fn last_words_in_clear_amid_tls_are_diagnosed() {
+    let (trusted, roots) = authority("an authority");
+    let params = CertificateParams::new(["mx.example.net".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &trusted).unwrap();
+    let acceptor = acceptor(certificate.der().clone(), &key);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connector = Connector::new(listener.local_addr().unwrap().to_string())
+        .security(Security::Implicit)
+        .tls_name("mx.example.net")
+        .timeouts(Timeouts::all(Duration::from_secs(10)))
+        .roots(roots);
+    let served = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(stream).await.unwrap();
+        for said in ["220 mx\r\n", "250 mx\r\n"] {
+            stream.write_all(said.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            assert!(stream.read(&mut [0; 512]).await.unwrap() > 0);
+        }
+        let (in_clear, _) = stream.get_mut();
+        in_clear.write_all(b"554 Too many nonmail commands\r\n").await.unwrap();
+    };
+    let probe = Probe::with(connector).sender("a@example.org");
+    let (report, ()) = tokio::join!(probe.run(), served);
+    assert_eq!(told(&report), "mail too_many_errors", "{report}");
+    let diagnosis = report.diagnosis().unwrap();
+    assert_eq!(diagnosis.confidence(), Confidence::Likely);
+    assert!(diagnosis.cause().contains("\"554 Too many nonmail commands\""), "{diagnosis}");
+    let words = "failed at MAIL FROM: the server left TLS and said in clear \"554 Too many nonmail \
+                 commands\"";
+    assert!(report.error().unwrap().to_string().ends_with(words), "{report}");
+}
+
 /// With a certificate that is good.
 #[tokio::test]
 async fn what_is_asked_of_tls_and_not_there_is_diagnosed() {
@@ -251,6 +292,8 @@ async fn what_is_asked_of_tls_and_not_there_is_diagnosed() {
     let connector = secure(&server).minimum_tls(TlsVersion::Tls13);
     let report = Probe::with(connector).run().await;
     assert_eq!(told(&report), "handshake tls_version_mismatch", "{report}");
+    let advice = "Switch TLS 1.3 on at the server, or allow TLS 1.2 here if that is what it has.";
+    assert_eq!(report.diagnosis().unwrap().advice(), advice);
 
     let server = Server::new().start().await.unwrap();
     let report = Probe::with(secure(&server).pin(Pin::public_key([7; 32]))).run().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    Connector, ErrorKind, RelayForm, RelayOutcome, RelayReport, RelayTest, RelayVerdict,
+    Connector, Diagnosis, ErrorKind, RelayForm, RelayOutcome, RelayReport, RelayTest, RelayVerdict,
     RootCertificates, Security, Stage, Timeouts, Verb,
 };
 
@@ -125,6 +125,28 @@ async fn it_stops_where_the_server_says_421() {
     assert_eq!(report.verdict(), RelayVerdict::Unclear);
     assert!(report.error().is_none(), "{report}");
     assert_eq!(server.log().len(), 1);
+    server.finish().await.unwrap();
+}
+
+/// Exim counts RSET among the commands that bring no mail, and bears ten of them.
+#[tokio::test]
+async fn it_stops_where_rset_is_refused_and_says_why() {
+    let server = Server::script(
+        "S: 220 mx.example.org\nC: EHLO c.example\nS: 250 mx.example.org\n\
+         C: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<carol@example.net>\nS: 554 no\n\
+         C: RSET\nS: 554 Too many nonmail commands\n-- close"
+            .parse()
+            .unwrap(),
+    );
+    let server = server.start().await.unwrap();
+    let report = test(&server).run().await;
+    assert_eq!(outcomes(&report)[..2], [RelayOutcome::Refused, RelayOutcome::NotTried]);
+    assert_eq!(report.verdict(), RelayVerdict::Unclear);
+    let error = report.error().unwrap();
+    let found = Diagnosis::of(error);
+    assert_eq!((error.stage(), found.kind().name()), (Stage::Rset, "too_many_errors"));
+    let words = "\nstopped: 127.0.0.1 said: 554 Too many nonmail commands (in reply to RSET)\n";
+    assert!(report.to_string().contains(words), "{report}");
     server.finish().await.unwrap();
 }
 

@@ -124,6 +124,7 @@ async fn the_schema_for_machines() {
             "diagnosis",
             "failed_stage",
             "quirks",
+            "server",
             "stages",
             "tls",
             "transcript",
@@ -131,6 +132,7 @@ async fn the_schema_for_machines() {
         ]
     );
     assert_eq!((&json["verdict"], &json["failed_stage"]), (&json!("failed"), &json!("rcpt")));
+    assert_eq!(json["server"], server.addr().to_string());
     let diagnosis = report.diagnosis().unwrap();
     assert_eq!(
         json["diagnosis"],
@@ -144,7 +146,10 @@ async fn the_schema_for_machines() {
     let stages = json["stages"].as_array().unwrap();
     assert_eq!(stages.len(), report.stages().len());
     for (stage, told) in stages.iter().zip(report.stages()) {
-        assert_eq!(keys(stage), ["duration_ms", "outcome", "replies", "stage", "start_ms"]);
+        let expected = "address duration_ms fault host outcome replies stage start_ms";
+        assert_eq!(keys(stage).join(" "), expected);
+        assert_eq!((&stage["fault"], &stage["host"]), (&json!(told.fault()), &json!(told.host())));
+        assert_eq!(stage["address"], json!(told.address().map(|address| address.to_string())));
         assert_eq!(stage["stage"], told.stage().name());
         assert_eq!(stage["outcome"], told.outcome().name());
         let took = stage["duration_ms"].as_f64().unwrap() / 1e3;

@@ -39,22 +39,24 @@ pub(crate) type Reached = (Connector, Option<(String, String)>, Option<Running>)
 /// How to reach a server.
 #[derive(Args)]
 pub(crate) struct Access {
-    /// implicit, starttls, opportunistic or none [default: what the URL says, else starttls]
+    /// implicit, starttls, opportunistic or none [default: what the URL says, else starttls; of what
+    /// tests servers that strangers write to, opportunistic]
     #[arg(long, value_name = "MODE")]
     pub(crate) tls: Option<Security>,
     /// Trust the certificate authorities in this PEM file, and not the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Authenticate as this user; the password is taken from EHLO_PASSWORD
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, alias = "auth-user", value_name = "NAME")]
     pub(crate) user: Option<String>,
     /// Let AUTH send the password in clear, or to a server that is not verified
     #[arg(long)]
     allow_cleartext: bool,
     /// The name to give in EHLO [default: the address of this end, such as [192.0.2.1]]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, alias = "ehlo", value_name = "NAME")]
     helo: Option<ClientName>,
-    /// How long to wait at each step [default: the limits of RFC 5321, some minutes]
+    /// How long to wait at each step [default: the limits of RFC 5321, some minutes; of what tests
+    /// servers, half a minute at most]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) timeout: Option<u32>,
 }

@@ -2,6 +2,7 @@
 //! names it. What its answers mean for mail is said in `resolve`.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -80,7 +81,7 @@ impl Resolve for DnsResolver {
                 RData::MX(mx) => Some(MxHost::new(mx.preference, mx.exchange.to_ascii())),
                 _ => None,
             });
-            Ok(MailHosts::of(records))
+            Ok(MailHosts::of(in_any_order(records)))
         })
     }
 }
@@ -89,6 +90,16 @@ impl fmt::Debug for DnsResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DnsResolver").finish_non_exhaustive()
     }
+}
+
+/// Equals come in another order each time, to spread the load (RFC 5321 §5.1): what the name servers
+/// do for that is lost where an answer is kept.
+fn in_any_order(records: impl Iterator<Item = MxHost>) -> Vec<MxHost> {
+    // What std seeds its maps with will do.
+    let random = RandomState::new();
+    let mut records: Vec<_> = records.collect();
+    records.sort_by_cached_key(|mx| random.hash_one(mx.host()));
+    records
 }
 
 fn name_server(address: SocketAddr) -> NameServerConfig {
@@ -157,6 +168,10 @@ mod tests {
             (b"mail", 15) => {
                 (0, vec![record(15, b"\0\x14\x01b\xc0\x0c"), record(15, b"\0\x0a\x01a\xc0\x0c")])
             }
+            (b"pool", 15) => {
+                let of = |preference, host| record(15, &[0, preference, 1, host, 0xc0, 12]);
+                (0, vec![of(20, b'z'), of(10, b'a'), of(10, b'b'), of(10, b'c'), of(5, b'y')])
+            }
             (b"null", 15) => (0, vec![record(15, b"\0\0\0")]),
             (b"mail", 1) => (0, vec![record(1, &[192, 0, 2, 1])]),
             (b"gone", _) => (3, vec![]),
@@ -187,6 +202,22 @@ mod tests {
         let broken = resolver.mail_hosts("broken.example").await.unwrap_err();
         assert!(!broken.is_no_such_name() && !broken.timed_out(), "{broken}");
         assert!(broken.to_string().starts_with("broken.example could not be resolved: "));
+    }
+
+    #[tokio::test]
+    async fn c_155_equals_come_in_any_order_and_others_by_preference() {
+        let resolver = DnsResolver::of([name_server_for_tests().await]).unwrap();
+        let mut orders = std::collections::BTreeSet::new();
+        // That one of six is not among them happens once in 10^15.
+        for _ in 0..200 {
+            let MailHosts::Mx(hosts) = resolver.mail_hosts("pool.example").await.unwrap() else {
+                panic!("it has hosts");
+            };
+            let hosts: Vec<_> = hosts.iter().map(|mx| &mx.host()[..1]).collect();
+            orders.insert(hosts.concat());
+        }
+        let expected = ["yabcz", "yacbz", "ybacz", "ybcaz", "ycabz", "ycbaz"];
+        assert!(orders.iter().eq(expected), "{orders:?}");
     }
 
     #[tokio::test]

@@ -190,7 +190,8 @@ pub(crate) async fn mail_hosts(
     domain: &str,
     limit: Duration,
 ) -> Result<MailHosts, ResolveFault> {
-    in_time(domain, limit, resolver.mail_hosts(domain)).await
+    let found = in_time(domain, limit, resolver.mail_hosts(domain)).await;
+    found.map_err(|fault| ResolveFault { is_of_domain: true, ..fault })
 }
 
 async fn in_time<T>(
@@ -198,8 +199,8 @@ async fn in_time<T>(
     limit: Duration,
     answer: Resolving<'_, T>,
 ) -> Result<T, ResolveFault> {
-    let fault = || ResolveFault { host: name.to_owned(), reason: ResolveReason::TimedOut(limit) };
-    timeout(limit, answer).await.unwrap_or_else(|_| Err(fault()))
+    let fault = |_| Err(ResolveFault::new(name, ResolveReason::TimedOut(limit)));
+    timeout(limit, answer).await.unwrap_or_else(fault)
 }
 
 /// The address that a host written as an IP address names.
@@ -214,22 +215,28 @@ pub(crate) fn ip_literal(host: &str) -> Option<IpAddr> {
 pub struct ResolveFault {
     host: String,
     reason: ResolveReason,
+    /// It was asked who takes mail for the name, and not where a host is.
+    is_of_domain: bool,
 }
 
 impl ResolveFault {
     /// The name does not exist (NXDOMAIN).
     pub fn no_such_name(host: impl Into<String>) -> Self {
-        Self { host: host.into(), reason: ResolveReason::NoSuchName }
+        Self::new(host, ResolveReason::NoSuchName)
     }
 
     /// The name exists, and has no address.
     pub fn no_address(host: impl Into<String>) -> Self {
-        Self { host: host.into(), reason: ResolveReason::NoAddress }
+        Self::new(host, ResolveReason::NoAddress)
     }
 
     /// Whoever was asked has failed.
     pub fn failed(host: impl Into<String>, error: io::Error) -> Self {
-        Self { host: host.into(), reason: ResolveReason::Failed(error) }
+        Self::new(host, ResolveReason::Failed(error))
+    }
+
+    fn new(host: impl Into<String>, reason: ResolveReason) -> Self {
+        Self { host: host.into(), reason, is_of_domain: false }
     }
 
     /// The name that was asked for.
@@ -249,6 +256,12 @@ impl ResolveFault {
     #[must_use]
     pub const fn is_no_such_name(&self) -> bool {
         matches!(self.reason, ResolveReason::NoSuchName)
+    }
+
+    /// Whether it is known that there is no such domain to send mail to, which is for good (RFC 5321
+    /// §5.1). A host that does not exist may be one of several.
+    pub(crate) const fn is_no_such_domain(&self) -> bool {
+        self.is_of_domain && self.is_no_such_name()
     }
 
     /// Whether the name is known, and has no address.

@@ -100,7 +100,10 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(plain) => Pin::new(plain).poll_read(cx, buf),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf).map(closed_is_closed),
+            Self::Tls(stream) => {
+                let outcome = Pin::new(stream.as_mut()).poll_read(cx, buf);
+                outcome.map(|outcome| closed_is_closed(outcome, stream.get_ref().0.heard()))
+            }
             Self::Gone => Poll::Ready(Ok(())),
         }
     }
@@ -110,12 +113,13 @@ impl AsyncRead for Stream {
 /// an attacker who cuts the connection gains nothing, and many servers close so after QUIT.
 ///
 /// An alert is explained: over TLS 1.3 a server that does not like the client's certificate, or
-/// misses it, says so when the handshake is done on this side.
+/// misses it, says so when the handshake is done on this side. So are last words in clear, as Exim
+/// has them for a client with too many commands.
 #[cfg(feature = "tls")]
-fn closed_is_closed(outcome: io::Result<()>) -> io::Result<()> {
+fn closed_is_closed(outcome: io::Result<()>, heard: &[u8]) -> io::Result<()> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
-        Err(error) => Err(match TlsFault::of_alert(&error) {
+        Err(error) => Err(match TlsFault::of_reading(&error, heard) {
             Some(fault) => io::Error::new(error.kind(), fault),
             None => error,
         }),

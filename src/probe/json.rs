@@ -13,10 +13,11 @@ use crate::wire::{Escaped, Reply};
 ///
 /// | key | value |
 /// |---|---|
+/// | `server` | the server or domain, as the probe was told |
 /// | `verdict` | `"ok"` or `"failed"` |
 /// | `failed_stage` | a [stage](crate::Stage::name), or null |
 /// | `diagnosis` | `kind`, `confidence`, `cause` and `advice`, all strings; or null |
-/// | `stages` | for each step `stage`, `outcome` ([its name](super::StageOutcome::name)), `start_ms` and `duration_ms` (numbers, thousandths count), `replies` (strings, lines joined by LF) |
+/// | `stages` | for each step `stage`, `outcome` ([its name](super::StageOutcome::name)), `start_ms` and `duration_ms` (numbers, thousandths count), `replies` (strings, lines joined by LF), `host`, `address` and `fault` (strings, or null) |
 /// | `capabilities` | `before_tls` and `after_tls`: EHLO lines such as `"SIZE 1000"`, or null |
 /// | `tls` | `version`, `cipher_suite`, `key_exchange`, `verified`, `fault`; or null |
 /// | `quirks` | for each `quirk` ([its name](crate::Quirk::name), or `"violation"`), `stage`, `words`, `rule`, `line` |
@@ -45,7 +46,8 @@ impl Serialize for Report {
             Verdict::Ok => None,
             Verdict::Failed(stage) => Some(stage.name()),
         };
-        let mut map = serializer.serialize_map(Some(8))?;
+        let mut map = serializer.serialize_map(Some(9))?;
+        map.serialize_entry("server", &self.server)?;
         map.serialize_entry("verdict", if self.is_ok() { "ok" } else { "failed" })?;
         map.serialize_entry("failed_stage", &failed)?;
         map.serialize_entry("diagnosis", &self.diagnosis.as_ref().map(Diagnosed))?;
@@ -65,12 +67,15 @@ impl Serialize for Report {
 impl Serialize for StageReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let replies: Vec<_> = self.replies.iter().map(text).collect();
-        let mut map = serializer.serialize_map(Some(5))?;
+        let mut map = serializer.serialize_map(Some(8))?;
         map.serialize_entry("stage", self.stage.name())?;
         map.serialize_entry("outcome", self.outcome.name())?;
         map.serialize_entry("start_ms", &millis(self.start))?;
         map.serialize_entry("duration_ms", &millis(self.duration))?;
         map.serialize_entry("replies", &replies)?;
+        map.serialize_entry("host", &Some(&self.host).filter(|host| !host.is_empty()))?;
+        map.serialize_entry("address", &self.address.map(|address| address.to_string()))?;
+        map.serialize_entry("fault", &self.fault)?;
         map.end()
     }
 }

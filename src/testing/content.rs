@@ -43,7 +43,7 @@ impl<'a> Peer<'a> {
 
     pub(super) async fn content(&mut self, reply: Option<&Reply>) -> io::Result<Next> {
         self.answer(reply, (354, "", "end the content with a dot on a line of its own"));
-        let mut unstuffer = Unstuffer::new(self.server.max_size);
+        let mut unstuffer = Unstuffer::new(self.server.max_size).or_at(&self.server.other_ends);
         loop {
             let (taken, ended) = unstuffer.take(self.connection.pending());
             self.connection.consume(taken);

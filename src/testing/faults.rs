@@ -222,6 +222,20 @@ impl Server {
         self
     }
 
+    /// Takes these octets, too, for the end of the content of a mail, wherever they stand in it: the
+    /// hole of SMTP smuggling. May be said more than once. By default `<CRLF>.<CRLF>` alone ends a
+    /// mail (RFC 5321 §4.1.1.4).
+    ///
+    /// ```
+    /// use ehlo::testing::Server;
+    ///
+    /// let server = Server::new().ends_content_at(b"\n.\r\n"); // for tests of scanners
+    /// ```
+    pub fn ends_content_at(mut self, octets: impl AsRef<[u8]>) -> Self {
+        self.other_ends.push(octets.as_ref().into());
+        self
+    }
+
     /// Throws away what has come behind a command before it answers that, and so never answers
     /// what was pipelined, although it offers PIPELINING (RFC 2920 §3.2 forbids it).
     ///

@@ -4,7 +4,7 @@
 
 /// Takes content off the wire, in pieces cut anywhere.
 #[derive(Debug, Default)]
-pub(super) struct Unstuffer {
+pub(super) struct Unstuffer<'a> {
     state: State,
     content: Vec<u8>,
     /// Octets that the content has, kept or not.
@@ -13,6 +13,9 @@ pub(super) struct Unstuffer {
     /// Octets taken off the wire.
     wire: u64,
     bare_line_ends: usize,
+    /// What ends content by mistake, and the last octets that may be the beginning of it.
+    other_ends: &'a [Box<[u8]>],
+    tail: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,17 +31,40 @@ enum State {
     DotCr,
 }
 
-impl Unstuffer {
+impl<'a> Unstuffer<'a> {
     /// Keeps at most so many octets.
     pub(super) fn new(most: u64) -> Self {
         Self { most, ..Self::default() }
     }
 
+    /// Content ends there, too, where a server is to be wrong.
+    pub(super) fn or_at(self, other_ends: &'a [Box<[u8]>]) -> Self {
+        Self { other_ends, ..self }
+    }
+
     /// Takes octets up to the end of the content; says how many, and whether the end was there.
     pub(super) fn take(&mut self, wire: &[u8]) -> (usize, bool) {
-        let (taken, ended) = self.run(wire);
+        let (taken, ended) = match self.other_ends.is_empty() {
+            true => self.run(wire),
+            false => self.run_to_any_end(wire),
+        };
         self.wire += taken as u64;
         (taken, ended)
+    }
+
+    fn run_to_any_end(&mut self, wire: &[u8]) -> (usize, bool) {
+        let longest = self.other_ends.iter().map(|end| end.len()).max().unwrap_or_default();
+        for (at, octet) in wire.iter().enumerate() {
+            if self.tail.len() >= longest {
+                self.tail.remove(0);
+            }
+            self.tail.push(*octet);
+            let (_, ended) = self.run(&[*octet]);
+            if ended || self.other_ends.iter().any(|end| self.tail.ends_with(end)) {
+                return (at + 1, true);
+            }
+        }
+        (wire.len(), false)
     }
 
     fn run(&mut self, wire: &[u8]) -> (usize, bool) {
@@ -138,6 +164,30 @@ mod tests {
             assert_eq!(used, piece.len());
         }
         None
+    }
+
+    #[test]
+    fn ends_where_it_should_not_if_told_so() {
+        let ends = [b"\n.\n"[..].into(), b"\r.\r"[..].into()];
+        for (wire, taken, ended) in [
+            (&b"a\n.\nNOOP"[..], 4, true),
+            (b"a\r.\r\n", 4, true),
+            (b"a\r\n.\r\nQUIT", 6, true),
+            (b"a\n.a\n", 5, false),
+        ] {
+            for cut in 1..=wire.len() {
+                let mut unstuffer = Unstuffer::new(u64::MAX).or_at(&ends);
+                let (mut used, mut has_ended) = (0, false);
+                for piece in wire.chunks(cut) {
+                    let (more, end) = unstuffer.take(piece);
+                    (used, has_ended) = (used + more, end);
+                    if end {
+                        break;
+                    }
+                }
+                assert_eq!((used, has_ended), (taken, ended), "{wire:?} by {cut}");
+            }
+        }
     }
 
     #[test]

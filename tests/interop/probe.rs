@@ -2,12 +2,12 @@
 //! the diagnosis where something is not.
 
 use ehlo::{
-    Audit, AuditCheck, CheckOutcome, Connector, Credentials, Probe, RelayTest, RelayVerdict,
-    Report, Stage, StageOutcome, Verdict,
+    Audit, AuditCheck, AuditSeverity, CheckOutcome, Connector, Credentials, Diagnosis, ErrorKind,
+    Probe, RelayForm, RelayOutcome, RelayTest, RelayVerdict, Report, Stage, StageOutcome, Verdict,
 };
 
 use crate::Row;
-use crate::support::{PASSWORD, USER, clear, plain, shows_no_secret, starttls};
+use crate::support::{PASSWORD, USER, arrived, clear, plain, shows_no_secret, starttls};
 
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
@@ -17,6 +17,7 @@ pub(crate) fn rows() -> Vec<Row> {
         rows.push(Row::new(name, of("wrong password"), move || wrong_password(server)));
         rows.push(Row::new(name, of("relay test"), move || no_relay(server)));
         rows.push(Row::new(name, of("audit"), move || audited(server)));
+        rows.push(Row::new(name, of("what ends a mail"), move || end_of_data(server)));
     }
     for (name, server) in SERVERS {
         rows.push(Row::new(name, "probe: unknown recipient", move || unknown_recipient(server)));
@@ -27,6 +28,10 @@ pub(crate) fn rows() -> Vec<Row> {
     }
     rows.push(Row::new("Postfix", "probe: the pause of postscreen", postscreen));
     rows.push(Row::new("Postfix", "probe: every recipient refused", refused));
+    rows.push(Row::new("Postfix", "probe: an open relay", open_relay));
+    rows.push(Row::new("Postfix", "probe: a closed relay", closed_relay));
+    rows.push(Row::new("Postfix", "probe: what ends a mail, bare LF forbidden", not_smuggled));
+    rows.push(Row::new("Exim", "probe: last words, in clear and amid TLS", last_words));
     rows
 }
 
@@ -105,7 +110,7 @@ async fn no_relay(server: &'static str) {
     let (expected, verdict) = match server {
         // 20 errors are the most that it bears: the last form was not tried.
         "EHLO_POSTFIX" => (&[][..], RelayVerdict::Unclear),
-        // It ends the connection before all are tried: too many commands that bring no mail, it seems.
+        // It bears ten commands that bring no mail, and RSET is one: `last_words`.
         "EHLO_EXIM" => (&["percent_at_local", "quoted_at_local"][..], ACCEPTED),
         "EHLO_AIOSMTPD" => {
             (&["percent_at_local", "quoted_at_local", "bang_at_local"][..], ACCEPTED)
@@ -147,6 +152,98 @@ async fn audited(server: &'static str) {
     assert_eq!(check(AuditCheck::Pipelining), pipelining, "{report}");
 }
 
+/// With `mynetworks` of all loopback. Nothing leaves it: what it accepts it discards.
+async fn open_relay() {
+    let test = RelayTest::with(clear("EHLO_POSTFIX", "OPEN_PORT"));
+    let report = test.local("example.test").foreign("carol@elsewhere.test").run().await;
+    assert_eq!(report.verdict(), RelayVerdict::AcceptedAtRcpt, "{report}");
+    assert!(report.error().is_none(), "{report}");
+    for form in [
+        RelayForm::NullSender,
+        RelayForm::ForeignToForeign,
+        RelayForm::LocalToForeign,
+        RelayForm::WithoutBrackets,
+        RelayForm::SourceRoute,
+        RelayForm::SourceRouteByLiteral,
+    ] {
+        let attempt = report.attempt(form).expect("it was planned");
+        assert_eq!(attempt.outcome(), RelayOutcome::Accepted, "{form:?}\n{report}");
+        assert_eq!(attempt.stage(), Some(Stage::Rcpt));
+    }
+    assert!(report.attempts().iter().all(|one| one.reply().is_some()), "{report}");
+    // Whether a mail to it leaves the server, nobody has seen: until somebody does.
+    let content = crate::support::mail("does it arrive?\r\n");
+    let test = RelayTest::with(clear("EHLO_POSTFIX", "OPEN_PORT")).local("example.test");
+    let test = test.foreign("carol@elsewhere.test").forms([RelayForm::ForeignToForeign]);
+    let mut report = test.content(content).run().await;
+    assert_eq!(report.verdict(), RelayVerdict::AcceptedAtRcpt, "{report}");
+    let attempt = report.attempt(RelayForm::ForeignToForeign).expect("it was planned");
+    assert_eq!(attempt.outcome(), RelayOutcome::Taken, "{report}");
+    arrived(attempt.reply().expect("the one to the end"), &["carol@elsewhere.test"]).await;
+    assert!(report.confirm(RelayForm::ForeignToForeign));
+    assert_eq!(report.verdict(), RelayVerdict::Relayed);
+}
+
+async fn closed_relay() {
+    let test = RelayTest::with(clear("EHLO_POSTFIX", "CLOSED_PORT"));
+    let report = test.local("example.test").foreign("carol@elsewhere.test").run().await;
+    assert_eq!(report.verdict(), RelayVerdict::Refused, "{report}");
+    assert!(report.error().is_none(), "{report}");
+    assert!(report.attempts().iter().all(|one| one.outcome() == RelayOutcome::Refused), "{report}");
+}
+
+/// It bears ten commands that bring no mail, counts RSET among them, and says so amid TLS in clear.
+async fn last_words() {
+    const WORDS: &str = "554 Too many nonmail commands";
+    for connector in [clear("EHLO_EXIM", "PORT"), starttls("EHLO_EXIM", "PORT")] {
+        let test = RelayTest::with(connector).local("example.test");
+        let report = test.foreign("carol@elsewhere.test").run().await;
+        let error = report.error().expect("it has had enough");
+        assert_eq!(error.stage(), Stage::Rset, "{report}");
+        assert!(error.to_string().contains(WORDS), "{report}");
+        let found = Diagnosis::of(error);
+        assert_eq!(found.kind().name(), "too_many_errors", "{report}");
+        assert!(found.cause().contains(WORDS), "{found}");
+        let is_in_clear = matches!(error.kind(), ErrorKind::Refused(_));
+        let says_so = report.to_string().contains("the server left TLS and said in clear");
+        assert_ne!(is_in_clear, says_so, "{report}");
+    }
+}
+
+/// What each takes for the end of a mail, beside what it should. Dovecot's LMTP leaves that to the
+/// server before it; Postfix 3.7 is open to smuggling until it is told not to be.
+async fn end_of_data(server: &'static str) {
+    // Dovecot's submission asks for AUTH before all else.
+    let connector = match server {
+        "EHLO_DOVECOT" => clear(server, "LMTP_PORT").lmtp(),
+        _ => starttls(server, "PORT"),
+    };
+    let bare_lf = ["<LF>.<LF>", "<LF>.<CR><LF>", "<CR><LF>.<LF>"];
+    let two_cr = ["<CR><LF>.<CR><CR><LF>", "<CR><CR><LF>.<CR><CR><LF>"];
+    match server {
+        "EHLO_POSTFIX" => ends(connector, &[&bare_lf[..], &two_cr].concat()).await,
+        "EHLO_DOVECOT" => ends(connector, &bare_lf).await,
+        _ => ends(connector, &[]).await,
+    }
+}
+
+/// Told not to be.
+async fn not_smuggled() {
+    ends(clear("EHLO_POSTFIX", "CLOSED_PORT"), &[]).await;
+}
+
+async fn ends(connector: Connector, expected: &[&str]) {
+    let report = Audit::with(connector).mail_to("bob@example.test").run().await;
+    let check = report.check(AuditCheck::EndOfData).expect("it was made");
+    let words = check.findings().iter().map(|finding| finding.words());
+    let found: Vec<_> =
+        words.map(|words| words.trim_start_matches("a mail was taken to end at ")).collect();
+    assert_eq!(found, expected, "{report}");
+    let passed = check.outcome() == CheckOutcome::Passed;
+    assert_eq!(passed, expected.is_empty(), "{report}");
+    assert!(check.findings().iter().all(|one| one.severity() == AuditSeverity::Vulnerability));
+}
+
 async fn postscreen() {
     let connector = clear("EHLO_POSTFIX", "SCREEN_PORT");
     let report = Probe::with(connector).run().await;
@@ -157,8 +254,7 @@ async fn postscreen() {
 
 async fn refused() {
     let report = probe(clear("EHLO_POSTFIX", "REFUSE_PORT"), "bob@example.test").run().await;
-    let told = told(&report);
-    assert!(told.starts_with("rcpt "), "{told}");
+    assert_eq!(told(&report), "rcpt policy_refusal", "{report}");
     let reply = report.stage(Stage::Rcpt).expect("it was asked for").replies()[0].to_string();
     let words = "554 5.7.1 <bob@example.test>: Recipient address rejected: Access denied";
     assert_eq!(reply, words, "{report}");

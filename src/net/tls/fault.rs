@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio_rustls::rustls::Error;
 
-use super::TlsReason;
+use super::{TlsReason, TlsVersion};
 use crate::Escaped;
 
 /// A TLS handshake that failed, or a certificate that would have made it fail.
@@ -29,16 +29,22 @@ impl TlsFault {
         &self.reason
     }
 
-    /// Explains what a handshake ended with. `heard` are the first octets that the server sent.
-    pub(super) fn of_handshake(error: io::Error, heard: &[u8]) -> Self {
+    /// Explains what a handshake ended with. `heard` are the first octets that the server sent, and
+    /// `minimum` is the oldest version that is allowed here.
+    pub(super) fn of_handshake(
+        error: io::Error,
+        heard: &[u8],
+        minimum: Option<TlsVersion>,
+    ) -> Self {
         if heard.first().is_some_and(|octet| !is_record_type(*octet)) {
             let reason = TlsReason::NotTls { heard: first_line(heard).to_vec() };
             return Self::new(reason, error);
         }
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-            Some(tls) => match (TlsReason::of(tls), old_version(heard)) {
-                (TlsReason::NoCommonVersion { .. }, chosen @ Some(_)) => {
-                    Self::new(TlsReason::NoCommonVersion { chosen }, tls.clone())
+            Some(tls) => match TlsReason::of(tls) {
+                TlsReason::NoCommonVersion { .. } => {
+                    let chosen = old_version(heard);
+                    Self::new(TlsReason::NoCommonVersion { chosen, minimum }, tls.clone())
                 }
                 _ => Self::from(tls.clone()),
             },
@@ -47,10 +53,15 @@ impl TlsFault {
         }
     }
 
-    /// Explains an alert that came after the handshake; none where it was something else.
-    pub(crate) fn of_alert(error: &io::Error) -> Option<Self> {
+    /// Explains why nothing more could be read after the handshake: an alert, or a refusal in
+    /// clear. `heard` are the first octets of the last read. None where it was something else.
+    pub(crate) fn of_reading(error: &io::Error, heard: &[u8]) -> Option<Self> {
         match error.get_ref()?.downcast_ref()? {
             alert @ Error::AlertReceived(_) => Some(Self::from(Error::clone(alert))),
+            broken @ Error::InvalidMessage(_) if is_refusal(heard) => {
+                let reason = TlsReason::LeftTls { heard: first_line(heard).to_vec() };
+                Some(Self::new(reason, broken.clone()))
+            }
             _ => None,
         }
     }
@@ -117,6 +128,11 @@ const fn is_record_type(octet: u8) -> bool {
     matches!(octet, 20..=24)
 }
 
+/// Whether it is how a refusal begins (RFC 5321 §4.2).
+const fn is_refusal(heard: &[u8]) -> bool {
+    matches!(heard, [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-' | b'\r' | b'\n', ..])
+}
+
 /// The version in a ServerHello, which is the first message of a server (RFC 5246 §7.4.1.3): where
 /// it is 1.3, its field says 1.2. None for anything else.
 fn old_version(heard: &[u8]) -> Option<&'static str> {
@@ -154,7 +170,7 @@ mod tests {
     use std::time::Duration;
 
     use tokio_rustls::rustls::pki_types::UnixTime;
-    use tokio_rustls::rustls::{CertificateError, OtherError};
+    use tokio_rustls::rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError};
 
     #[track_caller]
     fn says(error: impl Into<Error>, words: &str) {
@@ -202,13 +218,36 @@ mod tests {
     #[test]
     fn a_broken_connection_is_not_a_closed_one() {
         let broken = io::Error::new(io::ErrorKind::HostUnreachable, "no route");
-        let fault = TlsFault::of_handshake(broken, b"");
+        let fault = TlsFault::of_handshake(broken, b"", None);
         assert_eq!(*fault.reason(), TlsReason::Io);
         assert_eq!(fault.to_string(), "the connection broke during the TLS handshake: no route");
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
-        let fault = TlsFault::of_handshake(reset, b"\x16\x03");
+        let fault = TlsFault::of_handshake(reset, b"\x16\x03", None);
         assert_eq!(*fault.reason(), TlsReason::Closed);
         assert!(fault.source().unwrap().is::<io::Error>());
+    }
+
+    #[test]
+    fn last_words_in_clear_are_told_where_they_refuse() {
+        let read = |error: Error, heard: &[u8]| {
+            TlsFault::of_reading(&io::Error::new(io::ErrorKind::InvalidData, error), heard)
+        };
+        let broken = || Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        let fault = read(broken(), b"554-Too many \x1b[2Jerrors\r\n554 bye\r\n").unwrap();
+        let heard = b"554-Too many \x1b[2Jerrors".to_vec();
+        assert_eq!(*fault.reason(), TlsReason::LeftTls { heard });
+        assert_eq!(
+            fault.to_string(),
+            r#"the server left TLS and said in clear "554-Too many \x1b[2Jerrors""#
+        );
+        for heard in [&b"250 ok\r\n"[..], b"5544 no", b"55", b"\x17\x03\x03", b""] {
+            assert_eq!(read(broken(), heard), None, "{heard:?}");
+        }
+        assert_eq!(read(Error::DecryptError, b"554 no\r\n"), None, "those were records");
+        let alert = Error::AlertReceived(AlertDescription::InternalError);
+        let told = read(alert, b"554 no\r\n").unwrap().to_string();
+        assert_eq!(told, "the server ended TLS: internal error");
+        assert_eq!(TlsFault::of_reading(&io::Error::other("broken"), b"554 no"), None);
     }
 
     #[test]

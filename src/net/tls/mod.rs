@@ -94,6 +94,8 @@ pub(crate) struct TlsSetup {
     asked: ServerName<'static>,
     pins: Arc<[Pin]>,
     sha256: Option<Sha256>,
+    /// The oldest version that is allowed; not known of a configuration that was given.
+    minimum: Option<TlsVersion>,
 }
 
 #[derive(Clone, Debug)]
@@ -123,7 +125,8 @@ impl TlsSetup {
         if let Anchor::Config(config) = &options.anchor {
             let sha256 = Sha256::of(config.crypto_provider());
             let kind = Kind::Shared(Arc::clone(config), Trust::Verified(TrustedBy::Config));
-            return Ok(Self { kind, asked: name.clone(), pins: Arc::default(), sha256 });
+            let (asked, pins) = (name.clone(), Arc::default());
+            return Ok(Self { kind, asked, pins, sha256, minimum: None });
         }
         let base = Base::new(options)?;
         let sha256 = Sha256::of(&base.provider);
@@ -141,7 +144,7 @@ impl TlsSetup {
             }
             (Some((Err(fault), _)), Check::Required) => Kind::Impossible(fault),
         };
-        Ok(Self { kind, asked, pins: shown_pins, sha256 })
+        Ok(Self { kind, asked, pins: shown_pins, sha256, minimum: Some(options.minimum) })
     }
 
     /// Whether options can be followed, as [`new`](Self::new) would say; no root is read for it.
@@ -176,11 +179,12 @@ impl TlsSetup {
             }
             Kind::Impossible(fault) => return Err(fault.clone()),
         };
-        let stream = TlsConnector::from(config)
+        let mut stream = TlsConnector::from(config)
             .connect(self.asked.clone(), Overheard::new(plain))
             .into_fallible()
             .await
-            .map_err(|(error, plain)| TlsFault::of_handshake(error, plain.heard()))?;
+            .map_err(|(error, plain)| TlsFault::of_handshake(error, plain.heard(), self.minimum))?;
+        stream.get_mut().0.secured();
         let trust = match verdict.as_deref().map(OnceLock::get) {
             None | Some(Some(Ok(()))) => trust,
             Some(Some(Err(fault))) => Trust::Unverified(fault.clone()),

@@ -1,5 +1,6 @@
 //! A stream that remembers the first octets read from it, and changes nothing: when a server
-//! answers a handshake with something else than TLS, that is what tells what it is.
+//! answers a handshake with something else than TLS, that is what tells what it is. Behind the
+//! handshake it is the first octets of each read: some servers say their last words in clear.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,19 +15,26 @@ use crate::net::stream::Plain;
 pub(crate) struct Overheard {
     plain: Plain,
     heard: Vec<u8>,
+    is_secured: bool,
 }
 
 impl Overheard {
     pub(super) const fn new(plain: Plain) -> Self {
-        Self { plain, heard: Vec::new() }
+        Self { plain, heard: Vec::new(), is_secured: false }
     }
 
     pub(crate) const fn plain(&self) -> &Plain {
         &self.plain
     }
 
-    pub(super) fn heard(&self) -> &[u8] {
+    /// The first octets of all, or once it [is secured](Self::secured), of the last read.
+    pub(crate) fn heard(&self) -> &[u8] {
         &self.heard
+    }
+
+    /// The handshake is done.
+    pub(super) fn secured(&mut self) {
+        self.is_secured = true;
     }
 }
 
@@ -38,11 +46,12 @@ impl AsyncRead for Overheard {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let outcome = Pin::new(&mut self.plain).poll_read(cx, buf);
-        let room = KEPT.saturating_sub(self.heard.len());
-        if room > 0 {
-            let new = buf.filled().get(before..).unwrap_or_default();
-            self.heard.extend(new.iter().take(room));
+        let new = buf.filled().get(before..).unwrap_or_default();
+        if self.is_secured && !new.is_empty() {
+            self.heard.clear();
         }
+        let room = KEPT.saturating_sub(self.heard.len()).min(new.len());
+        self.heard.extend_from_slice(new.get(..room).unwrap_or_default());
         outcome
     }
 }

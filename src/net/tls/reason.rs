@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
-use super::Pin;
 use super::utc::Utc;
 use super::verify::Told;
+use super::{Pin, TlsVersion};
 use crate::Escaped;
 
 /// What is wrong, of a [`TlsFault`](super::TlsFault). Times are seconds since 1970-01-01 00:00 UTC.
@@ -82,6 +82,8 @@ pub enum TlsReason {
     NoCommonVersion {
         /// The one that the server chose, such as `TLS 1.0`, where it did.
         chosen: Option<&'static str>,
+        /// The oldest that is allowed here; none where a whole configuration was given.
+        minimum: Option<TlsVersion>,
     },
     /// The server sent something else than TLS.
     #[non_exhaustive]
@@ -95,6 +97,13 @@ pub enum TlsReason {
     Alert {
         /// Such as `handshake failure`.
         name: String,
+    },
+    /// The server stopped speaking TLS after the handshake, and said in clear why: so do servers
+    /// that have had enough. Anybody on the way could have said it.
+    #[non_exhaustive]
+    LeftTls {
+        /// The start of what it said, a refusal, at most one line: raw.
+        heard: Vec<u8>,
     },
     /// The connection was closed during the handshake.
     Closed,
@@ -122,7 +131,7 @@ impl TlsReason {
                 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
                 | PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled,
-            ) => Self::NoCommonVersion { chosen: None },
+            ) => Self::NoCommonVersion { chosen: None, minimum: None },
             Error::AlertReceived(alert) => Self::Alert { name: spaced(&format!("{alert:?}")) },
             _ => Self::Other,
         }
@@ -263,13 +272,22 @@ impl fmt::Display for TlsReason {
                 }
             }
             Self::Certificate => f.write_str("the server's certificate was not accepted"),
-            Self::NoCommonVersion { chosen: None } => f.write_str(
-                "the server speaks no version of TLS that is allowed here (1.2 and 1.3 by default)",
-            ),
-            Self::NoCommonVersion { chosen: Some(chosen) } => write!(
-                f,
-                "the server chose {chosen}, which is not allowed here (1.2 and 1.3 are, by default)"
-            ),
+            Self::NoCommonVersion { chosen, minimum } => {
+                match chosen {
+                    None => f.write_str("the server speaks no version of TLS that is allowed here"),
+                    Some(chosen) => {
+                        write!(f, "the server chose {chosen}, which is not allowed here")
+                    }
+                }?;
+                f.write_str(match minimum {
+                    None => "",
+                    Some(TlsVersion::Tls12) => " (1.2 and 1.3 are)",
+                    Some(TlsVersion::Tls13) => " (1.3 alone is)",
+                })
+            }
+            Self::LeftTls { heard } => {
+                write!(f, "the server left TLS and said in clear \"{}\"", Escaped::new(heard))
+            }
             Self::TimedOut { after } => {
                 write!(f, "the TLS handshake was not done within {after:?}")
             }

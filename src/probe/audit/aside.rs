@@ -159,10 +159,12 @@ pub(super) async fn injection(_: &Connector, _: bool) -> CheckReport {
 }
 
 /// Why a check could not be made.
-enum Unmade {
+pub(super) enum Unmade {
     Error(Error),
     Io(io::Error),
     Refused(Reply),
+    #[cfg(feature = "tls")]
+    Words(String),
 }
 
 impl std::fmt::Display for Unmade {
@@ -177,6 +179,8 @@ impl std::fmt::Display for Unmade {
             }
             Self::Io(error) => error.fmt(f),
             Self::Refused(reply) => write!(f, "the server said {reply}"),
+            #[cfg(feature = "tls")]
+            Self::Words(words) => f.write_str(words),
         }
     }
 }
@@ -194,24 +198,33 @@ impl From<io::Error> for Unmade {
 }
 
 /// A connection on which EHLO was said, and what was offered.
-async fn introduced(connector: &Connector) -> Result<(Aside, Capabilities), Unmade> {
+pub(super) async fn introduced(connector: &Connector) -> Result<(Aside, Capabilities), Unmade> {
     let mut aside = connector.aside().await?;
     let greeting = aside.reply(ReplyKind::Greeting, connector.patience(Stage::Greeting)).await?;
     if greeting.code().number() != 220 {
         return Err(Unmade::Refused(greeting));
     }
+    let offered = hello(connector, &mut aside).await?;
+    Ok((aside, offered))
+}
+
+/// Says EHLO, and gives what is offered.
+pub(super) async fn hello(
+    connector: &Connector,
+    aside: &mut Aside,
+) -> Result<Capabilities, Unmade> {
     let limit = connector.patience(Stage::Ehlo);
     let hello = format!("{} {}\r\n", connector.hello_word(), aside.client_name());
     aside.write(hello.as_bytes(), limit).await?;
     let reply = aside.reply(ReplyKind::Hello, limit).await?;
     match reply.is_completed() {
-        true => Ok((aside, Capabilities::parse(reply.as_ref()))),
+        true => Ok(Capabilities::parse(reply.as_ref())),
         false => Err(Unmade::Refused(reply)),
     }
 }
 
-/// Says QUIT, and gives the replies, those that were heard before it too, up to the one to it, which is left out: by its code, or as the
-/// last one before the server closes.
+/// Says QUIT, and gives the replies, those that were heard before it too, up to the one to it, which
+/// is left out: by its code, or as the last one before the server closes.
 async fn farewell(aside: &mut Aside, limit: Duration, heard: Vec<Reply>) -> Vec<Reply> {
     let mut replies = heard;
     if aside.write(b"QUIT\r\n", limit).await.is_err() {

@@ -5,11 +5,13 @@
 //! |---|---|
 //! | `run` | the checks in their order, and those that a session can make |
 //! | `aside` | those that no session has a door for |
+//! | `end` | the one that sends mails, where it may |
 //! | `report` | what was found |
 //! | `show` | the same for people |
 //! | `json` | the same for machines (feature `serde`) |
 
 mod aside;
+mod end;
 #[cfg(feature = "serde")]
 mod json;
 mod report;
@@ -17,7 +19,7 @@ mod run;
 mod show;
 
 use crate::net::{Connector, Security, Timeouts};
-use crate::wire::{InvalidValue, Text};
+use crate::wire::{InvalidValue, Mailbox, Text};
 
 pub use self::report::{
     AuditCheck, AuditFinding, AuditReport, AuditSeverity, CheckOutcome, CheckReport,
@@ -28,8 +30,9 @@ pub use self::report::{
 ///
 /// Beside what a [`Probe`](super::Probe) notes on its way ([`Report::conformance`]), it looks for
 /// line ends that are none, lost commands, commands that slip in front of TLS, and names that are
-/// given away: [`AuditCheck`] has them all. No mail is begun that could be delivered, no secret is
-/// said, and every connection is closed after its check. Some of the checks break the rules of SMTP
+/// given away: [`AuditCheck`] has them all. No mail is begun that could be delivered, unless a
+/// mailbox is [named](Self::mail_to) for it, no secret is said, and every connection is closed after
+/// its check. Some of the checks break the rules of SMTP
 /// on purpose: test servers that are your own, or whose owner knows of it.
 ///
 /// [`Report::conformance`]: super::Report::conformance
@@ -58,6 +61,7 @@ pub struct Audit {
     connector: Connector,
     mailbox: Result<Text, InvalidValue>,
     list: Result<Text, InvalidValue>,
+    mail_to: Option<Result<Mailbox, InvalidValue>>,
 }
 
 impl Audit {
@@ -75,7 +79,7 @@ impl Audit {
     #[must_use]
     pub fn with(connector: Connector) -> Self {
         let postmaster = || Text::try_from("postmaster");
-        Self { connector, mailbox: postmaster(), list: postmaster() }
+        Self { connector, mailbox: postmaster(), list: postmaster(), mail_to: None }
     }
 
     /// Whom VRFY is asked for. Default: `postmaster`, whom every server knows (RFC 5321 §4.5.1).
@@ -95,6 +99,38 @@ impl Audit {
         T: TryInto<Text, Error: Into<InvalidValue>>,
     {
         self.list = list.try_into().map_err(Into::into);
+        self
+    }
+
+    /// Lets mails be sent to this mailbox of the server's, to see what it takes for their end
+    /// ([`AuditCheck::EndOfData`]): one of a few lines, and where something other than
+    /// `<CRLF>.<CRLF>` has ended it, one more for each sequence that may have been it, eleven at
+    /// most. They come from the null path, so that nobody is told of what becomes of them. By
+    /// default there is no such mailbox, no mail is sent, and the check is skipped.
+    ///
+    /// ```
+    /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use ehlo::testing::Server;
+    /// # use ehlo::{Connector, Security};
+    /// # let server = Server::new().ends_content_at(b"\n.\n").start().await?;
+    /// # let connector = Connector::new(server.addr().to_string()).security(Security::None);
+    /// use ehlo::{Audit, AuditSeverity};
+    ///
+    /// let report = Audit::with(connector).mail_to("postmaster@example.org").run().await;
+    /// let finding = report.findings().next().expect("mails can be smuggled in");
+    /// assert_eq!(finding.words(), "a mail was taken to end at <LF>.<LF>");
+    /// assert_eq!(finding.severity(), AuditSeverity::Vulnerability);
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn mail_to<T>(mut self, mailbox: T) -> Self
+    where
+        T: TryInto<Mailbox, Error: Into<InvalidValue>>,
+    {
+        self.mail_to = Some(mailbox.try_into().map_err(Into::into));
         self
     }
 

@@ -56,6 +56,9 @@ pub enum AuditCheck {
     Pipelining,
     /// Whether a command in clear, in one write with STARTTLS, is run when TLS is on.
     StartTlsInjection,
+    /// Whether a mail ends at `<CRLF>.<CRLF>` alone, and at nothing like it (SMTP smuggling). Made
+    /// only where mail [may be sent](super::Audit::mail_to).
+    EndOfData,
     /// Whether VRFY says who has a mailbox.
     Vrfy,
     /// Whether EXPN says who is on a list.
@@ -71,6 +74,7 @@ impl AuditCheck {
         Self::BareLf,
         Self::Pipelining,
         Self::StartTlsInjection,
+        Self::EndOfData,
     ];
 
     /// The check in `snake_case`, for machines.
@@ -81,6 +85,7 @@ impl AuditCheck {
             Self::BareLf => "bare_lf",
             Self::Pipelining => "pipelining",
             Self::StartTlsInjection => "starttls_injection",
+            Self::EndOfData => "end_of_data",
             Self::Vrfy => "vrfy",
             Self::Expn => "expn",
         }
@@ -98,6 +103,7 @@ impl AuditCheck {
             Self::StartTlsInjection => {
                 "what a client has said before TLS is forgotten when TLS is on"
             }
+            Self::EndOfData => "nothing but a dot on a line between two CRLF ends a mail",
             Self::Vrfy => "VRFY need not say who has a mailbox: 252 is an answer, too",
             Self::Expn => "EXPN need not say who is on a list",
         }
@@ -112,6 +118,7 @@ impl AuditCheck {
             Self::BareLf => "RFC 5321 §2.3.8",
             Self::Pipelining => "RFC 2920 §3.2",
             Self::StartTlsInjection => "RFC 3207 §4.2",
+            Self::EndOfData => "RFC 5321 §4.1.1.4",
             Self::Vrfy | Self::Expn => "RFC 5321 §7.3",
         }
     }
@@ -145,7 +152,8 @@ impl CheckReport {
         self.words.as_deref()
     }
 
-    /// What it has found: only [`Replies`](AuditCheck::Replies) finds more than one thing.
+    /// What it has found: only [`Replies`](AuditCheck::Replies) and
+    /// [`EndOfData`](AuditCheck::EndOfData) find more than one thing.
     #[must_use]
     pub fn findings(&self) -> &[AuditFinding] {
         &self.findings
@@ -179,7 +187,8 @@ pub enum CheckOutcome {
     Passed,
     /// It did not.
     Found,
-    /// There was nothing to check: what it takes is not offered, or the server was not reached.
+    /// There was nothing to check: what it takes is not offered or not allowed, or the server was not
+    /// reached.
     Skipped,
     /// The check could not be made to its end, so that it says nothing.
     Failed,

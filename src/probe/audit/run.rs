@@ -2,6 +2,7 @@
 
 use super::Audit;
 use super::aside;
+use super::end;
 use super::report::{
     AuditCheck, AuditFinding, AuditReport, AuditSeverity, CheckOutcome, CheckReport,
 };
@@ -23,6 +24,11 @@ pub(super) async fn run(audit: &Audit) -> AuditReport {
     checks.push(aside::bare_lf(&connector).await);
     checks.push(aside::pipelining(&connector).await);
     checks.push(aside::injection(&connector, speaks_tls(&report)).await);
+    checks.push(match &audit.mail_to {
+        None => CheckReport::skipped(AuditCheck::EndOfData, "no mailbox was named to send mail to"),
+        Some(Err(invalid)) => CheckReport::failed(AuditCheck::EndOfData, invalid),
+        Some(Ok(to)) => end::of_data(&connector, to).await,
+    });
     AuditReport { report, checks }
 }
 

@@ -13,6 +13,9 @@ impl fmt::Display for AuditReport {
         writeln!(f, "audit of {}\n", Escaped::new(self.report.server().as_bytes()))?;
         self.checks.iter().try_for_each(|check| writeln!(f, "{check}"))?;
         match self.worst() {
+            None if self.checks.iter().all(|check| check.outcome() != CheckOutcome::Passed) => {
+                writeln!(f, "\nfound: nothing, since nothing could be checked")
+            }
             None => writeln!(f, "\nfound: nothing"),
             Some(worst) => {
                 writeln!(f, "\nfound: {}, at worst a {worst}", self.findings().count())
@@ -56,6 +59,7 @@ impl fmt::Display for AuditCheck {
             Self::BareLf => "bare LF",
             Self::Pipelining => "pipelining",
             Self::StartTlsInjection => "STARTTLS injection",
+            Self::EndOfData => "end of a mail",
             Self::Vrfy => "VRFY",
             Self::Expn => "EXPN",
         })

@@ -54,7 +54,7 @@ pub(super) const fn retry_after(kind: &Kind) -> Option<Duration> {
 }
 
 /// The sentence without its end.
-const fn fixed(kind: &Kind) -> &'static str {
+fn fixed(kind: &Kind) -> &'static str {
     match kind {
         Kind::HostUnknown { .. } => "Check how the name is written and that its DNS zone is served",
         Kind::NoAddress { is_without_mx: false, .. } => {
@@ -173,7 +173,20 @@ const fn fixed(kind: &Kind) -> &'static str {
         Kind::CertificateRefused => {
             "Check the certificate with another tool, such as openssl s_client"
         }
-        Kind::TlsVersionMismatch { .. } => "Switch TLS 1.2 or 1.3 on at the server",
+        Kind::TlsVersionMismatch { chosen: Some("TLS 1.2"), .. } => {
+            "Allow TLS 1.2 here, or switch TLS 1.3 on at the server"
+        }
+        Kind::TlsVersionMismatch { minimum: Some("TLS 1.3"), .. } => {
+            "Switch TLS 1.3 on at the server, or allow TLS 1.2 here if that is what it has"
+        }
+        Kind::TlsVersionMismatch { chosen: Some(_), .. }
+        | Kind::TlsVersionMismatch { minimum: Some(_), .. } => {
+            "Switch TLS 1.2 or 1.3 on at the server: what is older is not safe, and never allowed \
+             here"
+        }
+        Kind::TlsVersionMismatch { .. } => {
+            "Switch TLS 1.2 or 1.3 on at the server, and check which of them are allowed here"
+        }
         Kind::TlsAlert { .. } => {
             "Look in the server's log for what it missed, such as a cipher suite, a name or a \
              client certificate"

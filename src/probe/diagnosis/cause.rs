@@ -11,10 +11,14 @@ use crate::protocol::Stage;
 /// The sentence.
 pub(super) fn sentence(kind: &Kind, told: &Told) -> String {
     match told {
-        Told::Fault(words) if says_it_all(kind) => capitalised(words) + ".",
         Told::Nothing => format!("{}.", clause(kind)),
         Told::Reply(reply) => format!("{} (reply: \"{reply}\").", clause(kind)),
-        Told::Fault(words) => format!("{}: {words}.", clause(kind)),
+        // There are errors without words, and others that put a colon before them.
+        Told::Fault(words) => match words.trim_end_matches([':', ' ']) {
+            "" => format!("{}.", clause(kind)),
+            words if says_it_all(kind) => capitalised(words) + ".",
+            words => format!("{}: {words}.", clause(kind)),
+        },
     }
 }
 

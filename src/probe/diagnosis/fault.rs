@@ -30,10 +30,16 @@ pub(super) fn of(error: &Error, evidence: &Evidence<'_>) -> Diagnosis {
             Some(reply) => Diagnosis::of_reply(stage, reply).at_most(Confidence::Likely),
             None => of_end(error, evidence, Told::Nothing),
         },
-        ErrorKind::Io(fault) => match last_refusal(error) {
-            Some(reply) => Diagnosis::of_reply(stage, reply).at_most(Confidence::Likely),
-            None => of_end(error, evidence, Told::Fault(escaped(&fault.to_string()))),
-        },
+        ErrorKind::Io(fault) => {
+            #[cfg(feature = "tls")]
+            if let Some(reply) = handshake::last_words(fault) {
+                return Diagnosis::of_reply(stage, &reply).at_most(Confidence::Likely);
+            }
+            match last_refusal(error) {
+                Some(reply) => Diagnosis::of_reply(stage, reply).at_most(Confidence::Likely),
+                None => of_end(error, evidence, Told::Fault(escaped(&fault.to_string()))),
+            }
+        }
         ErrorKind::Timeout(after) => of_timeout(error, *after, evidence),
         ErrorKind::Violation(fault) => {
             let (kind, confidence) = violation::of(stage, fault, evidence.port);

@@ -226,6 +226,8 @@ pub enum DiagnosisKind {
     TlsVersionMismatch {
         /// The one that the server chose, such as `TLS 1.0`.
         chosen: Option<&'static str>,
+        /// The oldest that is allowed here, such as `TLS 1.2`; none where it is not known.
+        minimum: Option<&'static str>,
     },
     /// The server ended TLS with an alert.
     #[non_exhaustive]

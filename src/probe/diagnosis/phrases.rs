@@ -29,6 +29,8 @@ pub(super) enum When {
     Later,
     /// 5yz.
     Never,
+    /// 5yz with X.4.1: nobody answers for it.
+    NoAnswer,
     /// 5yz, where neither status nor code say more than that it is not allowed.
     NotAllowed,
     /// 4yz with X.7.0, X.7.1 or no status, where the code says no more: it may be greylisting, and
@@ -178,7 +180,9 @@ pub(super) static PHRASES: &[Row] = &[
 
     // The recipient.
     at(NOT_AUTH, Kind::MailboxDisabled, "Gmail, Yahoo, Exchange, Dovecot", &["mailbox disabled", "mailbox is disabled", "mailbox is inactive", "mailbox inactive", "account disabled", "account is disabled", "account that you tried to reach is disabled", "account is inactive", "account has been disabled", "user is inactive", "account suspended", "account is suspended", "mailbox suspended", "recipient disabled", "recipient suspended", "user disabled", "no longer active", "not active"]),
-    any(Kind::UnknownRecipient, "Exchange Online", &["recipientnotfound", "recipient not found by", "recipient address rejected access denied"]),
+    any(Kind::UnknownRecipient, "Exchange Online", &["recipientnotfound", "recipient not found by"]),
+    // Postfix says the same with 5.7.1, and means a rule.
+    Row { at: &[], when: When::NoAnswer, phrases: &["recipient address rejected access denied"], kind: Kind::UnknownRecipient, from: "Exchange Online" },
     at(NOT_MAIL, Kind::UnknownRecipient, "Postfix, Exim, Sendmail, Dovecot, Gmail, qmail, Yahoo, OpenSMTPD, aiosmtpd", &["user unknown", "unknown user", "no such user", "no such recipient", "no such mailbox", "no such address", "no such person", "user doesnt exist", "user does not exist", "recipient unknown", "unknown recipient", "recipient not found", "recipient does not exist", "user not found", "mailbox not found", "mailbox does not exist", "mailbox doesnt exist", "account does not exist", "tried to reach does not exist", "address does not exist", "email address does not exist", "account not found", "invalid recipient", "no mailbox here", "unknown or illegal alias", "address unknown", "unknown address", "this user doesnt have a", "invalid mailbox", "mailbox unavailable", "mailbox is unavailable", "not our customer", "not a valid mailbox", "unrouteable address", "unroutable address", "undeliverable address", "user is unknown", "recipient is unknown", "unknown mailbox", "bad destination mailbox", "is undeliverable", "user invalid", "addressee unknown", "does not like recipient"]),
     at(RCPT, Kind::RecipientRestricted, "Mailman, Exchange, Google Groups", &["not allowed to post", "not authorized to send to", "only accepts mail from", "permission to send to", "permission to post", "restricted", "members only", "sender not allowed", "does not accept mail from"]),
 

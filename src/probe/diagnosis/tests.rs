@@ -8,14 +8,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio_rustls::rustls::{CertificateError, Error as RustlsError};
+use tokio_rustls::rustls::{CertificateError, Error as RustlsError, InvalidMessage};
 
 use super::Confidence::{Certain, Guess, Likely};
 use super::*;
 use crate::auth::AuthFault;
 use crate::error::ErrorKind;
 use crate::extension::Capabilities;
-use crate::net::{ConnectFailure, Connector, Security, TlsFault, TlsReason};
+use crate::net::{ConnectFailure, Connector, Security, TlsFault, TlsReason, TlsVersion};
 use crate::protocol::{Misuse, Violation};
 use crate::wire::{ContentFault, ReplyBuffer, ReplyError, ReplyKind, ReplyRef, Strictness};
 
@@ -323,6 +323,74 @@ fn t16_nothing_of_a_stranger_is_shown_raw() {
     }
 }
 
+/// Which side has to change.
+#[test]
+fn a_mismatch_of_versions_is_advised_by_what_each_side_allows() {
+    let advice = |chosen, minimum| tls(TlsReason::NoCommonVersion { chosen, minimum }).advice();
+    let (old, new) = (Some(TlsVersion::Tls12), Some(TlsVersion::Tls13));
+    for (chosen, minimum, words) in [
+        (
+            None,
+            new,
+            "Switch TLS 1.3 on at the server, or allow TLS 1.2 here if that is what it has.",
+        ),
+        (Some("TLS 1.2"), new, "Allow TLS 1.2 here, or switch TLS 1.3 on at the server."),
+        (None, old, NEVER_ALLOWED),
+        (Some("TLS 1.0"), old, NEVER_ALLOWED),
+        (Some("TLS 1.1"), None, NEVER_ALLOWED),
+        (
+            None,
+            None,
+            "Switch TLS 1.2 or 1.3 on at the server, and check which of them are allowed here.",
+        ),
+    ] {
+        assert_eq!(advice(chosen, minimum), words);
+    }
+}
+
+const NEVER_ALLOWED: &str = "Switch TLS 1.2 or 1.3 on at the server: what is older is not safe, \
+                             and never allowed here.";
+
+/// Exim says so in clear, amid TLS.
+#[test]
+fn last_words_in_clear_are_the_cause() {
+    let broken = |heard: &[u8]| {
+        let fault = TlsFault::of_reading(
+            &io::Error::other(RustlsError::InvalidMessage(InvalidMessage::InvalidContentType)),
+            heard,
+        );
+        of(Stage::Rset, ErrorKind::Io(io::Error::new(io::ErrorKind::InvalidData, fault.unwrap())))
+    };
+    let found = broken(b"554 Too many nonmail commands\r\n");
+    assert_eq!((found.kind().name(), found.confidence()), ("too_many_errors", Likely));
+    assert_eq!(
+        found.cause(),
+        "The server has counted too many errors of this client (reply: \"554 Too many nonmail \
+         commands\")."
+    );
+    // Of several lines the first is heard; and whoever is in between may have said it.
+    let found = broken(b"421-4.3.2 shutting down\r\n421 4.3.2 now\r\n");
+    assert_eq!((found.kind().name(), found.confidence()), ("server_busy", Likely));
+    assert_eq!(broken(b"550\r\n").kind().name(), "permanent_refusal");
+}
+
+/// There are errors without words.
+#[test]
+fn a_cause_is_never_empty() {
+    let without = || io::Error::other("");
+    for (found, cause) in [
+        (of(Stage::Rcpt, ErrorKind::Io(without())), "The connection broke at RCPT TO."),
+        (of(Stage::Handshake, ErrorKind::Io(without())), "TLS could not be set up."),
+        (of(Stage::Content, ErrorKind::Source(without())), "The content cannot be sent."),
+        (
+            of(Stage::Handshake, TlsFault::from(RustlsError::General(String::new()))),
+            "The TLS handshake failed: unexpected error.",
+        ),
+    ] {
+        assert_eq!(found.cause(), cause);
+    }
+}
+
 #[tokio::test]
 async fn a_real_port_where_nothing_listens() {
     let address = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -476,7 +544,10 @@ fn of_tls() -> Vec<Case> {
         (
             "tls_version_mismatch",
             Certain,
-            tls(TlsReason::NoCommonVersion { chosen: Some("TLS 1.0") }),
+            tls(TlsReason::NoCommonVersion {
+                chosen: Some("TLS 1.0"),
+                minimum: Some(TlsVersion::Tls12),
+            }),
         ),
         ("tls_alert", Certain, tls(TlsReason::Alert { name: "handshake failure".to_owned() })),
         ("tls_closed", Certain, tls(TlsReason::Closed)),

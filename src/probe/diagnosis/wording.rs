@@ -32,6 +32,10 @@ impl When {
             Self::Any => true,
             Self::Later => severity == Severity::Transient,
             Self::Never | Self::NotAllowed => severity == Severity::Permanent,
+            Self::NoAnswer => {
+                severity == Severity::Permanent
+                    && enhanced.is_some_and(|code| code.status() == Status::HOST_SILENT)
+            }
             Self::PutOff => {
                 severity == Severity::Transient
                     && enhanced.is_none_or(|code| {

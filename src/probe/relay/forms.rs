@@ -56,6 +56,7 @@ pub enum RelayForm {
 
 /// Whom the forms are about.
 pub(super) struct Names<'a> {
+    /// Empty where it is not known.
     pub(super) local: &'a str,
     pub(super) foreign: &'a Mailbox,
     /// None where it is not known.
@@ -134,10 +135,10 @@ impl RelayForm {
         )
     }
 
-    /// What stands behind `MAIL FROM:` and `RCPT TO:`; none where the address that the form needs
-    /// is not known.
+    /// What stands behind `MAIL FROM:` and `RCPT TO:`; none where the domain or the address that the
+    /// form needs is not known.
     pub(super) fn paths(self, names: &Names<'_>) -> Option<(String, String)> {
-        let local = names.local;
+        let local = Some(names.local).filter(|local| !local.is_empty());
         let literal = names.address.map(|address| AddressLiteral::from(address).to_string());
         let foreign = names.foreign.as_str();
         let domain = names.foreign.domain();
@@ -149,24 +150,24 @@ impl RelayForm {
             Self::ForeignToForeign => format!("<relay-test@{domain}>"),
             Self::SenderWithoutDomain => "<relay-test>".to_owned(),
             Self::LiteralToForeign => format!("<postmaster@{}>", literal.as_ref()?),
-            _ => format!("<postmaster@{local}>"),
+            _ => format!("<postmaster@{}>", local?),
         };
         let recipient = match self {
             Self::WithoutBrackets => foreign.to_owned(),
-            Self::PercentAtLocal => format!("<{user}%{domain}@{local}>"),
+            Self::PercentAtLocal => format!("<{user}%{domain}@{}>", local?),
             Self::PercentAtLiteral => format!("<{user}%{domain}@{}>", literal?),
             Self::Percent => format!("<{user}%{domain}>"),
             Self::PercentQuoted => format!("<\"{bare}%{domain}\">"),
             Self::Quoted => format!("<\"{bare}@{domain}\">"),
-            Self::QuotedAtLocal => format!("<\"{bare}@{domain}\"@{local}>"),
+            Self::QuotedAtLocal => format!("<\"{bare}@{domain}\"@{}>", local?),
             Self::QuotedAtLiteral => format!("<\"{bare}@{domain}\"@{}>", literal?),
-            Self::TwiceAtLocal => format!("<{foreign}@{local}>"),
+            Self::TwiceAtLocal => format!("<{foreign}@{}>", local?),
             Self::TwiceAtLiteral => format!("<{foreign}@{}>", literal?),
             Self::Bang => format!("<{domain}!{user}>"),
-            Self::BangAtLocal => format!("<{domain}!{user}@{local}>"),
+            Self::BangAtLocal => format!("<{domain}!{user}@{}>", local?),
             Self::BangAtLiteral => format!("<{domain}!{user}@{}>", literal?),
-            Self::BangByLocal => format!("<{local}!{foreign}>"),
-            Self::SourceRoute => format!("<@{local}:{foreign}>"),
+            Self::BangByLocal => format!("<{}!{foreign}>", local?),
+            Self::SourceRoute => format!("<@{}:{foreign}>", local?),
             Self::SourceRouteByLiteral => format!("<@{}:{foreign}>", literal?),
             Self::NullSender
             | Self::ForeignToForeign
@@ -188,6 +189,21 @@ mod tests {
         let foreign = foreign.parse().unwrap();
         let address = address.map(|address| address.parse().unwrap());
         form.paths(&Names { local: "example.org", foreign: &foreign, address })
+    }
+
+    #[test]
+    fn a_form_needs_what_is_in_it() {
+        let foreign = "carol@example.net".parse().unwrap();
+        let known = |local, address: Option<&str>| {
+            let address = address.map(|address| address.parse().unwrap());
+            let names = Names { local, foreign: &foreign, address };
+            let forms = RelayForm::ALL.iter().filter(|form| form.paths(&names).is_some());
+            forms.map(|form| form.name()).collect::<Vec<_>>()
+        };
+        let without = ["null_sender", "foreign_to_foreign", "sender_without_domain"];
+        assert_eq!(known("", None), without);
+        assert_eq!(known("", Some("192.0.2.1")), [&without[..], &["literal_to_foreign"]].concat());
+        assert_eq!(known("example.org", Some("192.0.2.1")).len(), RelayForm::ALL.len());
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl RelayTest {
     /// The forms to try, in this order. By default [`RelayForm::ALL`].
     ///
     /// Servers bear only so many errors in a session (Postfix 20), or commands that bring no mail
-    /// (RSET may count): what was [not tried](RelayOutcome::NotTried) then can be tried over
+    /// (Exim 10, and RSET counts): what was [not tried](RelayOutcome::NotTried) then can be tried over
     /// another connection.
     ///
     /// ```

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::forms::Names;
 use super::{RelayAttempt, RelayForm, RelayOutcome, RelayReport, RelayTest};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 #[cfg(feature = "tls")]
 use crate::net::TlsInfo;
 use crate::net::{ConnectFailure, Conversation, Observe, Observer, ip_literal};
@@ -38,6 +38,7 @@ async fn all(test: &RelayTest, report: &mut RelayReport) -> Result<(), Error> {
         None => FOREIGN.parse::<Mailbox>()?,
     };
     foreign.as_str().clone_into(&mut report.foreign);
+    let began = Instant::now();
     let seen = Arc::new(Address::default());
     let observer = Observer::new(Arc::clone(&seen) as Arc<_>);
     let connector = test.connector.clone().anonymous().observed(observer);
@@ -53,7 +54,11 @@ async fn all(test: &RelayTest, report: &mut RelayReport) -> Result<(), Error> {
         if smtp.phase() == Phase::Closed {
             return Ok(());
         }
-        one(&mut smtp, attempt, test.content.as_deref()).await?;
+        let refused = one(&mut smtp, attempt, test.content.as_deref()).await?;
+        if let Some(reply) = refused {
+            let error = Error::new(Stage::Rset, ErrorKind::Refused(reply));
+            return Err(error.with_peer(connector.host(), began.elapsed()));
+        }
     }
     if smtp.allows(Verb::Quit).is_ok() {
         // What QUIT is answered with changes nothing.
@@ -78,12 +83,13 @@ fn planned(forms: &[RelayForm], names: &Names<'_>) -> Vec<RelayAttempt> {
     forms.iter().filter_map(attempt).collect()
 }
 
-/// A transaction up to where it fails, and RSET.
+/// A transaction up to where it fails, and RSET; gives the reply where that is refused, which ends
+/// the session.
 async fn one(
     smtp: &mut Conversation,
     attempt: &mut RelayAttempt,
     content: Option<&[u8]>,
-) -> Result<(), Error> {
+) -> Result<Option<Reply>, Error> {
     let mail = format!("MAIL FROM:{}", attempt.sender);
     let rcpt = format!("RCPT TO:{}", attempt.recipient);
     for (stage, line) in [(Stage::Mail, mail), (Stage::Rcpt, rcpt)] {
@@ -127,10 +133,14 @@ impl RelayAttempt {
     }
 }
 
-async fn reset(smtp: &mut Conversation) -> Result<(), Error> {
+/// The reply, where it is a refusal.
+async fn reset(smtp: &mut Conversation) -> Result<Option<Reply>, Error> {
     match smtp.allows(Verb::Rset) {
-        Ok(()) => smtp.say(&Command::rset()).await.map(drop),
-        Err(_) => Ok(()),
+        Ok(()) => {
+            let reply = smtp.say(&Command::rset()).await?;
+            Ok(Some(reply).filter(Reply::is_negative))
+        }
+        Err(_) => Ok(None),
     }
 }
 

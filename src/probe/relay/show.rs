@@ -11,11 +11,12 @@ impl fmt::Display for RelayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { server, local, foreign, attempts, error } = self;
         writeln!(f, "relay test of {}", Escaped::new(server.as_bytes()))?;
-        if !attempts.is_empty() {
+        // Where nothing was said a table of it is of no use.
+        if attempts.iter().any(|attempt| attempt.outcome != RelayOutcome::NotTried) {
             writeln!(f, "for {foreign}, the server's own domain being {local}\n")?;
             writeln!(f, "  form                     outcome    said and answered")?;
+            attempts.iter().try_for_each(|attempt| writeln!(f, "{attempt}"))?;
         }
-        attempts.iter().try_for_each(|attempt| writeln!(f, "{attempt}"))?;
         if let Some(error) = error {
             writeln!(f, "\nstopped: {error}")?;
         }

@@ -188,7 +188,8 @@ async fn c_128_the_lowest_version_can_be_raised() {
     let (info, _) = session(&ready(&options), config).await.unwrap();
     assert_eq!(info.version(), TlsVersion::Tls13);
     let fault = session(&ready(&options), server_config(&identity, &[&TLS12])).await.unwrap_err();
-    assert_eq!(*fault.reason(), TlsReason::NoCommonVersion { chosen: None });
+    let minimum = Some(TlsVersion::Tls13);
+    assert_eq!(*fault.reason(), TlsReason::NoCommonVersion { chosen: None, minimum });
 }
 
 #[tokio::test]
