@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ehlo::testing::{Running, Script, Server};
-use ehlo::{Client, Connector, Delivery, Envelope, Progress, Retry, Security, Transfer};
+use ehlo::{Client, Connector, Delivery, Envelope, Mail, Progress, Retry, Security, Transfer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
@@ -205,4 +205,31 @@ async fn over_smtp_one_reply_decides_for_all_that_are_left() {
             format!("2 {first}"),
         ]
     );
+}
+
+/// A server that has one reply for all: what it says to the next mail, or to QUIT, would be taken
+/// for its word on the others.
+#[tokio::test]
+async fn t18_nothing_goes_out_behind_a_mail_before_all_its_replies() {
+    let hello = "C: LHLO [127.0.0.1]\nS: 250-mx\nS: 250 PIPELINING\n";
+    let data = "C: DATA\nR\nS: 354 go\nC: <content 15>\nC: .\n";
+    let script = mail(&["b", "c"], data, "S: 250 ok\nS: 250 ok\nS: 250 ok\n");
+    let script = format!("{script}S: 552 5.3.4 too big\n-- close\n");
+    let refused = "refused: 552 5.3.4 too big (in reply to end of data)";
+    let unknown = "unknown: no answer came after the mail was sent";
+
+    let (mut client, server) = introduced(connector().run_ahead(), hello, &script).await;
+    let mails = [Mail::new(to(&["b", "c"]), CONTENT), Mail::new(to(&["d"]), CONTENT)];
+    let mut sent = client.send_all(mails).then_quit();
+    assert_eq!(outcomes(&sent.next().await.unwrap().delivery), [refused, unknown]);
+    assert_eq!(outcomes(&sent.next().await.unwrap().delivery), ["not sent"]);
+    assert!(sent.next().await.is_none());
+    drop(sent);
+    server.finish().await.unwrap();
+
+    let (mut client, server) = introduced(connector(), hello, &script).await;
+    client.send_last(&to(&["b", "c"]), CONTENT).await.unwrap_err();
+    let delivery = client.take_delivery().await.unwrap();
+    assert_eq!(outcomes(&delivery), [refused, unknown]);
+    server.finish().await.unwrap();
 }

@@ -40,7 +40,6 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("end-refused-with-next-group", BEHIND_THE_END),
     ("end-with-next-group", BEHIND_THE_END),
     ("end-with-rset", BEHIND_THE_END),
-    ("lmtp-two-mails", BEHIND_THE_END),
     ("requiretls-unverified", HANDSHAKE),
     ("requiretls", HANDSHAKE),
     ("starttls-last", HANDSHAKE),

@@ -100,7 +100,7 @@ impl Client {
     ///
     /// Where [running ahead](super::Connector::run_ahead) was chosen and the server offers
     /// PIPELINING, the next mail goes out before the one before is answered, with at most 16 on
-    /// their way.
+    /// their way. Over LMTP each waits for the one before.
     ///
     /// ```
     /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
@@ -159,8 +159,8 @@ impl Stream for AtHand<'_> {
 }
 
 impl Deliveries<'_> {
-    /// Says QUIT after the last mail; where the server offers PIPELINING, without waiting for what
-    /// becomes of it. What becomes of QUIT is no error.
+    /// Says QUIT after the last mail; over SMTP, and where the server offers PIPELINING, without
+    /// waiting for what becomes of it. What becomes of QUIT is no error.
     pub const fn then_quit(mut self) -> Self {
         self.quits = true;
         self

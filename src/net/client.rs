@@ -13,7 +13,7 @@ use super::transmit::Job;
 use super::watch::{Progress, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{BodyType, EightBitMime, Extension, MailParam, SmtpUtf8};
-use crate::protocol::{Delivery, Envelope, Phase, Stage};
+use crate::protocol::{Delivery, Envelope, Phase, Protocol, Stage};
 use crate::wire::{Command, Param, Retry, ReversePath, Verb};
 
 /// A client that is connected and introduced, and authenticated where it was told to.
@@ -181,8 +181,8 @@ impl Client {
         self.carry_out(job, Watch::new(Some(&mut watch))).await
     }
 
-    /// Sends the last mail, and says QUIT after it: where the server offers PIPELINING, without
-    /// waiting for what becomes of the mail.
+    /// Sends the last mail, and says QUIT after it: over SMTP, and where the server offers
+    /// PIPELINING, without waiting for what becomes of the mail.
     ///
     /// # Errors
     /// As for [`send`](Self::send). What becomes of QUIT is no error.
@@ -193,7 +193,7 @@ impl Client {
     ) -> Result<Delivery, Error> {
         self.settle(Stage::Mail).await?;
         let mut job = self.prepare(envelope, content.into())?;
-        job.is_followed = self.conversation.driver.session.is_pipelining();
+        job.is_followed = self.may_follow();
         self.start(&job)?;
         let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
         let mut watch = Watch::nobody();
@@ -424,7 +424,13 @@ impl Client {
 
     /// Whether mails go out before those before them are answered.
     pub(super) fn runs_ahead(&self) -> bool {
-        self.policy.run_ahead && self.conversation.driver.session.is_pipelining()
+        self.policy.run_ahead && self.may_follow()
+    }
+
+    /// Whether anything may go out before the mail before it is answered.
+    fn may_follow(&self) -> bool {
+        let session = &self.conversation.driver.session;
+        session.is_pipelining() && session.protocol() == Protocol::Smtp
     }
 }
 

@@ -336,7 +336,8 @@ impl Connector {
     /// are answered, so that it costs none of its own.
     ///
     /// All content goes over BDAT then; a [`Source`](super::Source) goes out before its recipients
-    /// are answered only where its size is declared, and over LMTP nothing does.
+    /// are answered only where its size is declared. Over LMTP nothing runs ahead: a server that has
+    /// one reply for all recipients would seem to accept some with its replies to the next mail.
     ///
     /// What is risked: some servers end the connection over it although they offer PIPELINING
     /// (Dovecot 2.3's submission proxy does over DATA, without a reply). The mails that were on

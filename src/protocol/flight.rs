@@ -132,6 +132,10 @@ impl Flight {
         self.awaited.front()
     }
 
+    pub(super) fn back(&self) -> Option<&Awaited> {
+        self.awaited.back()
+    }
+
     /// The last command that is wholly written.
     pub(super) const fn last_written(&self) -> Ticket {
         self.last_written

@@ -38,7 +38,7 @@ impl Session {
         if self.output.is_content_open() {
             return Err(Misuse::ContentPending(self.output.promised()));
         }
-        if !self.flight.has_room(self.is_pipelining()) {
+        if !self.may_follow() {
             return Err(Misuse::NoRoom(verb, self.flight.len()));
         }
         self.quota.allows(verb)?;

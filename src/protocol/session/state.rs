@@ -5,7 +5,8 @@ use super::limits::Quota;
 use crate::extension::Capabilities;
 use crate::protocol::config::{Protection, Protocol};
 use crate::protocol::event::Ticket;
-use crate::protocol::rules::Phase;
+use crate::protocol::flight::Awaited;
+use crate::protocol::rules::{Act, Phase};
 use crate::protocol::{Stage, Transcript};
 use crate::wire::Scan;
 
@@ -13,7 +14,17 @@ impl Session {
     /// Whether one more command can be sent before a reply is read.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.flight.has_room(self.is_pipelining()) && !self.output.is_content_open()
+        self.may_follow() && !self.output.is_content_open()
+    }
+
+    /// Whether the flight has room for one more command. Over LMTP none follows the end of a mail
+    /// before its replies: where a server has one for all recipients, those to what follows would
+    /// be taken for the others'.
+    pub(super) fn may_follow(&self) -> bool {
+        let is_end = |back: &Awaited| matches!(back.act, Act::EndOfData | Act::LastChunk);
+        let is_open =
+            self.config.protocol == Protocol::Lmtp && self.flight.back().is_some_and(is_end);
+        !is_open && self.flight.has_room(self.is_pipelining())
     }
 
     /// How many replies are awaited.
