@@ -3,8 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::{Auth, Extension, KNOWN, Pipelining, Size};
-use crate::wire::{Escaped, Lines, Quirk, Quirks, ReplyRef, Verb, len_before};
+use super::place::{Offered, Offers};
+use super::{Auth, Extension, KNOWN, Place, size};
+use crate::wire::{Escaped, Quirk, Quirks, ReplyRef, Verb, WordLines, Words, rest_behind};
 
 /// What a server offers, by its reply to EHLO or LHLO.
 ///
@@ -29,21 +30,11 @@ use crate::wire::{Escaped, Lines, Quirk, Quirks, ReplyRef, Verb, len_before};
 pub struct Capabilities {
     /// The reply as it came, in UTF-8.
     text: Box<str>,
-    greeting: Range<usize>,
-    lines: Vec<Line>,
+    /// What is offered where in it.
+    offers: Offers,
     quirks: Quirks,
-    /// Looked up for every command.
-    pipelining: bool,
     /// The keyword that offers AUTH beside its own.
     auth_keyword: Option<Box<str>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Line {
-    keyword: Range<usize>,
-    /// The keyword as it is compared.
-    name: Name,
-    params: Range<usize>,
 }
 
 /// A keyword that a server offers, with its parameters as they were spelled.
@@ -88,48 +79,43 @@ impl Capabilities {
     pub fn parse(reply: ReplyRef<'_>) -> Self {
         // Nearly every reply is UTF-8, which is seen much faster than repaired.
         let text = match str::from_utf8(reply.octets()) {
-            Ok(text) => text.to_owned(),
-            Err(_) => String::from_utf8_lossy(reply.octets()).into_owned(),
+            Ok(text) => text.into(),
+            Err(_) => String::from_utf8_lossy(reply.octets()).into_owned().into_boxed_str(),
         };
-        let mut offered = Self { quirks: reply.quirks(), ..Self::default() };
-        offered.lines.reserve_exact(reply.line_count().saturating_sub(1));
-        // Where a line stands is the same in octets that are not UTF-8 and in what becomes of them.
-        let mut lines = Lines::of(text.as_bytes());
-        if let Some((at, line)) = lines.next_at() {
-            let (skipped, line) = trimmed(line);
-            offered.greeting = at + skipped..at + skipped + line.len();
+        let mut offered = Self { text, quirks: reply.quirks(), ..Self::default() };
+        let octets = offered.text.as_bytes();
+        for words in WordLines::behind_the_first(octets) {
+            match Place::of_word(words.head, words.first) {
+                Some(place) => {
+                    offered.offers.note(place, words.at);
+                    let params = || octets.get(words.rest).unwrap_or_default();
+                    if place == Place::Size && !size::is_well_formed(params()) {
+                        offered.quirks.insert(Quirk::BadSize);
+                    }
+                }
+                None if is_auth_equals(words.first) => offered.offers.note_somewhere(Place::Auth),
+                None if words.first.is_empty() => offered.quirks.insert(Quirk::EmptyKeyword),
+                None => {}
+            }
         }
-        while let Some((at, line)) = lines.next_at() {
-            let (skipped, line) = trimmed(line);
-            if line.is_empty() {
-                offered.quirks.insert(Quirk::EmptyKeyword);
-                continue;
-            }
-            let line = Line::new(text.as_bytes(), at + skipped, line);
-            if line.name == PIPELINING.name {
-                offered.pipelining |= line.spells(&text, PIPELINING);
-            }
-            if line.name == SIZE.name && !super::size::is_well_formed(line.params(&text)) {
-                offered.quirks.insert(Quirk::BadSize);
-            }
-            offered.lines.push(line);
-        }
-        offered.text = text.into_boxed_str();
         offered
     }
 
     /// Reads another keyword as AUTH too.
     pub(crate) fn with_auth_keyword(mut self, keyword: Option<&str>) -> Self {
         self.auth_keyword = keyword.map(Into::into);
+        if keyword.is_some() && self.offers_by(Auth::KEYWORD).next().is_some() {
+            self.offers.note_somewhere(Place::Auth);
+        }
         self
     }
 
     /// The reply to HELO: a name, and no extension however many lines it has.
     pub(crate) fn of_helo(reply: ReplyRef<'_>) -> Self {
-        let mut named = Self::parse(reply);
-        named.lines.clear();
-        named.pipelining = false;
-        named
+        let Self { text, quirks, .. } = Self::parse(reply);
+        let end = WordLines::of(text.as_bytes()).next().map_or(0, |greeting| greeting.rest.end);
+        let text = text.get(..end).unwrap_or_default().into();
+        Self { text, quirks, ..Self::default() }
     }
 
     /// The name that the server gives itself: the first word of its reply, unverified.
@@ -141,32 +127,44 @@ impl Capabilities {
     /// The first line of the reply: the server's name and what it adds.
     #[must_use]
     pub fn greeting(&self) -> &str {
-        self.text.get(self.greeting.clone()).unwrap_or_default()
+        let words = WordLines::of(self.text.as_bytes()).next();
+        let whole = words.and_then(|words| self.text.get(words.at..words.rest.end));
+        whole.unwrap_or_default()
     }
 
     /// A typed extension; `None` where it is not offered, or offered in an unusable way.
     #[must_use]
     pub fn get<E: Extension>(&self) -> Option<E> {
-        let offers = self.lines_of(const { Word::of(E::KEYWORD) });
-        offers.filter_map(E::parse).reduce(|earlier, later| later.join(earlier))
+        match self.offered(const { Place::of(E::KEYWORD) }) {
+            Offered::Nowhere => None,
+            Offered::At(at) => {
+                let params = rest_behind(self.text.as_bytes(), at + E::KEYWORD.len());
+                E::parse(self.part(params))
+            }
+            Offered::Somewhere => self.joined(),
+        }
     }
 
     /// Whether a keyword is offered.
     #[must_use]
     pub fn has(&self, keyword: &str) -> bool {
-        self.lines_of(Word::of(keyword)).next().is_some()
+        match self.offered(Place::of(keyword)) {
+            Offered::Nowhere => false,
+            Offered::At(_) => true,
+            Offered::Somewhere => self.offers_by(keyword).next().is_some(),
+        }
     }
 
     /// Whether commands may be sent in groups.
-    pub(crate) const fn is_pipelining(&self) -> bool {
-        self.pipelining
+    pub(crate) fn is_pipelining(&self) -> bool {
+        self.offers.of(Place::Pipelining) != Offered::Nowhere
     }
 
     /// Every keyword with its parameters, in the order of the reply.
     pub fn keywords(&self) -> impl Iterator<Item = Keyword<'_>> {
-        self.lines.iter().map(|line| Keyword {
-            name: self.text.get(line.keyword.clone()).unwrap_or_default(),
-            params: self.text.get(line.params.clone()).unwrap_or_default(),
+        self.lines().map(|words| Keyword {
+            name: self.part(words.at..words.at + words.first.len()),
+            params: self.part(words.rest),
         })
     }
 
@@ -190,40 +188,57 @@ impl Capabilities {
             }
     }
 
-    /// What follows the keyword, of each line that has it.
-    #[inline]
-    fn lines_of<'a>(&'a self, word: Word<'a>) -> impl Iterator<Item = &'a str> {
-        let is_auth = word.name == AUTH.name;
-        let is_renamed = is_auth && self.auth_keyword.is_some();
-        let may_be = move |line: &&Line| {
-            line.name == word.name || is_renamed || (is_auth && line.name.begins(AUTH_EQUALS.name))
-        };
-        self.lines.iter().filter(may_be).filter_map(move |line| self.params_of(line, word))
+    /// What the lines that offer an extension come to.
+    #[cold]
+    fn joined<E: Extension>(&self) -> Option<E> {
+        let offers = self.offers_by(E::KEYWORD).filter_map(E::parse);
+        offers.reduce(|earlier, later| later.join(earlier))
     }
 
-    /// What follows the keyword on this line, if it has it.
-    fn params_of(&self, line: &Line, word: Word<'_>) -> Option<&str> {
-        if line.name == word.name && line.spells(&self.text, word) {
-            return Some(line.params(&self.text));
-        }
-        if word.name == AUTH.name { self.auth_of(line) } else { None }
+    /// The lines that have a keyword.
+    fn lines(&self) -> impl Iterator<Item = Words<'_>> {
+        let lines = WordLines::behind_the_first(self.text.as_bytes());
+        lines.filter(|words| !words.first.is_empty())
+    }
+
+    /// Where an extension is offered; one that the crate does not know has to be looked for.
+    #[inline]
+    fn offered(&self, place: Option<Place>) -> Offered {
+        place.map_or(Offered::Somewhere, |place| self.offers.of(place))
+    }
+
+    /// What follows the keyword, of each line that has it.
+    fn offers_by<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_auth = keyword.eq_ignore_ascii_case(Auth::KEYWORD);
+        self.lines().filter_map(move |line| {
+            let name = self.part(line.at..line.at + line.first.len());
+            match name.eq_ignore_ascii_case(keyword) {
+                true => Some(self.part(line.rest)),
+                false if is_auth => self.auth_by(name, line),
+                false => None,
+            }
+        })
     }
 
     /// The mechanisms of a line that offers AUTH by another name: by that which was given, and by
     /// `AUTH=LOGIN PLAIN`, where the keyword ends at the first `=`.
-    fn auth_of(&self, line: &Line) -> Option<&str> {
+    fn auth_by(&self, name: &str, line: Words<'_>) -> Option<&str> {
         let also = self.auth_keyword.as_deref();
-        let name = self.text.get(line.keyword.clone())?;
         if also.is_some_and(|also| name.eq_ignore_ascii_case(also)) {
-            return Some(line.params(&self.text));
+            return Some(self.part(line.rest));
         }
         let is_auth = |name: &str| {
-            let mut names = [Some(AUTH.text), also].into_iter().flatten();
+            let mut names = [Some(Auth::KEYWORD), also].into_iter().flatten();
             names.any(|auth| name.eq_ignore_ascii_case(auth))
         };
         let (name, _) = name.split_once('=').filter(|(name, _)| is_auth(name))?;
-        let mechanisms = line.keyword.start + name.len() + 1;
-        self.text.get(mechanisms..line.params.end.max(line.keyword.end))
+        self.text.get(line.at + name.len() + 1..line.rest.end)
+    }
+
+    /// A keyword, or what follows one, by where it stands.
+    #[inline]
+    fn part(&self, at: Range<usize>) -> &str {
+        self.text.get(at).unwrap_or_default()
     }
 }
 
@@ -239,125 +254,13 @@ impl fmt::Display for Capabilities {
     }
 }
 
-impl Line {
-    /// The line that stands there in a text, which is not empty and has no blank at an end.
-    #[inline]
-    fn new(text: &[u8], at: usize, line: &[u8]) -> Self {
-        // What follows the line is no part of it, and lets whole words of eight octets be looked at.
-        let rest = text.get(at..).unwrap_or(line);
-        let mut length = len_before(rest, b' ' + 1, 0).min(line.len());
-        // Controls are no blanks.
-        while line.get(length).is_some_and(|octet| !is_blank(octet)) {
-            length += 1;
-        }
-        let (skipped, params) = trimmed(line.get(length..).unwrap_or_default());
-        let end = at + length;
-        let params = end + skipped..end + skipped + params.len();
-        Self { keyword: at..end, name: Name::of(rest, length), params }
-    }
-
-    /// Whether the keyword is this one, which has the same name.
-    fn spells(&self, text: &str, word: Word<'_>) -> bool {
-        let keyword = || text.get(self.keyword.clone()).unwrap_or_default();
-        word.name.is_whole() || keyword().eq_ignore_ascii_case(word.text)
-    }
-
-    fn params<'a>(&self, text: &'a str) -> &'a str {
-        text.get(self.params.clone()).unwrap_or_default()
-    }
+/// Whether a word begins with the spelling of AUTH from before the standard.
+fn is_auth_equals(word: &[u8]) -> bool {
+    let name = word.split_at_checked(AUTH_EQUALS.len());
+    name.is_some_and(|(name, _)| name.eq_ignore_ascii_case(AUTH_EQUALS))
 }
 
-/// A keyword as it is compared: its length, and its first eight octets in upper case. Most are no
-/// longer than that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Name {
-    head: u64,
-    length: usize,
-}
-
-impl Name {
-    /// That of the keyword with which a text begins, and which has so many octets.
-    #[inline]
-    const fn of(text: &[u8], length: usize) -> Self {
-        let head = match text.first_chunk() {
-            Some(head) => u64::from_le_bytes(*head),
-            None => {
-                let (mut head, mut rest) = (0, text);
-                while let [before @ .., octet] = rest {
-                    head = (head << 8) | *octet as u64;
-                    rest = before;
-                }
-                head
-            }
-        };
-        Self { head: upper_case(head & first_octets(length)), length }
-    }
-
-    /// Whether nothing of the keyword is left out.
-    const fn is_whole(self) -> bool {
-        self.length <= 8
-    }
-
-    const fn begins(self, with: Self) -> bool {
-        self.head & first_octets(with.length) == with.head
-    }
-}
-
-/// A keyword that is looked for.
-#[derive(Clone, Copy)]
-struct Word<'a> {
-    text: &'a str,
-    name: Name,
-}
-
-impl<'a> Word<'a> {
-    #[inline]
-    const fn of(text: &'a str) -> Self {
-        Self { text, name: Name::of(text.as_bytes(), text.len()) }
-    }
-}
-
-/// So many of eight octets, or all of them.
-const fn first_octets(count: usize) -> u64 {
-    match count {
-        0..8 => (1 << (8 * count)) - 1,
-        _ => u64::MAX,
-    }
-}
-
-/// Eight octets in upper case, all at once. Each is looked at without its eighth bit, so that no sum
-/// carries into the next; that bit then says which are letters in lower case.
-const fn upper_case(octets: u64) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let low = octets & (ONES * 0x7f);
-    let from_a = low + ONES * (0x80 - b'a' as u64);
-    let behind_z = low + ONES * (0x7f - b'z' as u64);
-    let lower = (from_a ^ behind_z) & !octets & (ONES * 0x80);
-    octets ^ (lower >> 2)
-}
-
-/// A text without the blanks at its ends, and how many there are before it.
-#[inline]
-fn trimmed(text: &[u8]) -> (usize, &[u8]) {
-    let mut rest = text;
-    while let [b' ' | b'\t', behind @ ..] = rest {
-        rest = behind;
-    }
-    let skipped = text.len() - rest.len();
-    while let [before @ .., b' ' | b'\t'] = rest {
-        rest = before;
-    }
-    (skipped, rest)
-}
-
-const fn is_blank(octet: &u8) -> bool {
-    matches!(octet, b' ' | b'\t')
-}
-
-const AUTH: Word<'_> = Word::of(Auth::KEYWORD);
-const PIPELINING: Word<'_> = Word::of(Pipelining::KEYWORD);
-const SIZE: Word<'_> = Word::of(Size::KEYWORD);
-const AUTH_EQUALS: Word<'_> = Word::of("AUTH=");
+const AUTH_EQUALS: &[u8] = b"AUTH=";
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -409,6 +312,26 @@ pub(super) mod tests {
                 let is = offer.eq_ignore_ascii_case(word) || is_auth;
                 assert_eq!(offered.has(word), is, "{offer} {word}");
             }
+        }
+    }
+
+    /// Offers are found where they were noted, or looked for: both come to the same.
+    #[test]
+    fn offers_are_found_however_often_and_wherever_they_stand() {
+        let long = format!("X-{}", "x".repeat(1000));
+        for far in [0, 1, 64, 65, 66, 70] {
+            let mut lines = vec![long.as_str(); far];
+            lines.extend(["SIZE 1000", "dsn", "AUTH A", "PIPELINING", "chunking  x"]);
+            let once = offered(&lines);
+            assert_eq!(once.get::<Size>().unwrap().limit(), Some(1000), "{far}");
+            assert_eq!((once.get::<Dsn>(), once.get::<Chunking>()), (Some(Dsn), Some(Chunking)));
+            assert!(once.has("Dsn") && once.is_pipelining() && !once.has("ETRN"), "{far}");
+            lines.extend(["SIZE 2000", "DSN", "AUTH=B C", "auth D", "PIPELINING"]);
+            let often = offered(&lines);
+            assert_eq!(often.get::<Size>().unwrap().limit(), Some(2000), "{far}");
+            assert!(often.has("Dsn") && often.is_pipelining() && !often.has("ETRN"), "{far}");
+            let auth = often.get::<Auth>().unwrap();
+            assert_eq!(auth.mechanisms().collect::<Vec<_>>(), ["A", "B", "C", "D"], "{far}");
         }
     }
 

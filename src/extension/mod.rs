@@ -5,6 +5,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `capabilities` | the extensions of an EHLO reply |
+//! | `place` | which extension a keyword names, and where each is offered |
 //! | `param` | parameters of MAIL and RCPT, and what each needs |
 //! | the others | an extension each |
 //!
@@ -13,14 +14,38 @@
 //! and `X-LINK2STATE`, Exim's `PIPECONNECT`, sendmail's `VERB` and `ONEX`, `UTF8SMTP`, which
 //! SMTPUTF8 has replaced, and `SEND`, `SOML`, `SAML` and `TURN`.
 
-/// Declares the file of each extension, and the list in which parameters and line lengths are
-/// looked up.
+/// Declares the file of each extension, the list in which parameters and line lengths are looked
+/// up, and each one's place in it.
 macro_rules! extensions {
     ($($file:ident :: $name:ident),+ $(,)?) => {
         $(mod $file;)+
         $(pub use $file::$name;)+
 
         const KNOWN: &[Known] = &[$(Known::of::<$name>()),+];
+        const COUNT: usize = KNOWN.len();
+
+        /// An extension that the crate knows, by its place in the list.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Place {
+            $($name,)+
+        }
+
+        impl Place {
+            const fn keyword(self) -> &'static str {
+                match self {
+                    $(Self::$name => $name::KEYWORD,)+
+                }
+            }
+
+            /// That of the keyword with this head in upper case: no two extensions have the same.
+            #[inline]
+            const fn of_head(head: u64) -> Option<Self> {
+                $(if head == const { place::head($name::KEYWORD) } {
+                    return Some(Self::$name);
+                })+
+                None
+            }
+        }
     };
 }
 
@@ -58,6 +83,7 @@ extensions! {
 
 mod capabilities;
 mod param;
+mod place;
 
 pub use capabilities::{Capabilities, Keyword};
 pub use deliver_by::ByTime;

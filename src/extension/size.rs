@@ -29,16 +29,19 @@ impl Extension for Size {
     const MAIL_OCTETS: usize = 26;
 
     fn parse(params: &str) -> Option<Self> {
-        let limit = is_well_formed(params)
-            .then(|| params.parse().unwrap_or(u64::MAX))
-            .filter(|limit| *limit > 0 && !params.is_empty());
+        let limit = match params.parse() {
+            // A sign is none of the grammar.
+            Ok(limit) => Some(limit).filter(|limit| *limit > 0 && !params.starts_with('+')),
+            Err(_) if params.is_empty() || !is_well_formed(params.as_bytes()) => None,
+            Err(_) => Some(u64::MAX),
+        };
         Some(Self { limit })
     }
 }
 
 /// Whether the offer is a number or nothing.
-pub(super) fn is_well_formed(params: &str) -> bool {
-    params.bytes().all(|octet| octet.is_ascii_digit())
+pub(super) fn is_well_formed(params: &[u8]) -> bool {
+    params.iter().all(u8::is_ascii_digit)
 }
 
 impl MailParam {
@@ -63,6 +66,7 @@ mod tests {
         assert_eq!(limit("SIZE"), Some(None));
         assert_eq!(limit("SIZE 0"), Some(None));
         assert_eq!(limit("SIZE abc"), Some(None));
+        assert_eq!(limit("SIZE +1"), Some(None));
         assert_eq!(limit("SIZE 100000000000000000000000"), Some(Some(u64::MAX)));
         assert_eq!(limit("SIZE=1000"), None);
         assert_eq!(limit("8BITMIME"), None);

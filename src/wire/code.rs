@@ -2,6 +2,7 @@
 //! stage is not known here.
 
 use std::fmt;
+use std::num::NonZero;
 
 /// A reply code, from 200 to 599.
 ///
@@ -17,14 +18,14 @@ use std::fmt;
 /// assert_eq!(Code::new(650), None);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Code(u16);
+pub struct Code(NonZero<u16>);
 
 impl Code {
     /// The code of this number; `None` outside 200 to 599.
     #[must_use]
     pub const fn new(number: u16) -> Option<Self> {
-        match number {
-            200..=599 => Some(Self(number)),
+        match NonZero::new(number) {
+            Some(code) if matches!(number, 200..=599) => Some(Self(code)),
             _ => None,
         }
     }
@@ -32,13 +33,13 @@ impl Code {
     /// The number, from 200 to 599.
     #[must_use]
     pub const fn number(self) -> u16 {
-        self.0
+        self.0.get()
     }
 
     /// What the first digit says.
     #[must_use]
     pub const fn severity(self) -> Severity {
-        match self.0 {
+        match self.number() {
             ..300 => Severity::Completed,
             300..400 => Severity::Intermediate,
             400..500 => Severity::Transient,
@@ -130,13 +131,16 @@ macro_rules! codes {
         impl Code {
             $(
                 #[doc = concat!(stringify!($number), ": ", $meaning, ".")]
-                pub const $name: Self = Self($number);
+                pub const $name: Self = match Self::new($number) {
+                    Some(code) => code,
+                    None => panic!("no code"),
+                };
             )*
 
             /// What the code means, in a few words; `None` for a code without a registered meaning.
             #[must_use]
             pub const fn meaning(self) -> Option<&'static str> {
-                match self.0 {
+                match self.number() {
                     $($number => Some($meaning),)*
                     _ => None,
                 }
@@ -240,8 +244,8 @@ mod tests {
             // So that none is flagged as odd.
             assert!(code.number() / 10 % 10 <= 5);
         }
-        assert!(!Code(259).is_known());
-        assert_eq!(Code(259).meaning(), None);
+        assert!(!Code::new(259).unwrap().is_known());
+        assert_eq!(Code::new(259).unwrap().meaning(), None);
         assert_eq!(Code::SHUTTING_DOWN.meaning(), Some("service shutting down"));
     }
 

@@ -183,11 +183,6 @@ impl LineBuffer {
         (pending, &mut self.finder)
     }
 
-    /// Whether nothing has come since the last search, which found nothing.
-    pub(super) fn is_searched(&self) -> bool {
-        self.start + self.finder.searched == self.octets.len()
-    }
-
     /// Where the line begins that was not given yet.
     pub(super) const fn next_line_start(&self) -> usize {
         self.finder.line
@@ -279,6 +274,11 @@ impl LineFinder {
         let rest = fresh.get(plain..).unwrap_or_default();
         self.odd |= !matches!(rest, [] | [b'\r']);
         memchr::memchr(b'\n', rest).map(|at| plain + at)
+    }
+
+    /// Whether nothing has come since the last search, which found nothing.
+    pub(super) const fn has_searched(&self, octets: &[u8]) -> bool {
+        self.searched == octets.len()
     }
 
     /// Where the next line begins.

@@ -68,13 +68,14 @@ pub(crate) use invalid::{CONTROL, EMPTY};
 pub use line::{Limits, LineBuffer, LineTooLong};
 pub use lookup::{Answer, Expansion, Listed, QueueRun, Verification};
 pub use mailbox::{LocalPart, Mailbox};
-pub(crate) use octets::len_before;
+pub(crate) use octets::first_octets;
 pub use param::Param;
 pub use path::{ForwardPath, ReversePath};
 pub use quirk::{Quirk, Quirks, Strictness};
 pub use reply::{
     Foreign, Lines, Reply, ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef, WireLines,
 };
+pub(crate) use reply::{WordLines, Words, rest_behind};
 #[cfg(feature = "testing")]
 pub(crate) use secret::MASK;
 pub use secret::Secret;

@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 
-use crate::wire::octets::len_before;
+use crate::wire::octets::long_len_before;
 
 use super::{CR, ContentFault, EIGHTH_BIT, LF, LineEndings, NUL, is_quiet};
 
@@ -256,7 +256,7 @@ fn run_on(content: &[u8], mut at: usize, forbidden: u8) -> (usize, usize, State)
 /// A search for CR, LF and NUL would cost more to set up than it saves in a line of text.
 #[inline]
 fn plain_len(content: &[u8], forbidden: u8) -> usize {
-    len_before(content, CR + 1, forbidden)
+    long_len_before(content, CR + 1, forbidden)
 }
 
 /// Goes on by blocks in which there is nothing to stop at, and back to the last line end if they
@@ -281,4 +281,4 @@ fn skip_quiet(content: &[u8], at: usize, forbidden: u8) -> usize {
 
 /// How many octets are looked at at once: none before so many are behind us, and never more than
 /// fit in the nearest cache.
-const LOOK_AHEAD: std::ops::Range<usize> = 256..2048;
+const LOOK_AHEAD: std::ops::Range<usize> = 256..512;

@@ -149,7 +149,8 @@ impl<'a> ReplyRef<'a> {
             quirks.insert(Quirk::UnknownCode);
         }
         let class = self.code.number() / 100;
-        if self.enhanced().is_some_and(|enhanced| u16::from(enhanced.class()) != class) {
+        let clashes = |enhanced: EnhancedCode| u16::from(enhanced.class()) != class;
+        if self.may_be_enhanced() && self.enhanced().is_some_and(clashes) {
             quirks.insert(Quirk::EnhancedClash);
         }
         if self.kind == ReplyKind::Auth && self.is_completed() && self.code.number() != 235 {
@@ -238,21 +239,6 @@ impl fmt::Debug for ReplyRef<'_> {
 #[derive(Clone, Debug)]
 pub struct Lines<'a>(WireLines<'a>);
 
-impl<'a> Lines<'a> {
-    /// Of octets that are a reply.
-    pub(crate) const fn of(octets: &'a [u8]) -> Self {
-        Self(WireLines::new(octets))
-    }
-
-    /// The next one, and where it stands.
-    #[inline]
-    pub(crate) fn next_at(&mut self) -> Option<(usize, &'a [u8])> {
-        let (at, line) = self.0.next_at()?;
-        let text = frame::text_of(line);
-        Some((at + line.len() - text.len(), text))
-    }
-}
-
 impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
 
@@ -264,34 +250,28 @@ impl<'a> Iterator for Lines<'a> {
 /// The lines of a reply as they came, without their ends; from [`ReplyRef::wire_lines`].
 #[derive(Clone, Debug)]
 pub struct WireLines<'a> {
-    octets: &'a [u8],
-    /// Where the next one begins.
-    at: usize,
+    /// From where the next one begins.
+    rest: &'a [u8],
 }
 
 impl<'a> WireLines<'a> {
     pub(super) const fn new(octets: &'a [u8]) -> Self {
-        Self { octets, at: 0 }
-    }
-
-    #[inline]
-    fn next_at(&mut self) -> Option<(usize, &'a [u8])> {
-        while let Some(rest @ [_, ..]) = self.octets.get(self.at..) {
-            let at = self.at;
-            let (raw, line) = frame::split_first_line(rest)?;
-            self.at += raw.len();
-            if !line.is_empty() {
-                return Some((at, line));
-            }
-        }
-        None
+        Self { rest: octets }
     }
 }
 
 impl<'a> Iterator for WireLines<'a> {
     type Item = &'a [u8];
 
+    #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        self.next_at().map(|(_, line)| line)
+        while !self.rest.is_empty() {
+            let (raw, line) = frame::split_first_line(self.rest)?;
+            self.rest = self.rest.get(raw.len()..).unwrap_or_default();
+            if !line.is_empty() {
+                return Some(line);
+            }
+        }
+        None
     }
 }

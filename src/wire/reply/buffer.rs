@@ -77,10 +77,10 @@ impl ReplyBuffer {
             State::Framed => return Ok(true),
             State::Failed(error) => return Err(error.clone()),
         }
-        if self.lines.is_searched() {
+        let (pending, finder) = self.lines.split();
+        if finder.has_searched(pending) {
             return Ok(false);
         }
-        let (pending, finder) = self.lines.split();
         match self.framer.next(pending, finder, kind) {
             Ok(true) => {
                 self.state = State::Framed;

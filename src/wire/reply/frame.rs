@@ -97,11 +97,18 @@ impl Framer {
             [line @ .., _, _] if is_plain => (line, Quirks::NONE),
             raw => odd_line(raw),
         };
+        // Most lines of a reply begin like the one before.
+        if line.first_chunk() == Some(&self.frame.begin) && raw.len() <= LINE {
+            self.frame.lines += 1;
+            return self.took(raw.len(), line, quirks, false);
+        }
         let Some(head) = head(line) else {
             return self.accept_without_code(raw, line, quirks);
         };
         if raw.len() > LINE || head.is_odd {
             quirks |= rare(raw);
+        } else if !head.is_last {
+            self.frame.begin = line.first_chunk().copied().unwrap_or(NO_BEGIN);
         }
         let frame = &mut self.frame;
         if frame.code != Some(head.code) {
@@ -110,8 +117,11 @@ impl Framer {
             }
             frame.code = Some(head.code);
         }
-        if frame.kind == ReplyKind::Greeting && is_overwritten(text_of(line)) {
-            quirks.insert(Quirk::PixFixup);
+        if frame.kind == ReplyKind::Greeting {
+            frame.begin = NO_BEGIN;
+            if is_overwritten(text_of(line)) {
+                quirks.insert(Quirk::PixFixup);
+            }
         }
         frame.lines += 1;
         self.took(raw.len(), line, quirks, head.is_last)
@@ -162,7 +172,7 @@ impl Framer {
         }
         self.frame.octets += len;
         let limit = self.limits.lines();
-        if self.frame.lines >= limit && !is_last {
+        if !is_last && self.frame.lines >= limit {
             return Err(ReplyError::of_line(ReplyFault::TooManyLines { limit }, line));
         }
         Ok(is_last)
@@ -181,7 +191,7 @@ impl Framer {
 }
 
 /// What is known of a reply so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
     /// The octets of the lines that were seen.
     pub(super) octets: usize,
@@ -190,6 +200,22 @@ pub(super) struct Frame {
     kind: ReplyKind,
     /// The code of the last line that had one.
     code: Option<Code>,
+    /// How a line begins that has this code too, is not the last, and has nothing to be looked at
+    /// in it: nothing odd before its text, which is not that of a greeting.
+    begin: [u8; 4],
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self {
+            octets: 0,
+            lines: 0,
+            quirks: Quirks::NONE,
+            kind: ReplyKind::default(),
+            code: None,
+            begin: NO_BEGIN,
+        }
+    }
 }
 
 impl Frame {
@@ -252,13 +278,14 @@ pub(super) fn split_first_line(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The text after code and separator; the whole line if it has no code.
+/// The text after code and separator; the whole line if it has no code. The line's end may be
+/// there or not.
 #[inline]
 pub(super) fn text_of(line: &[u8]) -> &[u8] {
     match line {
         [a, b, c, rest @ ..] if [a, b, c].into_iter().all(u8::is_ascii_digit) => match rest {
-            [] => rest,
             [b' ' | b'-' | b'\t', text @ ..] => text,
+            [] | [b'\r' | b'\n', ..] => rest,
             _ => line,
         },
         _ => line,
@@ -375,6 +402,8 @@ fn is_overwritten(text: &[u8]) -> bool {
     stars >= PIX_STARS && text.iter().all(|octet| b"*20 ".contains(octet))
 }
 
+/// There is no LF in a line.
+const NO_BEGIN: [u8; 4] = *b"\n\n\n\n";
 /// RFC 5321 §4.5.3.1.5, the line's end included.
 const LINE: usize = 512;
 /// No banner consists of so many asterisks by itself.
@@ -383,6 +412,41 @@ const PIX_STARS: usize = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A line that begins like the one before is not read again: what is odd behind that is seen all
+    /// the same, and the next reply begins anew.
+    #[test]
+    fn lines_that_begin_alike_are_judged_each() {
+        let long = format!("250-a\r\n250-{}\r\n250 b\r\n", "x".repeat(507));
+        for (octets, quirks) in [
+            ("250-a\r\n250-b\r\n250 c\r\n", ""),
+            ("250-a\r\n250-b\0\r\n250 c\r\n", "Nul"),
+            ("250-a\r\n250-b\n250 c\r\n", "BareLf"),
+            ("250-a\r\n\r\n250-b\r\n250 c\r\n", "BlankLine"),
+            ("250-a\r\n251-b\r\n250-c\r\n250 d\r\n", "MixedCodes"),
+            ("260-a\r\n260-b\r\n260 c\r\n", "OddCode, UnknownCode"),
+            ("250\ta\r\n", "TabSeparator"),
+            (&long, "LongLine"),
+        ] {
+            let twice = octets.repeat(2);
+            let mut buffer = super::super::ReplyBuffer::default();
+            buffer.extend(twice.as_bytes());
+            for _ in 0..2 {
+                assert!(buffer.next(ReplyKind::Other).unwrap(), "{octets:?}");
+                let reply = buffer.reply().unwrap();
+                assert_eq!(
+                    (reply.octets(), &*reply.quirks().to_string()),
+                    (octets.as_bytes(), quirks)
+                );
+                buffer.consume();
+            }
+        }
+        let greeting = b"220-a\r\n220-***2***\r\n220 b\r\n";
+        let parsed = ReplyRef::parse(greeting, ReplyKind::Greeting, Strictness::Tolerant);
+        assert_eq!(parsed.unwrap().unwrap().0.quirks().to_string(), "PixFixup");
+        let none = ReplyRef::parse(b"\0\0\0\0a\r\n", ReplyKind::Other, Strictness::Tolerant);
+        assert_eq!(none.unwrap_err().fault(), ReplyFault::NotACode);
+    }
 
     /// Lines are looked at in words of eight octets: an odd one counts wherever it stands.
     #[test]

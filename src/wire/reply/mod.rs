@@ -7,6 +7,7 @@
 //! | `buffer` | [`ReplyBuffer`]: octets from a stream in, replies out |
 //! | `borrowed` | [`ReplyRef`]: a reply that is lent by a buffer |
 //! | `owned` | [`Reply`]: its copy, and replies of one's own |
+//! | `words` | the lines of a reply to EHLO: keywords, and what follows them |
 //! | `error` | [`ReplyError`]: what makes octets no reply |
 //! | `tests`, `dialects`, `threats` | the checklist; what real servers say; what attacks a client |
 
@@ -15,6 +16,7 @@ mod buffer;
 mod error;
 mod frame;
 mod owned;
+mod words;
 
 #[cfg(test)]
 mod dialects;
@@ -27,6 +29,7 @@ pub use borrowed::{Lines, ReplyRef, WireLines};
 pub use buffer::ReplyBuffer;
 pub use error::{Foreign, ReplyError, ReplyFault};
 pub use owned::Reply;
+pub(crate) use words::{WordLines, Words, rest_behind};
 
 /// What a reply answers, where that decides how it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
