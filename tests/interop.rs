@@ -22,6 +22,8 @@ mod faults;
 mod held;
 #[path = "interop/in_a_row.rs"]
 mod in_a_row;
+#[path = "interop/limits.rs"]
+mod limits;
 #[path = "interop/mails.rs"]
 mod mails;
 #[path = "interop/mechanisms.rs"]
@@ -165,6 +167,7 @@ fn main() -> ExitCode {
             .collect(),
         ),
         ("BDAT", table(chunks::TESTS)),
+        ("LIMITS", table(limits::TESTS)),
         ("in a row", table(in_a_row::TESTS)),
         ("sizes", table(sizes::TESTS)),
         ("sources", table(sources::TESTS)),
