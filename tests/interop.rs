@@ -22,6 +22,8 @@ mod faults;
 mod held;
 #[path = "interop/in_a_row.rs"]
 mod in_a_row;
+#[path = "interop/limits.rs"]
+mod limits;
 #[path = "interop/mails.rs"]
 mod mails;
 #[path = "interop/mechanisms.rs"]
@@ -60,6 +62,7 @@ mod usage;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use results::{Result, Results};
@@ -77,19 +80,29 @@ type Running = Pin<Box<dyn Future<Output = ()>>>;
 struct Row {
     server: &'static str,
     capability: String,
-    run: Box<dyn Fn() -> Running>,
+    run: Box<dyn Fn() -> Running + Send>,
 }
 
 impl Row {
     fn new<T>(
         server: &'static str,
         capability: impl Into<String>,
-        test: impl Fn() -> T + 'static,
+        test: impl Fn() -> T + Send + 'static,
     ) -> Self
     where
         T: Future<Output = ()> + 'static,
     {
         Self { server, capability: capability.into(), run: Box::new(move || Box::pin(test())) }
+    }
+
+    /// As it is shown, and searched for.
+    fn name(&self) -> String {
+        format!("{:<15} {}", self.server, self.capability)
+    }
+
+    /// The server whose it is: a row of `Exim+Dovecot` is one of Exim's.
+    fn owner(&self) -> &'static str {
+        self.server.split('+').next().unwrap_or(self.server)
     }
 
     /// Whether each server was started: its variables are set.
@@ -154,6 +167,7 @@ fn main() -> ExitCode {
             .collect(),
         ),
         ("BDAT", table(chunks::TESTS)),
+        ("LIMITS", table(limits::TESTS)),
         ("in a row", table(in_a_row::TESTS)),
         ("sizes", table(sizes::TESTS)),
         ("sources", table(sources::TESTS)),
@@ -162,23 +176,11 @@ fn main() -> ExitCode {
         ("probe", probe::rows()),
         ("pairs", pairs::rows()),
     ];
-    let mut results = Results::default();
-    for (area, rows) in areas {
-        for row in rows {
-            let name = format!("{:<15} {}", row.server, row.capability);
-            if filter.is_some_and(|filter| !name.contains(filter.as_str())) {
-                continue;
-            }
-            let began = Instant::now();
-            let result = match row.is_up() {
-                true if catch_unwind(AssertUnwindSafe(|| run(&row))).is_ok() => Result::Ok,
-                true => Result::Failed,
-                false => Result::Missing,
-            };
-            println!("{name:<80} {result:>7} {:>6} ms", began.elapsed().as_millis());
-            results.add(area, row, result);
-        }
-    }
+    let rows =
+        areas.into_iter().flat_map(|(area, rows)| rows.into_iter().map(move |row| (area, row)));
+    let is_wanted = |row: &Row| filter.is_none_or(|filter| row.name().contains(filter.as_str()));
+    let rows: Vec<_> = rows.filter(|(_, row)| is_wanted(row)).collect();
+    let results = results(rows);
     println!("{results}");
     if results.count(Result::Failed) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -186,6 +188,61 @@ fn main() -> ExitCode {
 fn table(tests: &[Test]) -> Vec<Row> {
     tests.iter().map(Row::from).collect()
 }
+
+/// Those of one group one behind the other, the groups side by side: much of the time is spent in
+/// waiting for what a server puts off. At last what looks at the memory of the whole process.
+fn results(rows: Vec<(&'static str, Row)>) -> Results {
+    let rows = rows.into_iter().enumerate();
+    let (alone, rows): (Vec<_>, Vec<_>) = rows.partition(|(_, (area, _))| *area == "sources");
+    let mut groups: Vec<Vec<_>> = GROUPS.iter().map(|_| Vec::new()).collect();
+    for one in rows {
+        let group = GROUPS.iter().position(|group| group.contains(&one.1.1.owner()));
+        groups[group.expect("each server is in a group")].push(one);
+    }
+    let mut done = thread::scope(|scope| {
+        let groups = groups.into_iter().zip(GROUPS).map(|(rows, servers)| {
+            // So that what panics there says whose row it was.
+            let group = thread::Builder::new().name(servers.join(", "));
+            group.spawn_scoped(scope, || try_all(rows)).expect("a thread")
+        });
+        let groups: Vec<_> = groups.collect();
+        let done = groups.into_iter().flat_map(|group| group.join().expect("no row ends it"));
+        done.collect::<Vec<_>>()
+    });
+    done.extend(try_all(alone));
+    done.sort_by_key(|(number, ..)| *number);
+    let mut results = Results::default();
+    for (_, area, row, result) in done {
+        results.add(area, row, result);
+    }
+    results
+}
+
+/// Tries each, and says at once what it came to.
+fn try_all<'a>(rows: Vec<(usize, (&'a str, Row))>) -> Vec<(usize, &'a str, Row, Result)> {
+    let tried = rows.into_iter().map(|(number, (area, row))| {
+        let began = Instant::now();
+        let result = match row.is_up() {
+            true if catch_unwind(AssertUnwindSafe(|| run(&row))).is_ok() => Result::Ok,
+            true => Result::Failed,
+            false => Result::Missing,
+        };
+        println!("{:<80} {result:>7} {:>6} ms", row.name(), began.elapsed().as_millis());
+        (number, area, row, result)
+    });
+    tried.collect()
+}
+
+/// Servers that have nothing to do with those of other groups: nobody else logs in there while a
+/// row counts who does, and those of the first pass mails on to one another.
+const GROUPS: [&[&str]; 6] = [
+    &["Postfix", "Dovecot"],
+    &["Exim", "Exim-next"],
+    &["smtp-sink"],
+    &["OpenSMTPD"],
+    &["aiosmtpd"],
+    &["smtp-server"],
+];
 
 fn run(row: &Row) {
     tokio::runtime::Builder::new_current_thread()
@@ -197,5 +254,5 @@ fn run(row: &Row) {
         });
 }
 
-/// A test that takes longer hangs: all are on loopback.
-const LONGEST: Duration = Duration::from_secs(60);
+/// A test that takes longer hangs: all are on loopback, but the machine may be busy with others.
+const LONGEST: Duration = Duration::from_secs(300);

@@ -4,8 +4,9 @@
 use ehlo::{Command, Connector, Envelope, ErrorKind, Outcome, Retry, Stage, Transfer};
 
 use crate::every::to_bob;
+use crate::held::held_for;
 use crate::support::{
-    arrived, as_alice, checked, clear, implicit, kept_as, mail, outcomes, quit, starttls, var,
+    as_alice, checked, clear, implicit, kept_as, mail, outcomes, quit, starttls, var,
 };
 use crate::{Test, tests};
 
@@ -16,14 +17,15 @@ pub(crate) const TESTS: &[Test] = &tests!["Dovecot":
     "LMTP over STARTTLS" => lmtp_starttls,
     "LMTP without SIZE; 555 to the parameter" => lmtp_without_size,
     "LMTP: content as it is" => lmtp_contents,
+    "submission: AUTH with a wrong password" => wrong_password,
+    "submission: MAIL before AUTH" => mail_before_auth,
+    "submission: 235, then 421: its relay is down" => stranded,
+    ; "Dovecot+Postfix":
     "submission: STARTTLS; AUTH; passed on" => submission,
     "submission: TLS from the start" => submission_implicit,
-    "submission: AUTH with a wrong password" => wrong_password,
     "submission: AUTH XOAUTH2 by hand, right and wrong" => xoauth2,
-    "submission: MAIL before AUTH" => mail_before_auth,
     "submission: too large: closed without a reply" => too_large,
     "submission: a bare AUTH in EHLO after AUTH" => ehlo_after_auth,
-    "submission: 235, then 421: its relay is down" => stranded,
 ];
 
 /// The folder of what this recipient has.
@@ -150,7 +152,8 @@ async fn submission() {
     let mut client = as_alice(starttls("EHLO_DOVECOT", "PORT")).connect().await.unwrap();
     let recipients = ["bob@example.test", "nobody-here@example.test", "carol@elsewhere.test"];
     let envelope = Envelope::new("alice@example.test", recipients).unwrap();
-    let delivery = client.send(&envelope, mail("hello\r\n")).await.unwrap();
+    let content = mail("hello\r\n");
+    let delivery = client.send(&envelope, &content).await.unwrap();
     // What Postfix says of a recipient is passed on.
     assert_eq!(
         outcomes(&delivery),
@@ -162,15 +165,16 @@ async fn submission() {
         ]
     );
     let taken = ["bob@example.test", "carol@elsewhere.test"];
-    arrived(delivery.end().unwrap(), &taken).await;
+    held_for(delivery.end().unwrap(), &taken, &content);
     quit(client).await;
 }
 
 async fn submission_implicit() {
     let mut client = as_alice(implicit("EHLO_DOVECOT", "TLS_PORT")).connect().await.unwrap();
     for _ in 0..2 {
-        let delivery = client.send(&to_bob(), mail("hello\r\n")).await.unwrap();
-        arrived(delivery.end().unwrap(), &["bob@example.test"]).await;
+        let content = mail("hello\r\n");
+        let delivery = client.send(&to_bob(), &content).await.unwrap();
+        held_for(delivery.end().unwrap(), &["bob@example.test"], &content);
     }
     quit(client).await;
 }

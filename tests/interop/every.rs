@@ -102,7 +102,7 @@ pub(crate) async fn contents<S: Server>() {
 pub(crate) async fn too_large<S: Server>() {
     let mut client = clear(S::PREFIX, "PORT").connect().await.expect("connected");
     // Some count CRLF as one octet.
-    let content = mail(&("x".repeat(78) + "\r\n").repeat(11 * 1024 * 1024 / 80));
+    let content = mail(&("x".repeat(998) + "\r\n").repeat(11 * 1024 * 1024 / 1000));
     let error = client.send(&to_bob(), &content).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::TooLarge { limit: 10_485_760, .. }), "{error}");
 

@@ -15,7 +15,7 @@ use crate::smtp_server::SmtpServer;
 use crate::support::{
     as_alice, clear, dump_folder, implicit, kept_as, mail, outcomes, postfix, queue_id, var,
 };
-use crate::{Test, tests};
+use crate::{Test, held, tests};
 
 pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     "1,000 mails in a row, DATA" => thousand_data,
@@ -40,6 +40,7 @@ pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     "LMTP: 100 mails in a row" => hundred_lmtp,
     "LMTP: 100 mails in a row, running ahead" => hundred_lmtp_ahead,
     "LMTP: the last mail, and QUIT behind it" => last_lmtp,
+    ; "Dovecot+Postfix":
     "submission: 100 mails in a row" => hundred_submission,
     "submission: running ahead: closed, nothing lost" => submission_ahead,
     "submission: the last mail, and QUIT behind it" => last_submission,
@@ -78,25 +79,29 @@ fn are_all_accepted(sent: &[Sent]) {
     }
 }
 
-/// How often each subject stands in the mails of a folder, once there are so many mails with one of
-/// these.
-async fn kept_each(folder: &str, contents: &[String]) {
+/// How often each mail is among those of a folder, by its subject.
+fn times_kept(folder: &str, contents: &[String], text: fn(&[u8]) -> String) -> Vec<usize> {
     let subject = |line: &&str| line.starts_with("Subject: ");
-    for _ in 0..200 {
-        let mut times: HashMap<String, usize> = HashMap::new();
-        for entry in std::fs::read_dir(folder).expect("the folder") {
-            let entry = entry.unwrap();
-            if entry.metadata().unwrap().len() < 4096 {
-                let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-                let subject = text.lines().find(subject).unwrap_or_default();
-                *times.entry(subject.to_owned()).or_default() += 1;
-            }
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for entry in std::fs::read_dir(folder).expect("the folder") {
+        let entry = entry.unwrap();
+        if entry.metadata().unwrap().len() < 4096 {
+            let text = text(&std::fs::read(entry.path()).unwrap_or_default());
+            let subject = text.lines().find(subject).unwrap_or_default();
+            *times.entry(subject.to_owned()).or_default() += 1;
         }
-        let times = contents.iter().map(|content| {
-            let subject = content.lines().find(subject).unwrap();
-            times.get(subject).copied().unwrap_or_default()
-        });
-        let times: Vec<usize> = times.collect();
+    }
+    let of = |content: &String| {
+        let subject = content.lines().find(subject).unwrap();
+        times.get(subject).copied().unwrap_or_default()
+    };
+    contents.iter().map(of).collect()
+}
+
+/// Waits until each mail is in this folder once.
+async fn kept_each(folder: &str, contents: &[String]) {
+    for _ in 0..200 {
+        let times = times_kept(folder, contents, |file| String::from_utf8_lossy(file).into_owned());
         assert!(times.iter().all(|times| *times <= 1), "{times:?}");
         if times.iter().all(|times| *times == 1) {
             return;
@@ -104,6 +109,11 @@ async fn kept_each(folder: &str, contents: &[String]) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("{folder} does not have each of {} mails", contents.len());
+}
+
+/// How often Postfix holds each mail.
+fn held(contents: &[String]) -> Vec<usize> {
+    times_kept(&var("EHLO_POSTFIX_HOLD_DIR"), contents, held::content)
 }
 
 /// How often Postfix's log shows each mail delivered, by its message id.
@@ -254,17 +264,17 @@ fn submission() -> Connector {
 async fn hundred_submission() {
     let (contents, sent) = in_a_row(submission(), 100).await;
     are_all_accepted(&sent);
-    delivered_each(&contents).await;
+    assert_eq!(held(&contents), [1; 100]);
 }
 
 /// It closes without a reply on a MAIL behind a final dot that it has not answered yet; behind BDAT
-/// it goes on. Either way, what is said of each mail agrees with what was delivered.
+/// it goes on. Either way, what is said of each mail agrees with what is there.
 async fn submission_ahead() {
     for transfer in [Transfer::Data, Transfer::Bdat] {
         let (contents, sent) = in_a_row(submission().transfer(transfer).run_ahead(), 100).await;
         // Time for what should not arrive.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let times = delivered(&contents);
+        let times = held(&contents);
         for (Sent { delivery, error, .. }, times) in sent.iter().zip(&times) {
             let outcome = delivery.recipients().next().unwrap().outcome();
             match outcome {
@@ -321,5 +331,5 @@ async fn last_postfix() {
 
 async fn last_submission() {
     let content = send_last(submission()).await;
-    delivered_each(&[content]).await;
+    assert_eq!(held(&[content]), [1]);
 }

@@ -1,9 +1,9 @@
 # What the scripts of every server share. Sourced by `SERVER/up` and `SERVER/down`, and by
 # `tests/pages/run` for a browser; by nothing else.
 #
-# Mail servers shut one another out as Debian packages, so each runs in its own copy of the file system:
-# an overlay over `/` that only the processes of that server see (its own mount and process namespaces;
-# the network is the machine's). Nothing is installed on the machine. Needs root and Debian or a relative.
+# Mail servers shut one another out as Debian packages, so each runs in its own copy of a file system: an
+# overlay over `/`, or over a Debian of its own (`find_base`), that only the processes of that server see (its
+# own mount and process namespaces; the network is the machine's). Nothing is installed on the machine. Needs root.
 #
 #   $EHLO_INTEROP_DIR            one run; made by `up` when it is not set
 #     tls/                       ca.pem, cert.pem, key.pem: one CA and one certificate for all servers;
@@ -11,6 +11,7 @@
 #     NAME.env                   what a client has to know: ports, ca.pem, log; to be sourced
 #     NAME/                      files/ is /interop inside the server's file system
 #   $EHLO_INTEROP_CACHE          the installed packages, kept between runs
+#   $EHLO_INTEROP_BASE           what the overlays are over: `/`, or `bookworm`
 
 set -euo pipefail
 umask 022
@@ -33,6 +34,7 @@ die() {
 # begin NAME: the server whose script this is. Everything below works on it.
 begin() {
   NAME=$1
+  [ "$(uname -s)" = Linux ] || die "Linux is needed (mount namespaces)"
   [ "$(id -u)" = 0 ] || die "root is needed (mount namespaces, packages); run it with sudo -E"
   if [ -z "${EHLO_INTEROP_DIR:-}" ]; then
     EHLO_INTEROP_DIR=$(mktemp -d "${TMPDIR:-/tmp}/ehlo-interop.XXXXXX")
@@ -64,13 +66,18 @@ make_root() {
   local cache=${EHLO_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ehlo-interop}
   mkdir -p "$cache"
   local key
-  key=$({ printf '%s\n' "$LAYER_VERSION" "$@" ${INSTALL_MORE:+"$INSTALL_MORE"}; cat /etc/os-release; dpkg --print-architecture; } | sha256sum)
+  find_base "$cache"
+  key=$({ printf '%s\n' "$LAYER_VERSION" "$@" ${INSTALL_MORE:+"$INSTALL_MORE"}; base_release; dpkg --print-architecture 2>/dev/null || uname -m; } | sha256sum)
   LAYER=$cache/${key:0:16}
-  {
-    flock 9 # two servers of one run, or two runs, may ask for one layer
-    [ -d "$LAYER" ] || install_layer "$cache" "$@"
-  } 9>"$cache/lock"
+  if [ ! -d "$LAYER" ]; then
+    {
+      flock 9 # two servers of one run, or two runs, may ask for one layer
+      [ -d "$BASE" ] || make_base "$cache"
+      [ -d "$LAYER" ] || install_layer "$cache" "$@"
+    } 9>"$cache/lock"
+  fi
   mkdir -p "$FILES"
+  printf '%s\n' "$BASE" >"$HOME_DIR/base"
   # A copy, because a layer inside `/` cannot be a second lower layer over `/`. Some 30 MiB.
   cp -a "$LAYER" "$HOME_DIR/upper"
   mkdir -p "$HOME_DIR/upper/etc"
@@ -81,6 +88,66 @@ make_root() {
   printf '127.0.0.1 localhost mail.%s\n' "$REALM" >"$HOME_DIR/upper/etc/hosts"
 }
 
+# find_base CACHE: sets BASE to what the overlays are over. What servers say, and how they are told what to do, is that
+# of Debian 12: the machine's own files where it is one, and else a Debian 12 in the cache.
+find_base() {
+  local machine
+  machine=$(. /etc/os-release && printf '%s' "${ID:-} ${VERSION_CODENAME:-}")
+  case ${EHLO_INTEROP_BASE:-$machine} in
+    / | 'debian bookworm') BASE=/ ;;
+    *) BASE=$1/bookworm ;;
+  esac
+}
+
+# What of that a layer's name depends on.
+base_release() {
+  case $BASE in
+    /) cat /etc/os-release ;;
+    *) printf 'bookworm
+' ;;
+  esac
+}
+
+# make_base CACHE: that Debian 12, by the machine's debootstrap or, where it has none, by one that is installed where
+# nobody else sees it.
+make_base() {
+  printf 'interop: installing once a Debian 12 to run the servers in\n' >&2
+  local making
+  making=$(mktemp -d "$1/making.XXXXXX")
+  mkdir -p "$making/files" "$making/upper/etc"
+  cat /etc/resolv.conf >"$making/upper/etc/resolv.conf"
+  printf '%s\n' "$BASE_SCRIPT" >"$making/files/install"
+  if ! in_namespace "$making" sh /interop/install >"$making/log" 2>&1 </dev/null; then
+    tail -n 40 "$making/log" >&2
+    rm -rf "$making"
+    die "cannot make a Debian 12 (debootstrap)"
+  fi
+  mv "$making/files/bookworm" "$BASE"
+  rm -rf "$making"
+}
+
+# Whom the machine trusts, a proxy of its own as well, is trusted in there.
+BASE_SCRIPT='
+set -e
+export DEBIAN_FRONTEND=noninteractive
+command -v debootstrap >/dev/null || { apt-get update && apt-get install -y --no-install-recommends debootstrap; }
+# Its keys, where the machine is no Debian.
+[ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || apt-get install -y debian-archive-keyring
+mirror=http://deb.debian.org/debian
+root=/interop/bookworm
+debootstrap --variant=minbase --include=ca-certificates bookworm "$root" "$mirror"
+cat >"$root/etc/apt/sources.list" <<END
+deb $mirror bookworm main
+deb $mirror bookworm-updates main
+deb http://deb.debian.org/debian-security bookworm-security main
+END
+for certificates in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
+  [ ! -r "$certificates" ] || { cat "$certificates" >"$root/etc/ssl/certs/ca-certificates.crt"; break; }
+done
+chroot "$root" apt-get update
+chroot "$root" apt-get clean
+'
+
 install_layer() {
   local cache=$1
   shift
@@ -88,6 +155,7 @@ install_layer() {
   local making
   making=$(mktemp -d "$cache/making.XXXXXX")
   mkdir -p "$making/files" "$making/upper/etc" "$making/upper/usr/sbin"
+  printf '%s\n' "$BASE" >"$making/base"
   cat /etc/resolv.conf >"$making/upper/etc/resolv.conf"
   # Packages start their services when they are installed; 101 tells them not to.
   printf '#!/bin/sh\nexit 101\n' >"$making/upper/usr/sbin/policy-rc.d"
@@ -117,14 +185,28 @@ get() {
 get "$@" || { apt-get update && get "$@"; }
 '
 
+# For INSTALL_MORE: what is got behind it is of Debian's next release, over the machine's own source of packages.
+NEXT_RELEASE='
+. /etc/os-release
+if [ "$VERSION_CODENAME" = bookworm ]; then
+  for sources in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
+    next=/etc/apt/sources.list.d/next.${sources##*.}
+    [ ! -s "$sources" ] || sed s/bookworm/trixie/g "$sources" >"$next"
+  done
+  apt-get update
+fi
+'
+
 # in_namespace HOME COMMAND…: runs COMMAND as the first process of its own namespaces, its root the
-# overlay of HOME/upper over the machine's own files. When this process ends, so does everything started in there,
+# overlay of HOME/upper over the folder that HOME/base names. When this process ends, so does everything started in there,
 # and the mounts with it.
 in_namespace() {
   local home=$1
   shift
   mkdir -p "$home/upper" "$home/work" "$home/root"
-  exec_or_run unshare --mount --pid --fork --kill-child bash -c "$ENTER" enter "$home" "$@"
+  local base=/
+  [ ! -r "$home/base" ] || base=$(<"$home/base")
+  exec_or_run unshare --mount --pid --fork --kill-child bash -c "$ENTER" enter "$home" "$base" "$@"
 }
 
 # In a background job the shell itself has to become `unshare`: its process id is the one recorded.
@@ -134,10 +216,10 @@ exec_or_run() {
 
 ENTER='
 set -eu
-home=$1
-shift
+home=$1 base=$2
+shift 2
 root=$home/root
-mount -t overlay overlay -o "index=off,metacopy=off,redirect_dir=off,lowerdir=/,upperdir=$home/upper,workdir=$home/work" "$root" || {
+mount -t overlay overlay -o "index=off,metacopy=off,redirect_dir=off,lowerdir=$base,upperdir=$home/upper,workdir=$home/work" "$root" || {
   echo "overlay mounts do not work on $home: set EHLO_INTEROP_CACHE and EHLO_INTEROP_DIR to folders of a file system that bears them (ext4, xfs, tmpfs)"
   exit 1
 }
@@ -225,7 +307,7 @@ end() {
   left=$(find "$EHLO_INTEROP_DIR" -mindepth 1 -maxdepth 1 ! -name tls | wc -l)
   if [ "$left" = 0 ]; then
     rm -rf "$EHLO_INTEROP_DIR/tls"
-    rmdir "$EHLO_INTEROP_DIR"
+    rmdir "$EHLO_INTEROP_DIR" 2>/dev/null || true # somebody else may have been the last, too
   fi
 }
 
@@ -233,11 +315,14 @@ end() {
 # copied to where the server finds them (/interop/tls).
 make_certificates() {
   local tls=$EHLO_INTEROP_DIR/tls
-  if [ ! -d "$tls" ]; then
-    printf '%s\n' "$CERTIFICATE_SCRIPT" >"$FILES/certificates"
-    in_root sh /interop/certificates "$REALM" "$USER_NAME" >"$FILES/console.log" 2>&1
-    mv "$FILES/made" "$tls"
-  fi
+  {
+    flock 9 # two servers of one run may be the first
+    if [ ! -d "$tls" ]; then
+      printf '%s\n' "$CERTIFICATE_SCRIPT" >"$FILES/certificates"
+      in_root sh /interop/certificates "$REALM" "$USER_NAME" >"$FILES/console.log" 2>&1
+      mv "$FILES/made" "$tls"
+    fi
+  } 9<"$EHLO_INTEROP_DIR"
   cp -r "$tls" "$FILES/tls"
 }
 
@@ -269,22 +354,42 @@ chmod 644 client-key.pem
 rm ca.key ca.srl cert.csr extensions
 '
 
-# free_port VARIABLE: a port on which nothing listens. Below the range from which the kernel takes the
-# ports of outgoing connections; asked for, because two Postfixes on one port share it without a word.
-TAKEN=' '
+# free_port VARIABLE: a port on which nothing listens, out of a hundred that are this server's alone: some are
+# listened on long after they are given out, or never, and two Postfixes on one port share it without a word.
+PORTS=''
 free_port() {
   local candidate
-  for _ in $(seq 200); do
-    candidate=$((20000 + RANDOM % 12000))
-    case $TAKEN in *" $candidate "*) continue ;; esac
+  [ -n "$PORTS" ] || take_ports
+  while [ $((PORTS % 100)) != 99 ]; do
+    candidate=$PORTS
+    PORTS=$((PORTS + 1))
     if ! (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null; then
-      TAKEN="$TAKEN$candidate "
       printf -v "$1" '%s' "$candidate"
       return
     fi
   done
   die "no free port"
 }
+
+# Below the range from which the kernel takes the ports of outgoing connections. The lock is held by whoever has
+# the file open: this script, and then the server that it starts, so that it ends with the server.
+take_ports() {
+  local lock hundred
+  mkdir -p "$PORT_LOCKS"
+  for _ in $(seq 500); do
+    hundred=$((200 + RANDOM % 120))
+    exec {lock}>>"$PORT_LOCKS/$hundred"
+    if flock --nonblock "$lock"; then
+      PORTS=$((hundred * 100))
+      return
+    fi
+    exec {lock}>&-
+  done
+  die "no free ports: $PORT_LOCKS shows by whom they are taken (fuser)"
+}
+
+# One for all who run servers on this machine, whatever their caches are.
+PORT_LOCKS=/tmp/ehlo-interop-ports
 
 # wait_for_greeting PORT…: until each has said 220.
 wait_for_greeting() {

@@ -9,6 +9,7 @@ use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = &tests!["Postfix":
     "recipients: taken, unknown, refused, later" => some_refused,
+    "recipients: codes that no RFC has" => unknown_codes,
     "all recipients refused, then another mail" => all_refused,
     "a port that refuses every recipient" => refuse_port,
     "relaying without AUTH" => relay_denied,
@@ -51,6 +52,32 @@ async fn some_refused() {
     let expected = [Retry::Never, Retry::Never, Retry::Never, Retry::Later, Retry::Never];
     assert!(retries.eq(expected));
     arrived(delivery.end().unwrap(), &["bob@example.test", "eve@example.test"]).await;
+    quit(client).await;
+}
+
+/// The first digit decides, and who else is there has his mail.
+async fn unknown_codes() {
+    let mut client = postfix().connect().await.expect("connected");
+    let codes = [430, 513, 523, 534, 540, 546];
+    let recipients: Vec<String> =
+        codes.iter().map(|code| format!("code-{code}@example.test")).collect();
+    let recipients = recipients.iter().map(String::as_str).chain(["bob@example.test"]);
+    let envelope = Envelope::new("alice@example.test", recipients).unwrap();
+    let delivery = client.send(&envelope, mail("hello\r\n")).await.unwrap();
+    for (recipient, code) in delivery.recipients().zip(codes) {
+        let expected = if code == 430 { Retry::Later } else { Retry::Never };
+        assert_eq!(recipient.outcome().retry(), expected, "{recipient:?}");
+        assert_eq!(
+            recipient.outcome().to_string(),
+            format!(
+                "refused: {code} {}.7.1 <code-{code}@example.test>: Recipient address rejected: \
+                 Not in any RFC (in reply to RCPT TO)",
+                code / 100
+            )
+        );
+    }
+    assert_eq!(delivery.accepted_count(), 1);
+    arrived(delivery.end().unwrap(), &["bob@example.test"]).await;
     quit(client).await;
 }
 

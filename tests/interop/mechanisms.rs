@@ -8,6 +8,7 @@ use ehlo::{Auth, AuthFault, ClientCertificate, Connector, Credentials, Delivery,
 use ehlo::{ErrorKind, Stage};
 
 use crate::Row;
+use crate::held::held_for;
 use crate::support::{
     PASSWORD, USER, arrived, checked, implicit, kept_as, mail, outcomes, quit, starttls, var,
 };
@@ -27,8 +28,19 @@ pub(crate) struct Place {
     pub(crate) token: &'static str,
     /// What its log says of a success of a mechanism, for a user.
     pub(crate) log: fn(mechanism: &str, user: &str) -> String,
-    /// Whether it keeps its mails; else they end at Postfix.
-    pub(crate) keeps: bool,
+    /// Where what it took is found.
+    pub(crate) kept: Kept,
+}
+
+/// Where what a server took is found.
+#[derive(Clone, Copy)]
+pub(crate) enum Kept {
+    /// In the queue of Postfix.
+    Held,
+    /// In a folder of its own.
+    Folder,
+    /// Nowhere: Postfix's log has it.
+    Logged,
 }
 
 /// Postfix offers EXTERNAL by neither, and has no way to it.
@@ -47,7 +59,7 @@ pub(crate) const POSTFIX: Place = Place {
     ],
     token: "",
     log: |mechanism, user| format!("sasl_method={mechanism}, sasl_username={user}"),
-    keeps: false,
+    kept: Kept::Logged,
 };
 
 pub(crate) const POSTFIX_DOVECOT: Place = Place {
@@ -86,7 +98,7 @@ pub(crate) const DOVECOT: Place = Place {
     log: |mechanism, user| {
         format!("submission-login: Info: Login: user=<{user}>, method={mechanism},")
     },
-    keeps: false,
+    kept: Kept::Held,
 };
 
 pub(crate) const EXIM: Place = Place {
@@ -105,7 +117,7 @@ pub(crate) const EXIM: Place = Place {
     ],
     token: "",
     log: |mechanism, user| format!(" A={}:{user}", mechanism.replace('-', "_")),
-    keeps: true,
+    kept: Kept::Folder,
 };
 
 pub(crate) const EXIM_DOVECOT: Place = Place {
@@ -228,10 +240,15 @@ impl Place {
 
     /// That what went to these arrived.
     pub(crate) async fn took(&self, delivery: &Delivery, content: &str, recipients: &[&str]) {
-        if self.keeps {
-            kept_as(&var(&format!("{}_MAIL", self.prefix)), content, content).await;
-        } else {
-            arrived(delivery.end().expect("a final reply"), recipients).await;
+        let end = || delivery.end().expect("a final reply");
+        match self.kept {
+            Kept::Held => held_for(end(), recipients, content),
+            Kept::Folder => {
+                kept_as(&var(&format!("{}_MAIL", self.prefix)), content, content).await;
+            }
+            Kept::Logged => {
+                arrived(end(), recipients).await;
+            }
         }
     }
 }
@@ -261,7 +278,7 @@ async fn logs_in(place: Place, mechanism: &str, is_implicit: bool) {
     let envelope = Envelope::new("alice@example.test", recipients).unwrap();
     let content = mail("hello\r\n");
     let delivery = client.send(&envelope, &content).await.unwrap();
-    if mechanism == "ANONYMOUS" && !place.keeps {
+    if mechanism == "ANONYMOUS" && matches!(place.kept, Kept::Logged) {
         // To Postfix, somebody of whom nothing is known is still a stranger.
         let refused = "refused: 554 5.7.1 <carol@elsewhere.test>: Relay access denied (in reply to \
                        RCPT TO)";

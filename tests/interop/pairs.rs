@@ -5,9 +5,8 @@
 use ehlo::{Client, Connector, Delivery, Envelope, Transfer};
 
 use crate::Row;
-use crate::held::held_as;
-use crate::mechanisms::{AIOSMTPD, DOVECOT, EXIM, OPENSMTPD, POSTFIX, Place, SMTP_SERVER};
-use crate::support::{arrived, clear, kept_as, mail, outcomes, quit, var};
+use crate::mechanisms::{AIOSMTPD, DOVECOT, EXIM, Kept, OPENSMTPD, POSTFIX, Place, SMTP_SERVER};
+use crate::support::{clear, mail, outcomes, quit};
 
 /// How one mail goes: for each dimension, which of its values.
 type Way = [usize; DIMENSIONS.len()];
@@ -28,65 +27,17 @@ struct Bearer {
     /// Whether MAIL is taken from strangers.
     strangers: bool,
     has_bdat: bool,
-    kept: Kept,
 }
 
-/// Where what it took is found.
-#[derive(Clone, Copy)]
-enum Kept {
-    /// In the queue of Postfix.
-    Held,
-    /// In a folder of its own.
-    Folder,
-    /// Nowhere: Postfix's log has it.
-    Logged,
-}
-
-const HOLDING: Place = Place { ports: ["HOLD_PORT", "HOLD_TLS_PORT"], ..POSTFIX };
+const HOLDING: Place = Place { ports: ["HOLD_PORT", "HOLD_TLS_PORT"], kept: Kept::Held, ..POSTFIX };
 
 const BEARERS: [Bearer; 6] = [
-    Bearer {
-        place: HOLDING,
-        auth_in_clear: true,
-        strangers: true,
-        has_bdat: true,
-        kept: Kept::Held,
-    },
-    Bearer {
-        place: DOVECOT,
-        auth_in_clear: true,
-        strangers: false,
-        has_bdat: true,
-        kept: Kept::Logged,
-    },
-    Bearer {
-        place: EXIM,
-        auth_in_clear: true,
-        strangers: true,
-        has_bdat: true,
-        kept: Kept::Folder,
-    },
-    Bearer {
-        place: OPENSMTPD,
-        auth_in_clear: false,
-        strangers: true,
-        has_bdat: false,
-        kept: Kept::Folder,
-    },
-    Bearer {
-        place: AIOSMTPD,
-        auth_in_clear: false,
-        strangers: true,
-        has_bdat: false,
-        kept: Kept::Folder,
-    },
-    Bearer {
-        place: SMTP_SERVER,
-        auth_in_clear: false,
-        strangers: true,
-        has_bdat: false,
-        kept: Kept::Folder,
-    },
+    Bearer { place: HOLDING, auth_in_clear: true, strangers: true, has_bdat: true },
+    Bearer { place: DOVECOT, auth_in_clear: true, strangers: false, has_bdat: true },
+    Bearer { place: EXIM, auth_in_clear: true, strangers: true, has_bdat: true },
+    Bearer { place: OPENSMTPD, auth_in_clear: false, strangers: true, has_bdat: false },
+    Bearer { place: AIOSMTPD, auth_in_clear: false, strangers: true, has_bdat: false },
+    Bearer { place: SMTP_SERVER, auth_in_clear: false, strangers: true, has_bdat: false },
 ];
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -176,20 +127,6 @@ impl Bearer {
         };
         if PIPELINING[way[2]] == "ahead" { connector.run_ahead() } else { connector }
     }
-
-    async fn took(&self, delivery: &Delivery, content: &str, recipients: &[String]) {
-        match self.kept {
-            Kept::Held => held_as(delivery.end().expect("a final reply"), content),
-            Kept::Folder => {
-                kept_as(&var(&format!("{}_MAIL", self.place.prefix)), content, content).await
-            }
-            Kept::Logged => {
-                let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
-                let end = delivery.end().expect("a final reply");
-                assert!(arrived(end, &recipients).await > content.replace('\r', "").len());
-            }
-        }
-    }
 }
 
 /// Few ways in which every two values are together that are together in any way of all: again and
@@ -229,7 +166,7 @@ async fn goes(bearer: Bearer, ways: Vec<Way>) {
         let is_known = |recipient: &&String| {
             !["nobody-here@", "refused@"].iter().any(|name| recipient.starts_with(name))
         };
-        let taken: Vec<String> = recipients.iter().filter(is_known).cloned().collect();
+        let taken: Vec<&str> = recipients.iter().filter(is_known).map(String::as_str).collect();
         let delivery = match PIPELINING[way[2]] {
             "one by one" => one_by_one(&mut client, TRANSFER[way[3]], &recipients, &content).await,
             _ => {
@@ -243,7 +180,7 @@ async fn goes(bearer: Bearer, ways: Vec<Way>) {
             let wanted = if is_known(&recipient) { "accepted: 250" } else { "refused: 550" };
             assert!(outcome.starts_with(wanted), "{name}: {recipient}: {outcome}");
         }
-        bearer.took(&delivery, &content, &taken).await;
+        bearer.place.took(&delivery, &content, &taken).await;
         quit(client).await;
     }
 }

@@ -53,7 +53,7 @@ impl Results {
     fn cell(&self, area: &str, server: &str) -> String {
         let of = |wanted| {
             let rows = self.0.iter().filter(|(its, row, result)| {
-                *its == area && owner(row) == server && *result == wanted
+                *its == area && row.owner() == server && *result == wanted
             });
             rows.count()
         };
@@ -65,14 +65,9 @@ impl Results {
     }
 }
 
-/// A row of `Exim+Dovecot` is one of Exim's.
-fn owner(row: &Row) -> &'static str {
-    row.server.split('+').next().unwrap_or(row.server)
-}
-
 impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let servers = self.distinct(|(_, row, _)| owner(row));
+        let servers = self.distinct(|(_, row, _)| row.owner());
         let columns: Vec<Vec<String>> = std::iter::once(self.distinct(|(area, ..)| area))
             .map(|areas| {
                 let areas = areas.iter().map(|area| (*area).to_owned());
