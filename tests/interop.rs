@@ -219,7 +219,7 @@ fn results(rows: Vec<(&'static str, Row)>) -> Results {
 }
 
 /// Tries each, and says at once what it came to.
-fn try_all<'a>(rows: Vec<(usize, (&'a str, Row))>) -> Vec<(usize, &'a str, Row, Result)> {
+fn try_all(rows: Vec<(usize, (&str, Row))>) -> Vec<(usize, &str, Row, Result)> {
     let tried = rows.into_iter().map(|(number, (area, row))| {
         let began = Instant::now();
         let result = match row.is_up() {
