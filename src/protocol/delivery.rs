@@ -187,8 +187,11 @@ impl<'a> Recipient<'a> {
             (delivery.data(), Stage::Data),
             (own_end, if *written && !is_cut { Stage::EndOfData } else { Stage::Content }),
         ];
+        // Of whoever was never asked for, the server has refused no more than the sender.
+        let is_asked = self.addressee.is_named || self.rcpt().is_some();
         for (reply, stage) in refusals {
-            if let Some(reply) = reply.filter(|reply| reply.is_negative()) {
+            let counts = is_asked || stage == Stage::Mail;
+            if let Some(reply) = reply.filter(|reply| counts && reply.is_negative()) {
                 let later = stage == Stage::Rcpt
                     && self.addressee.follows_accepted
                     && means_too_many_recipients(reply);
