@@ -249,10 +249,19 @@ impl Flight {
     pub(super) fn pop(&mut self) -> Option<Awaited> {
         let front = self.awaited.pop_front()?;
         self.written = self.written.saturating_sub(1);
-        self.base = ahead_of(self.base, front.act);
+        // What is answered more than once leads on with its last answer.
+        if !self.awaits_more(front.act) {
+            self.base = ahead_of(self.base, front.act);
+        }
         self.forget_answered();
         self.answered = front.shown;
         Some(front)
+    }
+
+    /// Over LMTP: whether another answer to the content that was just answered is due.
+    pub(super) fn awaits_more(&self, answered: Act) -> bool {
+        matches!(answered, Act::EndOfData | Act::LastChunk)
+            && self.awaited.front().is_some_and(|next| next.act == answered)
     }
 
     /// A reply moved the session: what is left in flight starts from there.

@@ -7,7 +7,6 @@ use crate::extension::Capabilities;
 use crate::protocol::config::Protocol;
 use crate::protocol::event::{Event, Ticket};
 use crate::protocol::fault::Violation;
-use crate::protocol::flight::Awaited;
 use crate::protocol::rules::{Act, Expects, Phase, rule};
 use crate::wire::{LineEndings, Severity, Verb};
 
@@ -64,17 +63,15 @@ impl Session {
                 return Err(Violation::WrongClass { stage: rule.stage, reply: reply.to_reply() });
             }
         };
-        // Over LMTP the last chunk is answered once for each recipient; the last answer moves.
-        let same = |next: &Awaited| next.act == Act::LastChunk;
-        if awaited.act == Act::LastChunk && self.config.protocol == Protocol::Lmtp {
-            self.last_chunk_refused |= verdict == Verdict::Refusal;
-            if self.flight.front().is_some_and(same) {
-                self.go(self.here);
-                return Ok(Some(event));
-            }
-            if self.last_chunk_refused {
-                verdict = Verdict::Refusal;
-            }
+        // Over LMTP the content is answered once for each recipient; the last answer moves.
+        let is_last_chunk = awaited.act == Act::LastChunk && self.config.protocol == Protocol::Lmtp;
+        self.last_chunk_refused |= is_last_chunk && verdict == Verdict::Refusal;
+        if self.flight.awaits_more(awaited.act) {
+            self.go(self.here);
+            return Ok(Some(event));
+        }
+        if is_last_chunk && self.last_chunk_refused {
+            verdict = Verdict::Refusal;
         }
         let lawful = rule.from.contains(self.here);
         let open = matches!(self.here, Phase::Envelope | Phase::Recipients);
@@ -127,7 +124,6 @@ impl Session {
         if awaited.orphan {
             return Ok(self.lone_dot_answered());
         }
-        self.still_awaiting_ends();
         Ok(Some(event))
     }
 
@@ -175,7 +171,6 @@ impl Session {
             }
             Act::Command(Verb::Data) => return Ok(Some(self.go_ahead(ticket))),
             Act::EndOfData if orphan => return Ok(self.lone_dot_answered()),
-            Act::EndOfData => self.still_awaiting_ends(),
             _ => {}
         }
         Ok(Some(Event::Reply(ticket)))
@@ -191,8 +186,13 @@ impl Session {
             self.output.begin_stuffed(line_endings, self.declared.eight_bit);
             return Event::GoAhead(data);
         }
-        // RFC 2920 §3.1: the server should have refused. A lone dot takes it back to commands
-        // without giving it any content.
+        // The server should have refused. Over LMTP nobody could say whether a reply to the lone dot
+        // is due, and whom it would answer (RFC 2033 §4.2).
+        if self.config.protocol == Protocol::Lmtp {
+            self.close();
+            return Event::Reply(data);
+        }
+        // RFC 2920 §3.1: it takes the server back to commands without giving it any content.
         self.output.begin_stuffed(LineEndings::Reject, false);
         self.output.end();
         let dot = self.draw(1);
@@ -201,21 +201,10 @@ impl Session {
         Event::Reply(data)
     }
 
-    /// The verdict on a mail without recipients means nothing; over LMTP nobody can say whom it
-    /// answers (RFC 2033 §4.2).
+    /// The verdict on a mail without recipients means nothing.
     fn lone_dot_answered(&mut self) -> Option<Event> {
-        match self.config.protocol {
-            Protocol::Smtp => self.go(Phase::Spoiled),
-            Protocol::Lmtp => self.close(),
-        }
+        self.go(Phase::Spoiled);
         None
-    }
-
-    /// Over LMTP the content is answered once for each recipient.
-    fn still_awaiting_ends(&mut self) {
-        if self.flight.front().is_some_and(|next| next.act == Act::EndOfData) {
-            self.go(Phase::EndOfData);
-        }
     }
 
     /// A reply that answers nothing that was sent.
