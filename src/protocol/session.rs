@@ -60,6 +60,8 @@ pub struct Session {
     lent: bool,
     /// The peer will send nothing more.
     input_ended: bool,
+    /// A stream that was written to may hold octets back.
+    unflushed: bool,
     output: Output,
     flight: Flight,
     here: Phase,
@@ -93,6 +95,7 @@ impl Session {
             taken: 0,
             lent: false,
             input_ended: false,
+            unflushed: false,
             output: Output::default(),
             flight: Flight::new(),
             here: Phase::Greeting,
@@ -156,7 +159,7 @@ impl Session {
             return Ok(Step::Closed);
         }
         let stage = self.stage();
-        if self.output.is_pending() {
+        if self.output.is_pending() || self.unflushed {
             return Ok(Step::Write(stage));
         }
         Ok(if self.flight.is_empty() { Step::Idle } else { Step::Read(stage) })

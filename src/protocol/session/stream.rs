@@ -63,7 +63,9 @@ impl Session {
         *content = content.get(consumed..).unwrap_or_default();
         // What a stream holds back would be waited for in vain.
         if !self.output.is_pending() {
+            self.unflushed = true;
             again(|| stream.flush())?;
+            self.unflushed = false;
         }
         Ok(())
     }
