@@ -257,8 +257,9 @@ impl Client {
         Transaction::begin(self, sender, params).await
     }
 
-    /// What became of a mail whose call was dropped or failed, the oldest first: each is kept
-    /// until it is taken, or 256 more have come. Waits for the replies that are still awaited.
+    /// What became of a mail whose call was dropped or failed, in the order in which it became
+    /// known: each is kept until it is taken, or 256 more have come. Waits for the replies that are
+    /// still awaited.
     ///
     /// ```
     /// # async fn example(client: &mut ehlo::Client, mail: ehlo::Envelope) {
@@ -299,7 +300,7 @@ impl Client {
     pub fn into_conversation(mut self) -> Conversation {
         let session = &mut self.conversation.driver.session;
         // What was begun of a mail is unknown to whoever speaks by hand: it cannot be ended.
-        if session.phase() == Phase::Content || session.promised() > 0 {
+        if matches!(session.ahead(), Phase::Content | Phase::Chunks) || session.promised() > 0 {
             session.close();
         }
         self.conversation

@@ -168,7 +168,7 @@ impl Client {
         T: TryInto<Text, Error: Into<InvalidValue>> + Send,
     {
         let text = argument(&mut self.conversation.driver, text)?;
-        self.settle(Stage::Query).await?;
+        self.settle_calm().await?;
         self.conversation.lookup(Command::Vrfy, text).await.map(Answer::from)
     }
 
@@ -181,7 +181,7 @@ impl Client {
         T: TryInto<Text, Error: Into<InvalidValue>> + Send,
     {
         let text = argument(&mut self.conversation.driver, text)?;
-        self.settle(Stage::Query).await?;
+        self.settle_calm().await?;
         self.conversation.lookup(Command::Expn, text).await.map(Answer::from)
     }
 
@@ -192,7 +192,7 @@ impl Client {
     pub async fn help(&mut self, topic: Option<&str>) -> Result<Reply, Error> {
         let driver = &mut self.conversation.driver;
         let topic: Option<Text> = topic.map(|topic| argument(driver, topic)).transpose()?;
-        self.settle(Stage::Query).await?;
+        self.settle_calm().await?;
         self.conversation.hear_of(&Command::Help(topic.map(Into::into))).await
     }
 
@@ -201,7 +201,7 @@ impl Client {
     /// # Errors
     /// The session is over.
     pub async fn noop(&mut self) -> Result<Reply, Error> {
-        self.settle(Stage::Query).await?;
+        self.settle_calm().await?;
         self.conversation.hear_of(&Command::noop()).await
     }
 
@@ -254,6 +254,15 @@ impl Client {
             self.conversation.driver.enter(stage);
         }
         Ok(())
+    }
+
+    /// A call begins with what may stand in a transaction, unless that has failed.
+    async fn settle_calm(&mut self) -> Result<(), Error> {
+        self.settle(Stage::Query).await?;
+        match self.conversation.phase() {
+            Phase::Chunks | Phase::Spoiled => self.settle_outside().await,
+            _ => Ok(()),
+        }
     }
 
     /// A call begins with what must not stand inside a transaction.

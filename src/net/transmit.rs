@@ -116,7 +116,10 @@ impl Job<'_> {
         outbox: &mut Outbox,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        driver.enter(Stage::Content);
+        // What is awaited keeps its deadline.
+        if driver.session.in_flight() == 0 {
+            driver.enter(Stage::Content);
+        }
         let is_data = self.way == Way::Data;
         if let Load::Pieces(pieces) = &mut self.load {
             loop {
