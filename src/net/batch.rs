@@ -183,12 +183,24 @@ impl Deliveries<'_> {
                 }
                 return left;
             }
-            let on_their_way = self.client.outbox.len();
+            // A call was dropped between XCLIENT and the EHLO after it, or that was refused.
+            if self.fetched.is_some()
+                && let Err(error) = self.client.reintroduce(Stage::Mail).await
+                && let Some(mail) = self.fetched.take()
+            {
+                let delivery = Delivery::not_sent(&mail.envelope);
+                return Some(Sent { delivery, error: Some(error) });
+            }
+            let session = &self.client.conversation.driver.session;
+            let (in_flight, has_room) = (session.in_flight() > 0, session.has_room());
             let most = if self.client.runs_ahead() { MOST } else { 1 };
-            match self.fetched.take_if(|_| on_their_way < most) {
+            let may_send = has_room && self.row.len() < most;
+            match self.fetched.take_if(|_| may_send) {
                 Some(mail) => self.send(mail).await,
                 None if self.fetched.is_none() && self.mails.is_some() => self.fetch().await,
-                None if on_their_way > 0 => self.hear().await,
+                None if self.client.outbox.len() > 0 || (in_flight && self.fetched.is_some()) => {
+                    self.hear().await;
+                }
                 None => {
                     if self.quits {
                         let _ = self.client.leave().await;
