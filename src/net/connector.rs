@@ -77,6 +77,8 @@ pub struct Connector {
     #[cfg(feature = "tls")]
     pub(super) tls_setup: Arc<OnceLock<Arc<Prepared>>>,
     pub(super) invalid: Option<Misuse>,
+    /// The host is another than was asked for: MX names it.
+    pub(super) is_named_by_mx: bool,
     pub(super) observer: Observer,
 }
 
@@ -153,6 +155,7 @@ impl Connector {
             #[cfg(feature = "tls")]
             tls_setup: Arc::default(),
             invalid,
+            is_named_by_mx: false,
             observer: Observer::default(),
         }
     }

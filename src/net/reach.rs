@@ -22,12 +22,12 @@ use super::resolve::resolve;
 use super::secure::{Prepared, Secured};
 use super::stream::{Plain, Stream};
 #[cfg(feature = "tls")]
-use super::tls::{Check, TlsFault};
+use super::tls::{Check, TlsFault, TlsInfo};
 use super::{Client, Conversation, Security};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Extension, StartTls};
 use crate::protocol::{Event, Misuse, Phase, Protocol, Session, Stage};
-use crate::wire::{ClientName, Command, Reply, Severity, Verb, leak};
+use crate::wire::{ClientName, Command, Escaped, Reply, Severity, Verb, leak};
 
 impl Connector {
     /// Connects, over TLS as [`security`](Self::security) says, says EHLO, and authenticates where
@@ -371,10 +371,34 @@ impl Connector {
         }
         match &self.credentials {
             Some(credentials) if until >= Stage::Auth => {
+                self.check_named(smtp).map_err(|misuse| smtp.driver.error(Stage::Auth, misuse))?;
                 smtp.authenticate(credentials).await.map(drop)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Answers of DNS can be forged, and whoever forges one has a good certificate for the name that
+    /// he puts there. A secret goes where the caller has said to whom: by the server's name, or by a
+    /// name for the certificate or a pin that it was verified by.
+    fn check_named(
+        &self,
+        #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "it is in clear"))]
+        smtp: &Conversation,
+    ) -> Result<(), Misuse> {
+        #[cfg(feature = "tls")]
+        let is_known = (self.tls_name.is_some() || !self.tls.pins.is_empty())
+            && smtp.tls().is_some_and(TlsInfo::is_verified);
+        #[cfg(not(feature = "tls"))]
+        let is_known = false;
+        if !self.is_named_by_mx || is_known {
+            return Ok(());
+        }
+        Err(Misuse::Setting(format!(
+            "credentials go to a server that is named, not to one that MX names: name {} as the \
+             server, or set tls_name or a pin",
+            Escaped::new(self.host.as_bytes())
+        )))
     }
 
     fn client(&self, smtp: Conversation) -> Client {

@@ -30,8 +30,15 @@ impl Connector {
         self
     }
 
+    /// The same settings for a host that takes the server's mail, as MX or the lack of it has it.
+    pub(crate) fn at_mail_host(mut self, host: &str) -> Self {
+        let [named, asked] = [host, &self.host].map(|name| name.strip_suffix('.').unwrap_or(name));
+        self.is_named_by_mx = !named.eq_ignore_ascii_case(asked);
+        self.at_host(host)
+    }
+
     /// The same settings for another host, which is no `host:port`.
-    pub(crate) fn at_host(mut self, host: &str) -> Self {
+    fn at_host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
         self.forget_tls()
     }
