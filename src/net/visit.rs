@@ -45,6 +45,10 @@ impl Connector {
 
     /// The same settings for another server, whose port is this one's where it names none.
     pub(crate) fn at_server(mut self, server: &str) -> Self {
+        #[cfg(feature = "proxy")]
+        {
+            self.proxy_header = None;
+        }
         match split_port(server) {
             Ok((host, port)) => {
                 self.port = port.or_else(|| self.tcp_port().ok().flatten());
@@ -185,5 +189,26 @@ impl Connector {
             self.tls_setup = Arc::default();
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(feature = "proxy")]
+    #[test]
+    fn a_header_for_the_server_is_for_no_other() {
+        let connector = Connector::new("mx").proxy_header(crate::net::ProxyHeader::v1());
+        assert!(connector.clone().at_mail_host("other").proxy_header.is_some());
+        assert!(connector.at_server("other").proxy_header.is_none());
+    }
+
+    #[test]
+    fn whoever_mx_names_is_another_unless_it_is_the_same() {
+        let connector = Connector::new("mx.example");
+        for (host, is_other) in [("MX.example.", false), ("mx.example", false), ("mx", true)] {
+            assert_eq!(connector.clone().at_mail_host(host).is_named_by_mx, is_other, "{host}");
+        }
     }
 }
