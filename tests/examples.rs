@@ -470,7 +470,14 @@ certificate 1: ";
             "error: the TLS handshake with 127.0.0.1 failed: the server did not answer with TLS: \
              it sent \"220 mx\", a greeting of SMTP in clear; TLS may be had there by STARTTLS\n"
         );
-        for arguments in ["--pin x", "--pins-alone", "--tls none", "--ca /nonexistent", "a:b:c"] {
+        for arguments in [
+            "--pin x",
+            "--pins-alone",
+            "--pin PIN --pins-alone --ca /nonexistent",
+            "--tls none",
+            "--ca /nonexistent",
+            "a:b:c",
+        ] {
             assert_eq!(run("tls", arguments, "").await.status, 64, "{arguments}");
         }
         assert_eq!(run("tls", "--help", "").await.status, 0);

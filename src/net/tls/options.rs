@@ -13,6 +13,8 @@ use super::{ClientCertificate, Pin, RevocationLists, RootCertificates, TlsVersio
 #[derive(Clone, Debug)]
 pub(crate) struct TlsOptions {
     pub(crate) anchor: Anchor,
+    /// Two settings that both said where trust comes from: only the second is in `anchor`.
+    pub(crate) rivals: Option<(&'static str, &'static str)>,
     /// The server's certificate has to have one of them, where there is one.
     pub(crate) pins: Vec<Pin>,
     /// What the given roots have withdrawn.
@@ -31,6 +33,7 @@ impl Default for TlsOptions {
     fn default() -> Self {
         Self {
             anchor: Anchor::default(),
+            rivals: None,
             pins: Vec::new(),
             revocation: None,
             identity: None,
@@ -59,6 +62,19 @@ pub(crate) enum Anchor {
     Anything,
 }
 
+impl Anchor {
+    /// The setting that chose it.
+    const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::Platform => None,
+            Self::Roots(_) => Some("roots"),
+            Self::Pins => Some("pins_alone"),
+            Self::Config(_) => Some("client_config"),
+            Self::Anything => Some("accept_any_certificate"),
+        }
+    }
+}
+
 /// The name that is sent in the handshake, in clear.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Sni {
@@ -70,11 +86,25 @@ pub(crate) enum Sni {
 }
 
 impl TlsOptions {
+    /// Takes trust from here. The same setting once more replaces what it set; what another one has
+    /// set is not dropped in silence: [`agree`](Self::agree) tells.
+    pub(crate) fn trust(&mut self, anchor: Anchor) {
+        if let (Some(former), Some(latter)) = (self.anchor.setting(), anchor.setting())
+            && former != latter
+        {
+            self.rivals = Some((former, latter));
+        }
+        self.anchor = anchor;
+    }
+
     /// # Errors
     ///
     /// When they contradict each other. None is passed over in silence: what was asked for would
     /// seem to hold.
     pub(super) fn agree(&self) -> Result<(), InvalidTlsOptions> {
+        if let Some((former, latter)) = self.rivals {
+            return Err(InvalidTlsOptions::Rivals(former, latter));
+        }
         if matches!(self.anchor, Anchor::Config(_)) {
             let beside = [
                 (!self.pins.is_empty(), "a pin"),
@@ -159,6 +189,9 @@ pub(crate) enum InvalidTlsOptions {
     /// A whole configuration leaves no place for this.
     #[error("a whole ClientConfig is taken as it is: {0} has to be set in it")]
     BesideConfig(&'static str),
+    /// Each of these settings would undo the other.
+    #[error("{0} and {1} both say whom to trust: only one of them can")]
+    Rivals(&'static str, &'static str),
     #[error("pins_alone needs a pin")]
     NoPin,
     #[error("a pin is in vain where any certificate is accepted: pins_alone is what does that")]
@@ -204,6 +237,59 @@ mod tests {
             "no crypto provider is compiled in: enable feature aws-lc-rs or ring, or give a whole \
              ClientConfig"
         );
+    }
+
+    /// Whichever comes last would undo the other without a word.
+    #[test]
+    fn settings_that_undo_each_other_are_told() {
+        let Ok(provider) = provider(None) else { return };
+        let config = || {
+            let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
+            let builder = builder.with_safe_default_protocol_versions().unwrap();
+            let roots = tokio_rustls::rustls::RootCertStore::empty();
+            Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+        };
+        let roots = || RootCertificates(Arc::new(tokio_rustls::rustls::RootCertStore::empty()));
+        let anchors =
+            || [Anchor::Roots(roots()), Anchor::Pins, Anchor::Config(config()), Anchor::Anything];
+        let names = ["roots", "pins_alone", "client_config", "accept_any_certificate"];
+        for (former, one) in names.into_iter().zip(anchors()) {
+            for (latter, other) in names.into_iter().zip(anchors()) {
+                let mut options = TlsOptions::default();
+                options.trust(one.clone());
+                options.trust(other);
+                let told = options.agree().err().map(|fault| fault.to_string());
+                let words =
+                    format!("{former} and {latter} both say whom to trust: only one of them can");
+                let undone = told.is_some_and(|told| told == words);
+                assert_eq!(undone, former != latter, "{former} {latter}");
+            }
+        }
+        // The latest counts of one setting alone.
+        let mut options = TlsOptions::default();
+        options.trust(Anchor::Roots(roots()));
+        options.trust(Anchor::Roots(roots()));
+        assert_eq!(options.agree(), Ok(()));
+    }
+
+    #[test]
+    fn names_are_converted_for_certificates() {
+        for (host, name) in [
+            ("mx.example.", "mx.example"),
+            ("192.0.2.1", "192.0.2.1"),
+            // A zone is no part of what a certificate is for.
+            ("[fe80::1%eth0]", "fe80::1"),
+        ] {
+            assert_eq!(server_name(host).unwrap().to_str(), name);
+        }
+        let converted = server_name("bücher.example.").map(|name| name.to_str().into_owned());
+        match cfg!(feature = "idna") {
+            true => assert_eq!(converted.unwrap(), "xn--bcher-kva.example"),
+            false => assert_eq!(
+                converted.unwrap_err().to_string(),
+                r#"domain "bücher.example": a domain that is not ASCII needs the feature `idna`"#
+            ),
+        }
     }
 
     #[test]
