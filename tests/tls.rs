@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    Client, Connector, Envelope, Error, ErrorKind, InClear, MailParam, Outcome, Pin,
+    Client, Command, Connector, Envelope, Error, ErrorKind, InClear, MailParam, Outcome, Pin,
     RootCertificates, Security, Stage, Timeouts, TlsReason, TlsVersion, Trust, TrustedBy,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,6 +18,9 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::version::TLS12;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// Long enough for what was said on this machine to be there.
+const AWHILE: Duration = Duration::from_millis(100);
 
 fn to(server: &Running) -> Connector {
     let roots = RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
@@ -238,6 +241,47 @@ async fn c_141_requiretls_needs_verified_tls_and_the_offer() {
     let error = send(&silent, to(&silent)).await.unwrap_err();
     assert_eq!(error.to_string(), "127.0.0.1 does not offer REQUIRETLS, which REQUIRETLS needs");
     assert!(server.mails().is_empty() && silent.mails().is_empty());
+}
+
+/// What is there before EHLO goes out answers nothing. What comes while it goes out cannot be told
+/// from the reply to it, until there is one reply too many.
+#[tokio::test]
+async fn t8_a_reply_right_after_the_handshake_leads_to_no_mail() {
+    let begin = "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\n\
+                 S: 220 go\n-- TLS\nS: 250 ok\nC: EHLO [127.0.0.1]\n";
+    let mail = "C: MAIL FROM:<alice@example.org>\n";
+    for (rest, is_early) in [
+        // The reply to EHLO is there before MAIL is to go out, or comes behind it.
+        (format!("S: 250 mx\n{mail}S: 250 sender ok\n-- stall"), true),
+        (format!("{mail}S: 250 mx\nS: 250 sender ok\n-- stall"), false),
+    ] {
+        let server = Server::script(format!("{begin}{rest}").parse().unwrap());
+        let server = server.start().await.unwrap();
+        let mut smtp = to(&server).open().await.unwrap();
+        let hello = Command::ehlo(smtp.client_name().clone()).unwrap();
+        smtp.say(&hello).await.unwrap();
+        smtp.say(&Command::start_tls()).await.unwrap();
+        tokio::time::sleep(AWHILE).await;
+        let error = smtp.say(&hello).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "127.0.0.1 broke the protocol at STARTTLS: a reply came that answers no command: 250 ok"
+        );
+
+        let connected = to(&server).connect().await;
+        tokio::time::sleep(AWHILE).await;
+        let error = match connected {
+            Ok(mut client) => {
+                let envelope = Envelope::new("alice@example.org", ["bob@example.net"]).unwrap();
+                client.send(&envelope, "x").await.unwrap_err()
+            }
+            Err(error) => error,
+        };
+        assert!(matches!(error.kind(), ErrorKind::Violation(_)), "{error}");
+        let log = server.log().concat();
+        assert!(!log.contains("C: RCPT"), "{log}");
+        assert!(!is_early || !log.contains("C: MAIL"), "{log}");
+    }
 }
 
 mod in_clear {
