@@ -52,7 +52,7 @@ impl Connector {
         match split_port(server) {
             Ok((host, port)) => {
                 self.port = port.or_else(|| self.tcp_port().ok().flatten());
-                self.at_host(host)
+                self.at_host(&host)
             }
             Err(misuse) => {
                 self.invalid = Some(misuse);

@@ -8,10 +8,13 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 
 use super::{ClientCertificate, Pin, RevocationLists, RootCertificates, TlsVersion};
+use crate::net::connector::in_ascii;
+use crate::wire::InvalidValue;
 
 /// What a caller may choose about TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsOptions {
+    /// Set by [`trust`](Self::trust).
     pub(crate) anchor: Anchor,
     /// Two settings that both said where trust comes from: only the second is in `anchor`.
     pub(crate) rivals: Option<(&'static str, &'static str)>,
@@ -159,8 +162,9 @@ pub(super) fn provider(named: Option<Crypto>) -> Result<Arc<CryptoProvider>, Inv
     })
 }
 
-/// The name that a certificate has to be for: a DNS name, or an address (with or without
-/// brackets), which is compared with the certificate's addresses alone (RFC 9525 §6.5).
+/// The name that a certificate has to be for: a DNS name, in A-labels where it is not ASCII (RFC 9525
+/// §6.3), or an address (with or without brackets), which is compared with the certificate's
+/// addresses alone (§6.5).
 ///
 /// # Errors
 ///
@@ -170,8 +174,8 @@ pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, InvalidTlsO
         return Ok(ServerName::from(ip));
     }
     // A final dot says that the name is whole; certificates and SNI never have it.
-    let name = host.strip_suffix('.').unwrap_or(host);
-    ServerName::try_from(name.to_owned())
+    let name = in_ascii(host.strip_suffix('.').unwrap_or(host))?;
+    ServerName::try_from(name.into_owned())
         .map_err(|_| InvalidTlsOptions::ServerName(host.to_owned()))
 }
 
@@ -205,6 +209,9 @@ pub(crate) enum InvalidTlsOptions {
     /// No certificate can be for this name.
     #[error("{} is neither a host name nor an address", crate::Escaped::new(.0.as_bytes()))]
     ServerName(String),
+    /// A name that is not ASCII has no A-labels, or none without feature `idna`.
+    #[error(transparent)]
+    Domain(#[from] InvalidValue),
 }
 
 #[cfg(test)]
