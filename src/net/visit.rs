@@ -43,7 +43,8 @@ impl Connector {
         self.forget_tls()
     }
 
-    /// The same settings for another server, whose port is this one's where it names none.
+    /// The same settings for another server, whose port is this one's where it names none. A PROXY
+    /// header is for the server it was set for: to others it is noise, and tells who is behind.
     pub(crate) fn at_server(mut self, server: &str) -> Self {
         #[cfg(feature = "proxy")]
         {
@@ -141,11 +142,11 @@ impl Connector {
         let port = self.checked_port(began)?;
         if until == Stage::Resolve {
             return match port.filter(|_| self.is_direct()) {
-                Some(port) => self.in_time(began, self.addresses(port)).await.map(drop),
+                Some(port) => self.in_time(began, self.addresses(port, began)).await.map(drop),
                 None => Ok(()),
             };
         }
-        let stream = self.in_time(began, self.stream_to(port)).await?;
+        let stream = self.in_time(began, self.stream_to(port, began)).await?;
         let mut driver = self.drive(stream, began).await?;
         if until > Stage::Connect
             && let Err(error) = self.protect(&mut driver).await
