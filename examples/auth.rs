@@ -17,7 +17,7 @@ use clap::Parser;
 use ehlo::testing::Server;
 use ehlo::{
     Candidate, ClientCertificate, Command, Connector, Conversation, Credentials, Error, ErrorKind,
-    Reply, Verb,
+    Reply, Stage, Verb,
 };
 use serde_json::{Value, json};
 
@@ -96,30 +96,50 @@ async fn converse(
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<Option<Reply>, Error> {
-    let nobody = Credentials::anonymous("");
-    let explained_to = credentials.unwrap_or(&nobody);
     let mut smtp = connector.open().await?;
-    hello(&mut smtp).await?;
-    report.looks.push(Look::of(&smtp, explained_to));
-    if !arguments.access.stays_in_clear() && smtp.allows(Verb::StartTls).is_ok() {
-        smtp.say(&Command::start_tls()).await?;
-        hello(&mut smtp).await?;
-        report.looks.push(Look::of(&smtp, explained_to));
-    }
-    let reply = match credentials.filter(|_| !arguments.look) {
-        Some(credentials) => Some(smtp.authenticate(credentials).await?),
-        None => None,
-    };
+    let ended = log_in(&mut smtp, credentials, arguments, report).await;
     // What QUIT is answered with changes nothing.
     let _ = smtp.quit().await;
-    Ok(reply)
+    ended
+}
+
+async fn log_in(
+    smtp: &mut Conversation,
+    credentials: Option<&Credentials>,
+    arguments: &Arguments,
+    report: &mut Report,
+) -> Result<Option<Reply>, Error> {
+    let nobody = Credentials::anonymous("");
+    let explained_to = credentials.unwrap_or(&nobody);
+    hello(smtp).await?;
+    report.looks.push(Look::of(smtp, explained_to));
+    if !arguments.access.stays_in_clear() && smtp.allows(Verb::StartTls).is_ok() {
+        let reply = smtp.say(&Command::start_tls()).await?;
+        succeeded(Stage::StartTls, reply)?;
+        hello(smtp).await?;
+        report.looks.push(Look::of(smtp, explained_to));
+    }
+    match credentials.filter(|_| !arguments.look) {
+        Some(credentials) => smtp.authenticate(credentials).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 async fn hello(smtp: &mut Conversation) -> Result<(), Error> {
     let name = smtp.client_name().clone();
     let lmtp = smtp.allows(Verb::Lhlo).is_ok();
     let hello = if lmtp { Command::lhlo(name)? } else { Command::ehlo(name)? };
-    smtp.say(&hello).await.map(drop)
+    let reply = smtp.say(&hello).await?;
+    succeeded(Stage::Ehlo, reply)
+}
+
+/// A command is said whatever it is answered with: that nothing is offered behind a refusal says
+/// nothing of the server.
+fn succeeded(stage: Stage, reply: Reply) -> Result<(), Error> {
+    match reply.is_negative() {
+        true => Err(Error::new(stage, ErrorKind::Refused(reply))),
+        false => Ok(()),
+    }
 }
 
 impl Arguments {
@@ -227,15 +247,17 @@ impl Report {
     }
 
     fn status(&self) -> u8 {
-        match self.error.as_ref().map(Error::kind) {
-            None => 0,
-            Some(
-                ErrorKind::Auth(_)
-                | ErrorKind::Refused(_)
-                | ErrorKind::Unsupported { .. }
-                | ErrorKind::Misuse(_),
-            ) if !self.looks.is_empty() => NOT_LOGGED_IN,
-            Some(_) => FAILED,
+        let Some(error) = &self.error else { return 0 };
+        match error.kind() {
+            ErrorKind::Auth(_)
+            | ErrorKind::Refused(_)
+            | ErrorKind::Unsupported { .. }
+            | ErrorKind::Misuse(_)
+                if error.stage() == Stage::Auth =>
+            {
+                NOT_LOGGED_IN
+            }
+            _ => FAILED,
         }
     }
 }

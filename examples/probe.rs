@@ -33,7 +33,8 @@ have it: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 
 With feature `dns` --domain asks for MX; without it the host of the domain's own name is tried.")]
 struct Arguments {
-    /// Test the hosts of this domain, in their order, until one answers
+    /// Test the hosts of this domain, in their order, until one answers; a password goes to none that
+    /// MX names: name that one with --server
     #[arg(long, value_name = "DOMAIN", conflicts_with = "server",
           value_parser = NonEmptyStringValueParser::new())]
     domain: Option<String>,

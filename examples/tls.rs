@@ -44,7 +44,7 @@ struct Arguments {
     #[arg(long, value_name = "PIN")]
     pin: Vec<Pin>,
     /// Trust whoever has a pin, with no regard to authorities, names and dates
-    #[arg(long, requires = "pin")]
+    #[arg(long, requires = "pin", conflicts_with = "ca")]
     pins_alone: bool,
     /// The name to ask for, where it is another than the host's
     #[arg(long, value_name = "NAME")]
@@ -134,6 +134,8 @@ fn roots(arguments: &Arguments, embedded: Option<&Running>) -> Result<Option<Vec
             let read = std::fs::read(file).map_err(|why| format!("{}: {why}", file.display()));
             read.map(Some)
         }
+        // With pins alone no authority is asked.
+        None if arguments.pins_alone => Ok(None),
         None => Ok(embedded.map(|server| server.ca_pem().as_bytes().to_vec())),
     }
 }

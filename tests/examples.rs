@@ -470,7 +470,14 @@ certificate 1: ";
             "error: the TLS handshake with 127.0.0.1 failed: the server did not answer with TLS: \
              it sent \"220 mx\", a greeting of SMTP in clear; TLS may be had there by STARTTLS\n"
         );
-        for arguments in ["--pin x", "--pins-alone", "--tls none", "--ca /nonexistent", "a:b:c"] {
+        for arguments in [
+            "--pin x",
+            "--pins-alone",
+            "--pin PIN --pins-alone --ca /nonexistent",
+            "--tls none",
+            "--ca /nonexistent",
+            "a:b:c",
+        ] {
             assert_eq!(run("tls", arguments, "").await.status, 64, "{arguments}");
         }
         assert_eq!(run("tls", "--help", "").await.status, 0);
@@ -584,6 +591,30 @@ alice is logged in: 235 2.7.0 welcome
         assert_eq!((ran.status, ran.out.as_str()), (2, "in clear:\n  no AUTH\n"));
         let words = "error: 127.0.0.1 does not offer AUTH, which authentication needs\n";
         assert_eq!(ran.err, words);
+    }
+
+    /// Behind a refusal no offer is to be expected, and that there is none is not the news.
+    #[tokio::test]
+    async fn a_refusal_on_the_way_to_auth_is_told_and_is_3() {
+        let begin = "S: 220 mx\nC: EHLO [127.0.0.1]\n";
+        let end = "C: QUIT\nS: 221 bye\n-- close\n";
+        let no_tls = "S: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 TLS not available\n";
+        for (says, out, words) in [
+            (
+                no_tls,
+                "in clear:\n  no AUTH\n",
+                "454 4.7.0 TLS not available (in reply to STARTTLS)",
+            ),
+            ("S: 550 5.7.1 you are blocked\n", "", "550 5.7.1 you are blocked (in reply to EHLO)"),
+        ] {
+            for user in ["", " --user alice"] {
+                let server = scripted(&format!("{begin}{says}{end}")).await;
+                let ran = run("auth", &format!("127.0.0.1:{}{user}", server.port()), "").await;
+                let err = format!("error: the server said: {words}\n");
+                assert_eq!((ran.status, ran.out.as_str(), ran.err), (3, out, err), "{user}");
+                assert!(server.log().concat().contains("C: QUIT\n"), "{:?}", server.log());
+            }
+        }
     }
 
     #[tokio::test]

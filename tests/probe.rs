@@ -20,7 +20,7 @@ const CONTENT: &str = "Subject: probe\r\n\r\nhello\r\n";
 const LIMIT: Duration = Duration::from_millis(300);
 
 /// Names for tests: the server's own, and domains with MX.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Names {
     hosts: HashMap<&'static str, &'static str>,
     mx: HashMap<&'static str, Vec<(u16, &'static str)>>,
@@ -695,6 +695,59 @@ mod domains {
         let report = Probe::with(literal).by_mx().run().await;
         assert_eq!(steps(&report), "~resolve connect greeting ehlo quit");
         assert_eq!(report.mail_hosts(), None);
+    }
+
+    /// Whoever forges an answer has a good certificate for the name that he puts there.
+    #[tokio::test]
+    async fn t10_no_credentials_go_to_a_host_that_mx_names() {
+        let server = Server::new().user("alice", "wonderland").allow_cleartext();
+        let server = server.start().await.unwrap();
+        let roots = RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
+        let loud = "MX.EXAMPLE.TEST";
+        let names = Names::new().host(loud, "127.0.0.1").mx(NAME, &[(10, loud)]);
+        let names = names.mx("example.org", &[(10, NAME)]);
+        let connector = Connector::new("example.org").port(server.port()).resolver(names.clone());
+        let connector = connector.roots(roots.clone()).credentials("alice", "wonderland");
+        let by_mx = |connector: &Connector| Probe::with(connector.clone()).by_mx();
+        let report = by_mx(&connector).run().await;
+        failed(
+            &report,
+            Stage::Auth,
+            "resolve resolve connect greeting ehlo starttls handshake ehlo !auth quit",
+        );
+        assert_eq!(
+            report.error().unwrap().to_string(),
+            "credentials go to a server that is named, not to one that MX names: name \
+             mx.example.test as the server, or set tls_name or a pin"
+        );
+        assert_eq!(kind(&report), "caller_mistake");
+        // Nor where a secret may go to anybody on the way: that is not yet to whom DNS says.
+        let exposed = connector.clone().allow_cleartext();
+        let in_clear = exposed.clone().security(Security::None).tls_name(NAME);
+        for connector in [exposed, in_clear] {
+            let report = by_mx(&connector).run().await;
+            assert_eq!(report.verdict(), Verdict::Failed(Stage::Auth), "{report}");
+        }
+        assert!(!server.log().concat().contains("C: AUTH"), "{:?}", server.log());
+        // All before it is tested as ever.
+        let report = by_mx(&connector).stop_after(Stage::StartTls).run().await;
+        assert!(report.is_ok(), "{report}");
+
+        let pin = pin_of(&server).await;
+        let itself = Connector::new(NAME).port(server.port()).resolver(names).roots(roots);
+        for known in [
+            connector.clone().tls_name(NAME),
+            connector.pin(pin),
+            itself.credentials("alice", "wonderland"),
+        ] {
+            let report = by_mx(&known).run().await;
+            assert!(report.is_ok() && report.stage(Stage::Auth).is_some(), "{report}");
+        }
+    }
+
+    async fn pin_of(server: &Running) -> ehlo::Pin {
+        let client = securely(server, Security::StartTls).connect().await.unwrap();
+        client.conversation().tls().unwrap().chain()[0].public_key().unwrap()
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    Client, Connector, Envelope, Error, ErrorKind, InClear, MailParam, Outcome, Pin,
+    Client, Command, Connector, Envelope, Error, ErrorKind, InClear, MailParam, Outcome, Pin,
     RootCertificates, Security, Stage, Timeouts, TlsReason, TlsVersion, Trust, TrustedBy,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,9 +19,22 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::version::TLS12;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+/// Long enough for what was said on this machine to be there.
+const AWHILE: Duration = Duration::from_millis(100);
+
 fn to(server: &Running) -> Connector {
     let roots = RootCertificates::from_pem(server.ca_pem().as_bytes()).unwrap();
     Connector::new("127.0.0.1").port(server.port()).roots(roots)
+}
+
+/// A configuration of rustls that trusts this authority.
+fn config(ca: &str) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config =
+        ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS12]).unwrap();
+    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn is_resumed(client: &Client) -> bool {
@@ -52,6 +65,12 @@ async fn a_connector_and_its_clones_share_sessions() {
         let changed = clone.pin(pin);
         assert!(!is_resumed(&changed.connect().await.unwrap()));
         assert!(is_resumed(&changed.connect().await.unwrap()));
+        // A resumed session shows no certificate, and here each is to be looked at.
+        if security == Security::StartTls {
+            let looking = connector.clone().security(Security::Opportunistic);
+            assert!(!is_resumed(&looking.connect().await.unwrap()));
+            assert!(!is_resumed(&looking.connect().await.unwrap()));
+        }
     }
 }
 
@@ -76,6 +95,26 @@ async fn t9_c_129_pins_hold_through_the_connector() {
         let words = "the TLS handshake with 127.0.0.1 failed: the server's certificate is none of \
                      those that are pinned: its fingerprint is ";
         assert!(error.to_string().starts_with(words), "{error}");
+    }
+}
+
+/// Whoever has narrowed trust is not left with all of it.
+#[tokio::test]
+async fn t9_no_choice_of_whom_to_trust_is_dropped_in_silence() {
+    let server = Server::new().start().await.unwrap();
+    let pin = Pin::public_key([7; 32]);
+    let own = |connector: Connector| connector.client_config(config(server.ca_pem()));
+    for (connector, one, other) in [
+        (own(to(&server)), "roots", "client_config"),
+        (to(&server).pin(pin).pins_alone(), "roots", "pins_alone"),
+        (own(Connector::new("mx").pins_alone()), "pins_alone", "client_config"),
+        (to(&server).dangerous().accept_any_certificate(), "roots", "accept_any_certificate"),
+    ] {
+        let (near, _) = tokio::io::duplex(1024);
+        let error = connector.connect_over(near).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Misuse(_)), "{error:?}");
+        let words = format!("{one} and {other} both say whom to trust: only one of them can");
+        assert_eq!(error.to_string(), words);
     }
 }
 
@@ -121,15 +160,6 @@ async fn c_128_the_lowest_version_and_the_name_sent_can_be_chosen() {
 #[tokio::test]
 async fn a_whole_configuration_is_taken_as_it_is() {
     let server = Server::new().user("alice", "wonderland").start().await.unwrap();
-    let config = |ca: &str| {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS12])
-            .unwrap();
-        Arc::new(config.with_root_certificates(roots).with_no_client_auth())
-    };
     let connector = Connector::new("127.0.0.1").port(server.port());
     let own = connector.clone().client_config(config(server.ca_pem()));
     for expected in [false, true] {
@@ -197,10 +227,11 @@ async fn c_141_requiretls_needs_verified_tls_and_the_offer() {
     let refused = "REQUIRETLS needs verified TLS, and the server is not verified";
     let in_clear = "REQUIRETLS needs verified TLS, and the channel is in clear";
     let server = Server::new().offer("REQUIRETLS").start().await.unwrap();
+    let unchecked = Connector::new("127.0.0.1").port(server.port());
     for (connector, words) in [
         // Even where the certificate is good: whoever takes any has shown nothing by it.
         (to(&server).security(Security::Opportunistic), refused),
-        (to(&server).dangerous().accept_any_certificate(), refused),
+        (unchecked.dangerous().accept_any_certificate(), refused),
         (to(&server).security(Security::None), in_clear),
     ] {
         let error = send(&server, connector).await.unwrap_err();
@@ -210,6 +241,47 @@ async fn c_141_requiretls_needs_verified_tls_and_the_offer() {
     let error = send(&silent, to(&silent)).await.unwrap_err();
     assert_eq!(error.to_string(), "127.0.0.1 does not offer REQUIRETLS, which REQUIRETLS needs");
     assert!(server.mails().is_empty() && silent.mails().is_empty());
+}
+
+/// What is there before EHLO goes out answers nothing. What comes while it goes out cannot be told
+/// from the reply to it, until there is one reply too many.
+#[tokio::test]
+async fn t8_a_reply_right_after_the_handshake_leads_to_no_mail() {
+    let begin = "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\n\
+                 S: 220 go\n-- TLS\nS: 250 ok\nC: EHLO [127.0.0.1]\n";
+    let mail = "C: MAIL FROM:<alice@example.org>\n";
+    for (rest, is_early) in [
+        // The reply to EHLO is there before MAIL is to go out, or comes behind it.
+        (format!("S: 250 mx\n{mail}S: 250 sender ok\n-- stall"), true),
+        (format!("{mail}S: 250 mx\nS: 250 sender ok\n-- stall"), false),
+    ] {
+        let server = Server::script(format!("{begin}{rest}").parse().unwrap());
+        let server = server.start().await.unwrap();
+        let mut smtp = to(&server).open().await.unwrap();
+        let hello = Command::ehlo(smtp.client_name().clone()).unwrap();
+        smtp.say(&hello).await.unwrap();
+        smtp.say(&Command::start_tls()).await.unwrap();
+        tokio::time::sleep(AWHILE).await;
+        let error = smtp.say(&hello).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "127.0.0.1 broke the protocol at STARTTLS: a reply came that answers no command: 250 ok"
+        );
+
+        let connected = to(&server).connect().await;
+        tokio::time::sleep(AWHILE).await;
+        let error = match connected {
+            Ok(mut client) => {
+                let envelope = Envelope::new("alice@example.org", ["bob@example.net"]).unwrap();
+                client.send(&envelope, "x").await.unwrap_err()
+            }
+            Err(error) => error,
+        };
+        assert!(matches!(error.kind(), ErrorKind::Violation(_)), "{error}");
+        let log = server.log().concat();
+        assert!(!log.contains("C: RCPT"), "{log}");
+        assert!(!is_early || !log.contains("C: MAIL"), "{log}");
+    }
 }
 
 mod in_clear {

@@ -30,7 +30,7 @@ impl Connector {
     pub(crate) async fn aside(&self) -> Result<Aside, Error> {
         let began = Instant::now();
         let port = self.checked_port(began)?;
-        let stream = self.in_time(began, self.stream_to(port)).await?;
+        let stream = self.in_time(began, self.stream_to(port, began)).await?;
         let client_name = self.client_name.clone().unwrap_or_else(|| {
             ClientName::from(stream.local_ip().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)))
         });

@@ -4,6 +4,7 @@
 #[cfg(feature = "tls")]
 mod tls;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use super::observe::Observer;
 use super::policy::{Policy, Transfer};
 #[cfg(feature = "proxy")]
 use super::proxy::{Proxy, ProxyHeader};
+use super::resolve::ip_literal;
 #[cfg(feature = "tls")]
 use super::secure::Prepared;
 #[cfg(feature = "tls")]
@@ -25,7 +27,9 @@ use super::tls::{TlsFault, TlsOptions};
 use super::{Resolve, Security, SystemResolver, Timeouts};
 use crate::auth::Credentials;
 use crate::protocol::{Misuse, Protocol, SessionConfig};
-use crate::wire::{ClientName, InvalidValue, Limits, LineEndings, Reply, Secret, Strictness};
+use crate::wire::{
+    ClientName, Domain, InvalidValue, Limits, LineEndings, Reply, Secret, Strictness,
+};
 
 /// How to reach a server, and how to speak with it.
 ///
@@ -77,6 +81,8 @@ pub struct Connector {
     #[cfg(feature = "tls")]
     pub(super) tls_setup: Arc<OnceLock<Arc<Prepared>>>,
     pub(super) invalid: Option<Misuse>,
+    /// The host is another than was asked for: MX names it.
+    pub(super) is_named_by_mx: bool,
     pub(super) observer: Observer,
 }
 
@@ -115,11 +121,15 @@ impl Connector {
     /// that cannot be used. A URL is [parsed](#impl-FromStr-for-Connector) instead.
     ///
     /// The addresses of a name are tried as RFC 8305 has it: IPv6 first, then by turns, the next
-    /// one when one has failed or been silent for 250 ms. An error names every attempt.
+    /// one when one has failed or been silent for 250 ms; 32 of them at most. An error names every
+    /// attempt.
+    ///
+    /// A name that is not ASCII is converted to A-labels with feature `idna`, and cannot be used
+    /// without it. An IPv6 address may have a zone (RFC 4007 §11): `[fe80::1%eth0]:25`.
     pub fn new(server: impl Into<String>) -> Self {
         let server = server.into();
         let (host, port, invalid) = match split_port(&server) {
-            Ok((host, port)) => (host.to_owned(), port, None),
+            Ok((host, port)) => (host, port, None),
             // A URL may have a password in it.
             Err(misuse) if is_url(&server) => (String::new(), None, Some(misuse)),
             Err(misuse) => (server, None, Some(misuse)),
@@ -153,6 +163,7 @@ impl Connector {
             #[cfg(feature = "tls")]
             tls_setup: Arc::default(),
             invalid,
+            is_named_by_mx: false,
             observer: Observer::default(),
         }
     }
@@ -385,14 +396,15 @@ impl Connector {
     }
 }
 
-/// The host and the port of `host`, `host:port`, `[v6]` or `[v6]:port`.
-pub(super) fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
+/// The host and the port of `host`, `host:port`, `[v6]` or `[v6]:port`; the host in ASCII, as DNS,
+/// certificates and proxies know it.
+pub(super) fn split_port(server: &str) -> Result<(String, Option<u16>), Misuse> {
     if is_url(server) {
         // Not shown: it may have a password in it.
         let words = "a server is host, host:port or [IPv6]:port; a URL is to be parsed";
         return Err(Misuse::Setting(words.to_owned()));
     }
-    let is_bare_v6 = server.parse::<std::net::Ipv6Addr>().is_ok();
+    let is_bare_v6 = !server.starts_with('[') && ip_literal(server).is_some_and(|ip| ip.is_ipv6());
     let (host, port) = match server.rsplit_once(':') {
         Some((host, port)) if !is_bare_v6 && !server.ends_with(']') => (host, Some(port)),
         _ => (server, None),
@@ -407,7 +419,19 @@ pub(super) fn split_port(server: &str) -> Result<(&str, Option<u16>), Misuse> {
     {
         return Err(bad());
     }
-    Ok((host, port))
+    Ok((in_ascii(host)?.into_owned(), port))
+}
+
+/// A host's name in A-labels (RFC 5890 §2.3.2.1) where it is not ASCII.
+///
+/// # Errors
+/// It cannot be one; without feature `idna`, none can.
+pub(super) fn in_ascii(host: &str) -> Result<Cow<'_, str>, InvalidValue> {
+    if host.is_ascii() {
+        return Ok(Cow::Borrowed(host));
+    }
+    let name: Domain = host.strip_suffix('.').unwrap_or(host).parse()?;
+    Ok(Cow::Owned(name.as_str().to_owned()))
 }
 
 /// Whether this is a URL, or enough of one to hold a password.
@@ -439,9 +463,32 @@ mod tests {
             ("[2001:db8::1]:25", "[2001:db8::1]", Some(25)),
             ("[2001:db8::1]", "[2001:db8::1]", None),
             ("2001:db8::1", "2001:db8::1", None),
+            ("fe80::1%eth0", "fe80::1%eth0", None),
+            ("[fe80::1%eth0]", "[fe80::1%eth0]", None),
+            ("[fe80::1%eth0]:25", "[fe80::1%eth0]", Some(25)),
         ] {
-            assert_eq!(split_port(server).unwrap(), (host, port), "{server}");
+            assert_eq!(split_port(server).unwrap(), (host.to_owned(), port), "{server}");
         }
+    }
+
+    #[test]
+    fn a_host_that_is_not_ascii_becomes_a_labels_or_is_told() {
+        for (server, host, name) in [
+            ("bücher.example:25", "xn--bcher-kva.example", "bücher.example"),
+            ("Bücher.example.", "xn--bcher-kva.example", "Bücher.example"),
+        ] {
+            let told = split_port(server).map(|(host, _)| host).map_err(|fault| fault.to_string());
+            match cfg!(feature = "idna") {
+                true => assert_eq!(told, Ok(host.to_owned())),
+                false => assert_eq!(
+                    told,
+                    Err(format!(
+                        "domain \"{name}\": a domain that is not ASCII needs the feature `idna`"
+                    ))
+                ),
+            }
+        }
+        assert!(Connector::new("ü..example").invalid.is_some());
     }
 
     #[test]

@@ -15,14 +15,19 @@ use super::observe::Observer;
 /// How long one address may be silent before the next is tried beside it (RFC 8305 §5).
 pub(super) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// How many addresses of a name are tried. RFC 5321 §5.1 lets a client bound them, and wants two at
+/// least; the biggest providers have some twenty for a name. An answer of DNS has room for thousands,
+/// at each of which whoever wrote it would have this machine knock.
+const MOST: usize = 32;
+
 /// The addresses of a name in the order to try them: IPv6 first, then the families by turns (RFC
 /// 8305 §4), so that a family that is broken costs one delay. Within a family the resolver's order,
-/// which is that of RFC 6724, stays; and each address is there once.
+/// which is that of RFC 6724, stays; each address is there once, and there are [`MOST`] at most.
 pub(super) fn interleave(found: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let (mut v6, mut v4) = (Vec::new(), Vec::new());
     for address in found {
         let family = if address.is_ipv6() { &mut v6 } else { &mut v4 };
-        if !family.contains(&address) {
+        if family.len() < MOST && !family.contains(&address) {
             family.push(address);
         }
     }
@@ -31,6 +36,7 @@ pub(super) fn interleave(found: impl IntoIterator<Item = SocketAddr>) -> Vec<Soc
     loop {
         let turn = [v6.next(), v4.next()];
         if turn == [None, None] {
+            order.truncate(MOST);
             return order;
         }
         order.extend(turn.into_iter().flatten());
@@ -225,6 +231,17 @@ mod tests {
         let order = ["[2001:db8::2]:25", "192.0.2.1:25", "[2001:db8::1]:25", "[2001:db8::3]:25"];
         assert_eq!(interleave(addresses(&found)), addresses(&order));
         assert_eq!(interleave([]), []);
+    }
+
+    /// A family that is there at all has its turn, however many the other has.
+    #[test]
+    fn t13_no_answer_makes_for_more_than_so_many_attempts() {
+        let many = || (0..4000_u16).map(|n| address(&format!("[2001:db8::{n:x}]:25")));
+        let one = address("192.0.2.1:25");
+        let order = interleave(many());
+        assert_eq!(order, many().take(MOST).collect::<Vec<_>>());
+        let order = interleave(many().chain([one]));
+        assert_eq!((order.len(), order[1]), (32, one));
     }
 
     proptest! {

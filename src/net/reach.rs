@@ -22,12 +22,12 @@ use super::resolve::resolve;
 use super::secure::{Prepared, Secured};
 use super::stream::{Plain, Stream};
 #[cfg(feature = "tls")]
-use super::tls::{Check, TlsFault};
+use super::tls::{Check, TlsFault, TlsInfo};
 use super::{Client, Conversation, Security};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Extension, StartTls};
 use crate::protocol::{Event, Misuse, Phase, Protocol, Session, Stage};
-use crate::wire::{ClientName, Command, Reply, Severity, Verb, leak};
+use crate::wire::{ClientName, Command, Escaped, Reply, Severity, Verb, leak};
 
 impl Connector {
     /// Connects, over TLS as [`security`](Self::security) says, says EHLO, and authenticates where
@@ -42,13 +42,18 @@ impl Connector {
     /// The steps of [`connect`](Self::connect) up to this one, which is not before the greeting.
     /// What is said later belongs to the same call, until its end is told.
     pub(crate) async fn converse(&self, until: Stage) -> Result<Conversation, Error> {
-        let error = match self.introduce(self.reach().await?, until).await {
+        let began = Instant::now();
+        let error = match self.introduce(self.reach(began).await?, until).await {
             Ok(smtp) => return Ok(smtp),
             Err(error) => error,
         };
+        // Another connection is a part of the same call.
+        if self.time_left(began).is_zero() {
+            return Err(error);
+        }
         #[cfg(feature = "tls")]
         if let Some(fault) = self.left_to_clear(&error) {
-            let mut smtp = self.reach().await?;
+            let mut smtp = self.reach(began).await?;
             smtp.in_clear = Some(Box::new(InClear::HandshakeFailed(fault)));
             return self.introduce(smtp, until).await;
         }
@@ -58,7 +63,7 @@ impl Connector {
             return Err(error);
         }
         let with_helo = self.clone().helo(HeloPolicy::Always);
-        with_helo.introduce(with_helo.reach().await?, until).await
+        with_helo.introduce(with_helo.reach(began).await?, until).await
     }
 
     /// Why the handshake failed, where that is to lead to a connection in clear.
@@ -112,14 +117,14 @@ impl Connector {
     /// # Errors
     /// A step failed: the error names its stage.
     pub async fn open(&self) -> Result<Conversation, Error> {
-        self.reach().await.map(for_the_caller)
+        self.reach(Instant::now()).await.map(for_the_caller)
     }
 
-    async fn reach(&self) -> Result<Conversation, Error> {
+    /// A connection, for a call that began then.
+    async fn reach(&self, began: Instant) -> Result<Conversation, Error> {
         leak::search_shown(self);
-        let began = Instant::now();
         let port = self.checked_port(began)?;
-        let stream = self.in_time(began, self.stream_to(port)).await?;
+        let stream = self.in_time(began, self.stream_to(port, began)).await?;
         self.greet(stream, began).await
     }
 
@@ -135,12 +140,21 @@ impl Connector {
         began: Instant,
         step: impl Future<Output = Result<T, (Stage, ErrorKind)>>,
     ) -> Result<T, Error> {
-        let whole = self.timeouts.whole().unwrap_or(Duration::MAX);
-        match timeout(whole, step).await {
+        let left = self.time_left(began);
+        match timeout(left, step).await {
             Ok(Ok(made)) => Ok(made),
             Ok(Err((stage, kind))) => Err(self.failed(began, stage, kind)),
-            Err(_) => Err(self.failed(began, Stage::Connect, ErrorKind::Timeout(whole))),
+            Err(_) => {
+                let whole = self.timeouts.whole().unwrap_or(left);
+                Err(self.failed(began, Stage::Connect, ErrorKind::Timeout(whole)))
+            }
         }
+    }
+
+    /// How much of its time a call has left that began then.
+    fn time_left(&self, began: Instant) -> Duration {
+        let whole = self.timeouts.whole();
+        whole.map_or(Duration::MAX, |whole| whole.saturating_sub(began.elapsed()))
     }
 
     pub(super) fn failed(&self, began: Instant, stage: Stage, kind: ErrorKind) -> Error {
@@ -194,7 +208,11 @@ impl Connector {
 
     /// The way to the server: by the caller's dialer, through a proxy, to a Unix socket, or to one of
     /// its addresses.
-    pub(super) async fn stream_to(&self, port: Option<u16>) -> Result<Stream, (Stage, ErrorKind)> {
+    pub(super) async fn stream_to(
+        &self,
+        port: Option<u16>,
+        began: Instant,
+    ) -> Result<Stream, (Stage, ErrorKind)> {
         let limit = self.timeouts.connect();
         let unreachable = |fault| (Stage::Connect, ErrorKind::Connect(fault));
         if let Some(dialer) = &self.dialer {
@@ -210,16 +228,20 @@ impl Connector {
             self.observer.begins(Stage::Connect);
             return connect_unix(path, limit).await.map(Stream::given).map_err(unreachable);
         }
-        let addresses = self.addresses(port.unwrap_or_default()).await?;
+        let addresses = self.addresses(port.unwrap_or_default(), began).await?;
         self.observer.begins(Stage::Connect);
         let connected = connect(&addresses, &self.sources, limit, &self.observer).await;
         let (stream, _) = connected.map_err(unreachable)?;
         Ok(Stream::Plain(Plain::Tcp(stream)))
     }
 
-    pub(super) async fn addresses(&self, port: u16) -> Result<Vec<SocketAddr>, (Stage, ErrorKind)> {
+    pub(super) async fn addresses(
+        &self,
+        port: u16,
+        began: Instant,
+    ) -> Result<Vec<SocketAddr>, (Stage, ErrorKind)> {
         self.observer.begins(Stage::Resolve);
-        let patience = self.timeouts.resolve().min(self.timeouts.whole().unwrap_or(Duration::MAX));
+        let patience = self.timeouts.resolve().min(self.time_left(began));
         let addresses = resolve(&*self.resolver, &self.host, port, patience)
             .await
             .map_err(|fault| (Stage::Resolve, ErrorKind::Resolve(fault)))?;
@@ -249,14 +271,14 @@ impl Connector {
 
     /// Says who is calling, where that is to be said.
     #[cfg(feature = "proxy")]
-    async fn announce(&self, stream: &mut Stream) -> Result<(), ErrorKind> {
+    async fn announce(&self, stream: &mut Stream, began: Instant) -> Result<(), ErrorKind> {
         let Some(header) = &self.proxy_header else { return Ok(()) };
         let octets = header.encode(stream.ends());
         let written = async {
             stream.write_all(&octets).await?;
             stream.flush().await
         };
-        let limit = self.timeouts.of(Stage::Connect);
+        let limit = self.timeouts.of(Stage::Connect).min(self.time_left(began));
         match timeout(limit, written).await {
             Ok(written) => written.map_err(ErrorKind::Io),
             Err(_) => Err(ErrorKind::Timeout(limit)),
@@ -313,7 +335,7 @@ impl Connector {
         began: Instant,
     ) -> Result<Driver, Error> {
         #[cfg(feature = "proxy")]
-        if let Err(kind) = self.announce(&mut stream).await {
+        if let Err(kind) = self.announce(&mut stream, began).await {
             return Err(self.failed(began, Stage::Connect, kind));
         }
         let mut config = self.session.clone().protocol(self.protocol);
@@ -371,10 +393,34 @@ impl Connector {
         }
         match &self.credentials {
             Some(credentials) if until >= Stage::Auth => {
+                self.check_named(smtp).map_err(|misuse| smtp.driver.error(Stage::Auth, misuse))?;
                 smtp.authenticate(credentials).await.map(drop)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Answers of DNS can be forged, and whoever forges one has a good certificate for the name that
+    /// he puts there. A secret goes where the caller has said to whom: by the server's name, or by a
+    /// name for the certificate or a pin that it was verified by.
+    fn check_named(
+        &self,
+        #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "it is in clear"))]
+        smtp: &Conversation,
+    ) -> Result<(), Misuse> {
+        #[cfg(feature = "tls")]
+        let is_known = (self.tls_name.is_some() || !self.tls.pins.is_empty())
+            && smtp.tls().is_some_and(TlsInfo::is_verified);
+        #[cfg(not(feature = "tls"))]
+        let is_known = false;
+        if !self.is_named_by_mx || is_known {
+            return Ok(());
+        }
+        Err(Misuse::Setting(format!(
+            "credentials go to a server that is named, not to one that MX names: name {} as the \
+             server, or set tls_name or a pin",
+            Escaped::new(self.host.as_bytes())
+        )))
     }
 
     fn client(&self, smtp: Conversation) -> Client {

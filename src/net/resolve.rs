@@ -170,7 +170,10 @@ pub(crate) async fn resolve(
     limit: Duration,
 ) -> Result<Vec<SocketAddr>, ResolveFault> {
     if let Some(ip) = ip_literal(host) {
-        return Ok(vec![SocketAddr::new(ip, port)]);
+        return match host.contains('%') {
+            true => in_time(host, limit, in_zone(host, port)).await,
+            false => Ok(vec![SocketAddr::new(ip, port)]),
+        };
     }
     let found = in_time(host, limit, resolver.addresses(host)).await?;
     if found.is_empty() {
@@ -203,10 +206,26 @@ async fn in_time<T>(
     timeout(limit, answer).await.unwrap_or_else(fault)
 }
 
-/// The address that a host written as an IP address names.
+/// The address that a host written as an IP address names; that of IPv6 may have a zone (RFC 4007
+/// §11), as in `fe80::1%eth0`, which is left out here.
 pub(crate) fn ip_literal(host: &str) -> Option<IpAddr> {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    bare.unwrap_or(host).parse().ok()
+    match unbracketed(host).split_once('%') {
+        Some((_, zone)) if zone.is_empty() || zone.contains(':') => None,
+        Some((address, _)) => address.parse().ok().map(IpAddr::V6),
+        None => unbracketed(host).parse().ok(),
+    }
+}
+
+fn unbracketed(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// An address with its zone: which interface that names, the system alone knows.
+fn in_zone(host: &str, port: u16) -> Resolving<'_, Vec<SocketAddr>> {
+    Box::pin(async move {
+        let found = lookup_host((unbracketed(host), port)).await;
+        Ok(found.map_err(|error| ResolveFault::failed(host, error))?.collect())
+    })
 }
 
 /// What is asked about a name could not be found out.
@@ -303,6 +322,34 @@ mod tests {
         ] {
             let found = resolve(&SystemResolver, host, 25, Duration::ZERO).await.unwrap();
             assert_eq!(found, [address.parse().unwrap()], "{host}");
+        }
+    }
+
+    /// The loopback interface is the first on Linux.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_zone_goes_to_the_system_and_is_kept() {
+        for host in ["fe80::1%lo", "[fe80::1%lo]", "fe80::1%1"] {
+            let found = resolve(&Table(None), host, 25, LONG).await.unwrap();
+            assert_eq!(found, ["[fe80::1%1]:25".parse().unwrap()], "{host}");
+        }
+        let fault = resolve(&Table(None), "fe80::1%nowhere", 25, LONG).await.unwrap_err();
+        let words = "fe80::1%nowhere could not be resolved: ";
+        assert!(fault.to_string().starts_with(words), "{fault}");
+    }
+
+    #[test]
+    fn a_zone_is_no_part_of_an_address() {
+        let address = "fe80::1".parse().ok();
+        for (host, ip) in [
+            ("fe80::1%eth0", address),
+            ("[fe80::1%eth0]", address),
+            ("fe80::1%", None),
+            ("fe80::1%eth0:25", None),
+            ("192.0.2.1%eth0", None),
+            ("mx%eth0", None),
+        ] {
+            assert_eq!(ip_literal(host), ip, "{host}");
         }
     }
 

@@ -320,6 +320,10 @@ impl fmt::Display for Connector {
         }
         match self.host.parse::<std::net::Ipv6Addr>() {
             Ok(address) => write!(f, "[{address}]")?,
+            // No URL is read with a zone in it, and so this is for people.
+            Err(_) if self.host.contains(':') && !self.host.starts_with('[') => {
+                write!(f, "[{}]", Escaped::new(self.host.as_bytes()))?;
+            }
             Err(_) => write!(f, "{}", Escaped::new(self.host.as_bytes()))?,
         }
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
@@ -377,6 +381,8 @@ mod tests {
         assert_eq!(shown("smtp+starttls://mx"), "smtp://mx");
         let bare = Connector::new("2001:db8::1").port(25).to_string();
         assert_eq!(bare, "smtp://[2001:db8::1]:25");
+        let zoned = Connector::new("fe80::1%eth0").port(25).to_string();
+        assert_eq!(zoned, "smtp://[fe80::1%eth0]:25");
         assert_eq!(Connector::new("a\u{1b}[2J").to_string(), r"smtp://a\x1b[2J");
     }
 

@@ -30,18 +30,30 @@ impl Connector {
         self
     }
 
+    /// The same settings for a host that takes the server's mail, as MX or the lack of it has it.
+    pub(crate) fn at_mail_host(mut self, host: &str) -> Self {
+        let [named, asked] = [host, &self.host].map(|name| name.strip_suffix('.').unwrap_or(name));
+        self.is_named_by_mx = !named.eq_ignore_ascii_case(asked);
+        self.at_host(host)
+    }
+
     /// The same settings for another host, which is no `host:port`.
-    pub(crate) fn at_host(mut self, host: &str) -> Self {
+    fn at_host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
         self.forget_tls()
     }
 
-    /// The same settings for another server, whose port is this one's where it names none.
+    /// The same settings for another server, whose port is this one's where it names none. A PROXY
+    /// header is for the server it was set for: to others it is noise, and tells who is behind.
     pub(crate) fn at_server(mut self, server: &str) -> Self {
+        #[cfg(feature = "proxy")]
+        {
+            self.proxy_header = None;
+        }
         match split_port(server) {
             Ok((host, port)) => {
                 self.port = port.or_else(|| self.tcp_port().ok().flatten());
-                self.at_host(host)
+                self.at_host(&host)
             }
             Err(misuse) => {
                 self.invalid = Some(misuse);
@@ -130,11 +142,11 @@ impl Connector {
         let port = self.checked_port(began)?;
         if until == Stage::Resolve {
             return match port.filter(|_| self.is_direct()) {
-                Some(port) => self.in_time(began, self.addresses(port)).await.map(drop),
+                Some(port) => self.in_time(began, self.addresses(port, began)).await.map(drop),
                 None => Ok(()),
             };
         }
-        let stream = self.in_time(began, self.stream_to(port)).await?;
+        let stream = self.in_time(began, self.stream_to(port, began)).await?;
         let mut driver = self.drive(stream, began).await?;
         if until > Stage::Connect
             && let Err(error) = self.protect(&mut driver).await
@@ -178,5 +190,26 @@ impl Connector {
             self.tls_setup = Arc::default();
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(feature = "proxy")]
+    #[test]
+    fn a_header_for_the_server_is_for_no_other() {
+        let connector = Connector::new("mx").proxy_header(crate::net::ProxyHeader::v1());
+        assert!(connector.clone().at_mail_host("other").proxy_header.is_some());
+        assert!(connector.at_server("other").proxy_header.is_none());
+    }
+
+    #[test]
+    fn whoever_mx_names_is_another_unless_it_is_the_same() {
+        let connector = Connector::new("mx.example");
+        for (host, is_other) in [("MX.example.", false), ("mx.example", false), ("mx", true)] {
+            assert_eq!(connector.clone().at_mail_host(host).is_named_by_mx, is_other, "{host}");
+        }
     }
 }

@@ -88,7 +88,7 @@ impl Run<'_> {
             self.failure = None;
             self.record.turn_to(&host);
             let connector = match self.probe.is_domain {
-                true => self.connector.clone().at_host(&host).with_time_left(self.began),
+                true => self.connector.clone().at_mail_host(&host).with_time_left(self.began),
                 false => self.connector.clone(),
             };
             self.host = host;

@@ -86,6 +86,11 @@ impl Probe {
     }
 
     /// Takes the connector's server for a domain, whose hosts are looked for by MX.
+    ///
+    /// Credentials do not go to a host that MX names, unless that is the domain itself: whoever forges
+    /// an answer of DNS would get them. With [`Connector::tls_name`] or a [`Connector::pin`], which say
+    /// who it has to be, they do over TLS that is verified; otherwise the probe fails at
+    /// [`Stage::Auth`] and says so. Without feature `tls` they never do.
     #[must_use]
     pub const fn by_mx(mut self) -> Self {
         self.is_domain = true;

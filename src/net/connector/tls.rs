@@ -12,12 +12,18 @@ use super::super::tls::{
 use super::Connector;
 
 /// TLS. Connections of a connector and its clones share sessions to resume, as long as no setting
-/// here is changed.
+/// here is changed. With [`Security::Opportunistic`](crate::Security::Opportunistic) none is resumed,
+/// since a certificate is looked at in a whole handshake alone.
+///
+/// Whom to trust is said by one of [`roots`](Self::roots), [`pins_alone`](Self::pins_alone),
+/// [`client_config`](Self::client_config) and
+/// [`accept_any_certificate`](DangerousConnector::accept_any_certificate). Of two that are set neither
+/// is dropped in silence: [`connect`](Self::connect) tells.
 impl Connector {
     /// Trusts these certificate authorities, and not the platform's.
     #[must_use]
     pub fn roots(self, roots: RootCertificates) -> Self {
-        self.with_tls(|tls| tls.anchor = Anchor::Roots(roots))
+        self.with_tls(|tls| tls.trust(Anchor::Roots(roots)))
     }
 
     /// Refuses certificates that these lists name; they go with [`roots`](Self::roots). None is
@@ -48,7 +54,7 @@ impl Connector {
     /// ```
     #[must_use]
     pub fn pins_alone(self) -> Self {
-        self.with_tls(|tls| tls.anchor = Anchor::Pins)
+        self.with_tls(|tls| tls.trust(Anchor::Pins))
     }
 
     /// Shows this certificate where the server asks for one. By default none is shown.
@@ -74,7 +80,7 @@ impl Connector {
     /// can be set in it cannot be set here beside it: [`connect`](Self::connect) tells.
     #[must_use]
     pub fn client_config(self, config: Arc<ClientConfig>) -> Self {
-        self.with_tls(|tls| tls.anchor = Anchor::Config(config))
+        self.with_tls(|tls| tls.trust(Anchor::Config(config)))
     }
 
     /// The crypto provider; by default aws-lc-rs where it is compiled in, else ring.
@@ -147,6 +153,6 @@ impl DangerousConnector {
     /// such a connection only with [`Connector::allow_cleartext`].
     #[must_use]
     pub fn accept_any_certificate(self) -> Connector {
-        self.connector.with_tls(|tls| tls.anchor = Anchor::Anything)
+        self.connector.with_tls(|tls| tls.trust(Anchor::Anything))
     }
 }

@@ -98,7 +98,7 @@ impl Proxy {
 
     fn new(kind: Kind, proxy: &str) -> Self {
         let (host, port, invalid) = match split_port(proxy) {
-            Ok((host, port)) => (host.to_owned(), port, None),
+            Ok((host, port)) => (host, port, None),
             Err(misuse) => (String::new(), None, Some(misuse)),
         };
         Self { kind, host, port: port.or_else(|| kind.default_port()), login: None, invalid }

@@ -25,7 +25,8 @@ impl Target {
     /// Whatever is no address has to be a name in ASCII. Of what a name cannot have a proxy could
     /// make another request.
     pub(in crate::net) fn new(host: &str, port: u16) -> Result<Self, Misuse> {
-        if let Some(address) = ip_literal(host) {
+        // A zone is one of this machine's, and means nothing to a proxy.
+        if let Some(address) = ip_literal(host).filter(|_| !host.contains('%')) {
             return Ok(Self { host: TargetHost::Address(address), port });
         }
         let is_lawful = |octet: u8| octet.is_ascii_alphanumeric() || b"-._".contains(&octet);
@@ -89,6 +90,7 @@ mod tests {
             Target::new("mx\r\nX: y", 25).unwrap_err().to_string(),
             r#""mx\x0d\x0aX: y" is no name to ask a proxy for: 1 to 255 letters, digits, -, . and _"#
         );
+        assert!(Target::new("fe80::1%eth0", 25).is_err());
         // Narrowed to octets these would be CR and LF (T4).
         assert!(Target::new("mx\u{760d}\u{010a}", 25).is_err());
     }

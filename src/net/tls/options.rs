@@ -8,11 +8,16 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 
 use super::{ClientCertificate, Pin, RevocationLists, RootCertificates, TlsVersion};
+use crate::net::connector::in_ascii;
+use crate::wire::InvalidValue;
 
 /// What a caller may choose about TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsOptions {
+    /// Set by [`trust`](Self::trust).
     pub(crate) anchor: Anchor,
+    /// Two settings that both said where trust comes from: only the second is in `anchor`.
+    pub(crate) rivals: Option<(&'static str, &'static str)>,
     /// The server's certificate has to have one of them, where there is one.
     pub(crate) pins: Vec<Pin>,
     /// What the given roots have withdrawn.
@@ -31,6 +36,7 @@ impl Default for TlsOptions {
     fn default() -> Self {
         Self {
             anchor: Anchor::default(),
+            rivals: None,
             pins: Vec::new(),
             revocation: None,
             identity: None,
@@ -59,6 +65,19 @@ pub(crate) enum Anchor {
     Anything,
 }
 
+impl Anchor {
+    /// The setting that chose it.
+    const fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::Platform => None,
+            Self::Roots(_) => Some("roots"),
+            Self::Pins => Some("pins_alone"),
+            Self::Config(_) => Some("client_config"),
+            Self::Anything => Some("accept_any_certificate"),
+        }
+    }
+}
+
 /// The name that is sent in the handshake, in clear.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Sni {
@@ -70,11 +89,25 @@ pub(crate) enum Sni {
 }
 
 impl TlsOptions {
+    /// Takes trust from here. The same setting once more replaces what it set; what another one has
+    /// set is not dropped in silence: [`agree`](Self::agree) tells.
+    pub(crate) fn trust(&mut self, anchor: Anchor) {
+        if let (Some(former), Some(latter)) = (self.anchor.setting(), anchor.setting())
+            && former != latter
+        {
+            self.rivals = Some((former, latter));
+        }
+        self.anchor = anchor;
+    }
+
     /// # Errors
     ///
     /// When they contradict each other. None is passed over in silence: what was asked for would
     /// seem to hold.
     pub(super) fn agree(&self) -> Result<(), InvalidTlsOptions> {
+        if let Some((former, latter)) = self.rivals {
+            return Err(InvalidTlsOptions::Rivals(former, latter));
+        }
         if matches!(self.anchor, Anchor::Config(_)) {
             let beside = [
                 (!self.pins.is_empty(), "a pin"),
@@ -129,8 +162,9 @@ pub(super) fn provider(named: Option<Crypto>) -> Result<Arc<CryptoProvider>, Inv
     })
 }
 
-/// The name that a certificate has to be for: a DNS name, or an address (with or without
-/// brackets), which is compared with the certificate's addresses alone (RFC 9525 §6.5).
+/// The name that a certificate has to be for: a DNS name, in A-labels where it is not ASCII (RFC 9525
+/// §6.3), or an address (with or without brackets), which is compared with the certificate's
+/// addresses alone (§6.5).
 ///
 /// # Errors
 ///
@@ -140,8 +174,8 @@ pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, InvalidTlsO
         return Ok(ServerName::from(ip));
     }
     // A final dot says that the name is whole; certificates and SNI never have it.
-    let name = host.strip_suffix('.').unwrap_or(host);
-    ServerName::try_from(name.to_owned())
+    let name = in_ascii(host.strip_suffix('.').unwrap_or(host))?;
+    ServerName::try_from(name.into_owned())
         .map_err(|_| InvalidTlsOptions::ServerName(host.to_owned()))
 }
 
@@ -159,6 +193,9 @@ pub(crate) enum InvalidTlsOptions {
     /// A whole configuration leaves no place for this.
     #[error("a whole ClientConfig is taken as it is: {0} has to be set in it")]
     BesideConfig(&'static str),
+    /// Each of these settings would undo the other.
+    #[error("{0} and {1} both say whom to trust: only one of them can")]
+    Rivals(&'static str, &'static str),
     #[error("pins_alone needs a pin")]
     NoPin,
     #[error("a pin is in vain where any certificate is accepted: pins_alone is what does that")]
@@ -172,6 +209,9 @@ pub(crate) enum InvalidTlsOptions {
     /// No certificate can be for this name.
     #[error("{} is neither a host name nor an address", crate::Escaped::new(.0.as_bytes()))]
     ServerName(String),
+    /// A name that is not ASCII has no A-labels, or none without feature `idna`.
+    #[error(transparent)]
+    Domain(#[from] InvalidValue),
 }
 
 #[cfg(test)]
@@ -204,6 +244,59 @@ mod tests {
             "no crypto provider is compiled in: enable feature aws-lc-rs or ring, or give a whole \
              ClientConfig"
         );
+    }
+
+    /// Whichever comes last would undo the other without a word.
+    #[test]
+    fn settings_that_undo_each_other_are_told() {
+        let Ok(provider) = provider(None) else { return };
+        let config = || {
+            let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
+            let builder = builder.with_safe_default_protocol_versions().unwrap();
+            let roots = tokio_rustls::rustls::RootCertStore::empty();
+            Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+        };
+        let roots = || RootCertificates(Arc::new(tokio_rustls::rustls::RootCertStore::empty()));
+        let anchors =
+            || [Anchor::Roots(roots()), Anchor::Pins, Anchor::Config(config()), Anchor::Anything];
+        let names = ["roots", "pins_alone", "client_config", "accept_any_certificate"];
+        for (former, one) in names.into_iter().zip(anchors()) {
+            for (latter, other) in names.into_iter().zip(anchors()) {
+                let mut options = TlsOptions::default();
+                options.trust(one.clone());
+                options.trust(other);
+                let told = options.agree().err().map(|fault| fault.to_string());
+                let words =
+                    format!("{former} and {latter} both say whom to trust: only one of them can");
+                let undone = told.is_some_and(|told| told == words);
+                assert_eq!(undone, former != latter, "{former} {latter}");
+            }
+        }
+        // The latest counts of one setting alone.
+        let mut options = TlsOptions::default();
+        options.trust(Anchor::Roots(roots()));
+        options.trust(Anchor::Roots(roots()));
+        assert_eq!(options.agree(), Ok(()));
+    }
+
+    #[test]
+    fn names_are_converted_for_certificates() {
+        for (host, name) in [
+            ("mx.example.", "mx.example"),
+            ("192.0.2.1", "192.0.2.1"),
+            // A zone is no part of what a certificate is for.
+            ("[fe80::1%eth0]", "fe80::1"),
+        ] {
+            assert_eq!(server_name(host).unwrap().to_str(), name);
+        }
+        let converted = server_name("bücher.example.").map(|name| name.to_str().into_owned());
+        match cfg!(feature = "idna") {
+            true => assert_eq!(converted.unwrap(), "xn--bcher-kva.example"),
+            false => assert_eq!(
+                converted.unwrap_err().to_string(),
+                r#"domain "bücher.example": a domain that is not ASCII needs the feature `idna`"#
+            ),
+        }
     }
 
     #[test]
