@@ -68,15 +68,8 @@ impl Offer {
         self.mechanisms.iter().map(String::as_str)
     }
 
-    /// Whether any mechanism with channel binding is offered, refused or not: a client that can
-    /// bind and says `y` says that none is (RFC 5802 §6).
-    #[cfg(feature = "scram")]
-    pub(super) fn has_plus(&self) -> bool {
-        let is_plus = |name: &String| name.to_ascii_uppercase().ends_with("-PLUS");
-        self.mechanisms.iter().any(is_plus)
-    }
-
-    fn has(&self, name: &str) -> bool {
+    /// Whether it is offered, refused or not.
+    pub(super) fn has(&self, name: &str) -> bool {
         is_among(&self.mechanisms, name)
     }
 }

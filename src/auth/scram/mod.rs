@@ -92,13 +92,14 @@ impl Scram {
         let password = str::from_utf8(password.expose()).ok().and_then(prep::saslprep);
         let password = password.ok_or_else(|| fault("a password that SASLprep refuses"))?;
 
-        // RFC 5802 §6. A client that can bind and is offered no -PLUS says so: where somebody took
-        // it out of the offer, the server then finds out.
+        // RFC 5802 §6. A client that can bind and is not offered this mechanism's own -PLUS says
+        // so: where somebody took it out of the offer, the server then finds out. Any other name
+        // that ends so may have been put in its place.
         let binding = offer.bindings.first();
         let used = binding.filter(|_| name.ends_with("-PLUS"));
         let flag = match (used, binding) {
             (Some(used), _) => format!("p={}", used.name()),
-            (None, Some(_)) if !offer.has_plus() => "y".to_owned(),
+            (None, Some(_)) if !offer.has(&format!("{name}-PLUS")) => "y".to_owned(),
             _ => "n".to_owned(),
         };
         let header = match identity.as_str() {

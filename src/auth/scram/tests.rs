@@ -131,13 +131,18 @@ fn c_148_the_flag_tells_what_could_have_been_bound() {
         let first = said(&scram(name, offer, "x").initial().unwrap());
         first.split_once(',').unwrap().0.to_owned()
     };
-    let both = Offer::new(["SCRAM-SHA-1", "scram-sha-256-plus"]);
-    assert_eq!(flag("SCRAM-SHA-1", &both), "n", "nothing to bind by");
+    let both = Offer::new(["SCRAM-SHA-256", "scram-sha-256-plus"]);
+    assert_eq!(flag("SCRAM-SHA-256", &both), "n", "nothing to bind by");
     let bound = both.channel_binding(ChannelBinding::tls_server_end_point(*b"abc"));
     assert_eq!(flag("SCRAM-SHA-256-PLUS", &bound), "p=tls-server-end-point");
-    assert_eq!(flag("SCRAM-SHA-1", &bound), "n", "a -PLUS is offered, and was not chosen");
-    let refused = bound.without("SCRAM-SHA-256-PLUS");
-    assert_eq!(flag("SCRAM-SHA-1", &refused), "n", "a -PLUS is offered, and was refused");
+    assert_eq!(flag("SCRAM-SHA-256", &bound), "n", "its -PLUS is offered, and was not chosen");
+    let refused = bound.clone().without("SCRAM-SHA-256-PLUS");
+    assert_eq!(flag("SCRAM-SHA-256", &refused), "n", "its -PLUS is offered, and was refused");
+    assert_eq!(flag("SCRAM-SHA-1", &bound), "y", "the -PLUS of another hash");
+    for other in ["X-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS-PLUS", "-PLUS"] {
+        let renamed = Offer::new(["SCRAM-SHA-256", other]).channel_binding(exporter());
+        assert_eq!(flag("SCRAM-SHA-256", &renamed), "y", "{other}");
+    }
     let bare = Offer::new(["SCRAM-SHA-1"]).channel_binding(exporter());
     assert_eq!(flag("SCRAM-SHA-1", &bare), "y");
 }
