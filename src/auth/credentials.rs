@@ -147,7 +147,8 @@ impl Credentials {
 
     /// Lets the next mechanism be tried after one was refused. By default only one that the server
     /// does not take after all (504) is passed over: a wrong password (535) stays wrong, and a
-    /// weaker mechanism shows it to more people.
+    /// weaker mechanism shows it to more people. Behind a `-PLUS` nothing else is tried by default:
+    /// its 504 may come from a relay that wants to hear what is not bound to the channel.
     #[must_use]
     pub const fn try_others(mut self) -> Self {
         self.try_others = true;
@@ -186,10 +187,13 @@ impl Credentials {
         Self { proof, ..self.clone() }
     }
 
-    /// Whether another mechanism may be tried after a refusal with this code.
+    /// Whether another mechanism may be tried after a refusal of this one with this code.
     #[cfg(feature = "net")]
-    pub(crate) const fn goes_on_after(&self, code: u16) -> bool {
-        code == 504 || (self.try_others && code / 100 == 5)
+    pub(crate) fn goes_on_after(&self, mechanism: &str, code: u16) -> bool {
+        match self.try_others {
+            true => code / 100 == 5,
+            false => code == 504 && !mechanism.ends_with("-PLUS"),
+        }
     }
 
     /// The password; empty where there is none, which the choice has seen to before.

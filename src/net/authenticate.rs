@@ -59,7 +59,7 @@ impl Conversation {
                 let token = provider.ask(Some(refusal_in(&error))).await;
                 let token = token.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
                 credentials = Cow::Owned(credentials.with_token(token));
-            } else if is_followed(&error, &credentials) {
+            } else if is_followed(&name, &error, &credentials) {
                 offer = offer.without(name);
                 refused = Some(error);
             } else {
@@ -183,8 +183,8 @@ fn refusal_in(error: &Error) -> TokenRefusal {
     }
 }
 
-/// Whether another mechanism may be tried after this error.
-fn is_followed(error: &Error, credentials: &Credentials) -> bool {
+/// Whether another mechanism may be tried after this error of that one.
+fn is_followed(mechanism: &str, error: &Error, credentials: &Credentials) -> bool {
     let code = error.reply().map(|reply| reply.code().number());
-    code.is_some_and(|code| credentials.goes_on_after(code))
+    code.is_some_and(|code| credentials.goes_on_after(mechanism, code))
 }

@@ -142,3 +142,19 @@ async fn c_148_a_relay_that_hides_the_plus_is_found_out() {
         }
     }
 }
+
+/// A 504 to the -PLUS may be the relay's own.
+#[tokio::test]
+async fn c_148_t10_nothing_is_tried_behind_a_plus_that_is_not_known() {
+    let tampering = Tampering { not_known: Some("AUTH SCRAM-SHA-256-PLUS"), ..NONE };
+    let offered = ["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
+    let alice = || Credentials::new("alice", "wonderland");
+    let error = tampered_with(&offered, TlsVersion::Tls13, tampering, alice()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("{NAME} said: 504 5.5.4 not known (in reply to AUTH SCRAM-SHA-256-PLUS <secret>)")
+    );
+    // Whoever allows it takes the risk.
+    let stubborn = alice().try_others();
+    tampered_with(&offered, TlsVersion::Tls13, tampering, stubborn).await.unwrap();
+}
