@@ -120,7 +120,7 @@ async fn c_148_another_certificate_is_no_binding() {
             error.to_string(),
             format!(
                 "authentication with {HOST} failed: SCRAM-SHA-1-PLUS: the server gave up: \
-                 \"{words}\""
+                 \"{words}\", and said: 535 5.7.8 credentials not accepted"
             )
         );
     }
@@ -187,6 +187,36 @@ async fn others_are_tried_when_that_is_allowed() {
     assert_eq!(tried(&running), ["SCRAM-SHA-256", "SCRAM-SHA-1"]);
 }
 
+/// What the server says in the dialogue is no reply: the one that ends it is.
+#[tokio::test]
+async fn c_147_others_are_tried_behind_what_scram_says_of_a_refusal() {
+    let script = |rest: &str| {
+        format!(
+            "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+             C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH SCRAM-SHA-256 PLAIN\n\
+             C: AUTH SCRAM-SHA-256 <secret>\nS: 334 ZT1pbnZhbGlkLXByb29m\nC:\n\
+             S: 535 5.7.8 no\n{rest}"
+        )
+    };
+    let after = script("C: AUTH PLAIN <secret>\nS: 235 2.7.0 welcome\n");
+    let server = Server::script(after.parse().unwrap());
+    let (client, _server) = login(server, alice(PASSWORD).try_others()).await;
+    assert!(client.unwrap().conversation().is_authenticated());
+
+    let server = Server::script(script("C: QUIT\nS: 221 bye\n").parse().unwrap());
+    let (client, server) = login(server, alice(PASSWORD)).await;
+    let error = client.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "authentication with {HOST} failed: SCRAM-SHA-256: the server gave up: \
+             \"invalid-proof\", and said: 535 5.7.8 no"
+        )
+    );
+    assert_eq!(error.reply().unwrap().code().number(), 535);
+    drop(server);
+}
+
 /// 504 says that the offer was wrong, and nothing of the password.
 #[tokio::test]
 async fn a_mechanism_that_is_not_there_after_all_is_passed_over() {
@@ -238,7 +268,7 @@ async fn c_148_an_offer_without_its_plus_is_found_out() {
         error.to_string(),
         format!(
             "authentication with {HOST} failed: SCRAM-SHA-256: the server gave up: \
-             \"server-does-support-channel-binding\""
+             \"server-does-support-channel-binding\", and said: 535 5.7.8 credentials not accepted"
         )
     );
     let elsewhere = ChannelBinding::tls_exporter([0; 32]);
@@ -249,7 +279,7 @@ async fn c_148_an_offer_without_its_plus_is_found_out() {
         error.to_string(),
         format!(
             "authentication with {HOST} failed: SCRAM-SHA-256-PLUS: the server gave up: \
-             \"channel-bindings-dont-match\""
+             \"channel-bindings-dont-match\", and said: 535 5.7.8 credentials not accepted"
         )
     );
     assert!(!smtp.is_authenticated());

@@ -73,12 +73,14 @@ pub enum AuthFault {
         most: u32,
     },
     /// The server gave up the dialogue, and said why in the mechanism's own words.
-    #[error("{mechanism}: the server gave up: \"{}\"", Escaped::new(.error))]
+    #[error("{mechanism}: the server gave up: \"{}\", and said: {reply}", Escaped::new(.error))]
     Server {
         /// The mechanism.
         mechanism: &'static str,
         /// Such as `channel-bindings-dont-match` (RFC 5802 §7).
         error: Box<[u8]>,
+        /// What the dialogue ended with.
+        reply: Box<Reply>,
     },
     /// The server says that the client is welcome, and has not proved that it knows the password:
     /// it may be another server than it seems.
@@ -107,7 +109,7 @@ impl AuthFault {
     #[must_use]
     pub fn reply(&self) -> Option<&Reply> {
         match self {
-            Self::Token { reply, .. } => Some(reply),
+            Self::Token { reply, .. } | Self::Server { reply, .. } => Some(reply),
             _ => None,
         }
     }

@@ -190,7 +190,6 @@ fn c_147_what_is_no_server_first_message_is_refused() {
     for rest in ["", ",i=", ",i=0", ",i=-1", ",i=04096", ",i=+4096", ",i=4096 ", ",x=1,i=4096"] {
         refuses_first(&format!("r={NONCE_A}x,s=YQ=={rest}"), iterations);
     }
-    refuses_first("e=other-error", ": the server gave up: \"other-error\"");
     let fault = sha_256().respond(b"\xff").unwrap_err();
     assert_eq!(fault.to_string(), "SCRAM-SHA-256: the server's message is not UTF-8");
 }
@@ -245,8 +244,32 @@ fn c_147_a_server_that_does_not_prove_itself_is_refused() {
         assert_eq!(fault.to_string(), UNPROVED, "{message}");
         assert_eq!(scram.succeeded(b"2.7.0 welcome").unwrap_err().to_string(), UNPROVED);
     }
-    let fault = answered().respond(b"e=invalid-proof").unwrap_err();
-    assert_eq!(fault.to_string(), "SCRAM-SHA-256: the server gave up: \"invalid-proof\"");
+}
+
+/// What it says is answered, so that its reply comes; and it is left where it goes on.
+#[test]
+fn c_147_a_server_that_gives_up_says_why_and_is_heard_out() {
+    for begun in [sha_256, answered] {
+        let mut scram = begun();
+        assert_eq!(scram.respond(b"e=invalid-proof").unwrap().expose(), b"");
+        let reply = "535 5.7.8 no".parse::<Reply>().unwrap();
+        let fault = scram.refused(&reply).unwrap();
+        assert_eq!(
+            fault.to_string(),
+            "SCRAM-SHA-256: the server gave up: \"invalid-proof\", and said: 535 5.7.8 no"
+        );
+        assert_eq!(fault.reply(), Some(&reply));
+
+        let mut scram = begun();
+        scram.respond(b"e=other-error").unwrap();
+        assert_eq!(scram.succeeded(b"2.7.0 welcome").unwrap_err().to_string(), UNPROVED);
+        let mut scram = begun();
+        scram.respond(b"e=other-error").unwrap();
+        let fault = scram.respond(b"e=other-error").unwrap_err();
+        let words = "SCRAM-SHA-256 has no answer to the challenge \"e=other-error\"";
+        assert_eq!(fault.to_string(), words);
+        assert_eq!(begun().refused(&reply), None, "the reply says it all");
+    }
 }
 
 #[test]
