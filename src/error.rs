@@ -288,7 +288,7 @@ impl Error {
             | ErrorKind::Unsupported { .. }
             | ErrorKind::Content(_)
             | ErrorKind::TooLarge { .. } => Retry::Never,
-            ErrorKind::Auth(fault) => fault.reply().map_or(Retry::Never, Reply::retry),
+            ErrorKind::Auth(fault) => fault.retry(),
             ErrorKind::LimitReached { .. } => Retry::Later,
             #[cfg(feature = "net")]
             ErrorKind::Resolve(fault) if fault.is_no_such_domain() => Retry::Never,
@@ -550,6 +550,33 @@ mod tests {
         assert_eq!(error.to_string(), "an envelope needs a recipient");
         let kept = Misuse::Envelope(InvalidEnvelope::NoRecipient);
         assert!(matches!(error.kind(), ErrorKind::Misuse(misuse) if *misuse == kept));
+    }
+
+    #[test]
+    fn c_152_what_kept_auth_from_succeeding_says_whether_to_try_again() {
+        let mechanism = "SCRAM-SHA-256";
+        let gave_up = |error: &[u8], reply: &str| {
+            let reply = Box::new(reply.parse().unwrap());
+            AuthFault::Server { mechanism, error: error.into(), reply }
+        };
+        for (fault, retry) in [
+            (AuthFault::NoToken("down".to_owned()), Retry::Later),
+            (AuthFault::NoRandomness { mechanism }, Retry::Later),
+            (gave_up(b"no-resources", "535 5.7.8 no"), Retry::Later),
+            (gave_up(b"other-error", "535 5.7.8 no"), Retry::Later),
+            (gave_up(b"invalid-proof", "535 5.7.8 no"), Retry::Never),
+            (gave_up(b"invalid-proof", "454 4.7.0 later"), Retry::Later),
+            (AuthFault::NoMechanism { offered: vec![], why: String::new() }, Retry::NextHost),
+            (AuthFault::Unproved { mechanism }, Retry::NextHost),
+            (AuthFault::NotBase64((*b"?").into()), Retry::NextHost),
+            (AuthFault::Endless(8), Retry::NextHost),
+            (AuthFault::Message { mechanism, what: "is odd" }, Retry::NextHost),
+            (AuthFault::Floor("X".to_owned()), Retry::Never),
+            (AuthFault::Credentials { mechanism, what: "a NUL" }, Retry::Never),
+        ] {
+            let words = fault.to_string();
+            assert_eq!(Error::new(Stage::Auth, fault).retry(), retry, "{words}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::TokenRefusal;
-use crate::wire::{Escaped, Reply};
+use crate::wire::{Escaped, Reply, Retry};
 
 /// Why authentication failed, where a refusal by the server alone does not say it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -111,6 +111,25 @@ impl AuthFault {
         match self {
             Self::Token { reply, .. } | Self::Server { reply, .. } => Some(reply),
             _ => None,
+        }
+    }
+
+    /// Whether, and where, trying again may help.
+    pub(crate) fn retry(&self) -> Retry {
+        match self {
+            // Not the server's, and not for ever.
+            Self::NoToken(_) | Self::NoRandomness { .. } => Retry::Later,
+            // RFC 5802 §7: the server's own trouble, whatever it ends the dialogue with.
+            Self::Server { error, .. } if matches!(&**error, b"no-resources" | b"other-error") => {
+                Retry::Later
+            }
+            // Another host may be set up in another way, or be the one that this one seems to be.
+            Self::NoMechanism { .. }
+            | Self::Unproved { .. }
+            | Self::NotBase64(_)
+            | Self::Endless(_)
+            | Self::Message { .. } => Retry::NextHost,
+            _ => self.reply().map_or(Retry::Never, Reply::retry),
         }
     }
 }
