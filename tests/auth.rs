@@ -187,6 +187,34 @@ async fn others_are_tried_when_that_is_allowed() {
     assert_eq!(tried(&running), ["SCRAM-SHA-256", "SCRAM-SHA-1"]);
 }
 
+/// With the server's signature passwords could be tried on a transcript. It may stand in the last
+/// challenge, or in the 235.
+#[tokio::test]
+async fn t11_what_a_server_proves_itself_by_is_not_shown() {
+    let (client, server) = login(server(["SCRAM-SHA-256"]), alice(PASSWORD)).await;
+    let transcript = client.unwrap().conversation().transcript().unwrap().to_string();
+    let said = transcript.lines().skip_while(|line| !line.starts_with("C: AUTH"));
+    let said: Vec<_> = said.collect();
+    assert_eq!(said[0], "C: AUTH SCRAM-SHA-256 <secret>");
+    assert!(said[1].starts_with("S: 334 cj"), "r= is no secret: {transcript}");
+    let rest = ["C: <secret>", "S: 334 <secret>", "C: <secret>", "S: 235 2.7.0 welcome"];
+    assert_eq!(said[2..], rest);
+    drop(server);
+
+    for last in ["235 2.7.0 dj02cnJpVFJCaQ==", "235-2.7.0 hello\nS: 235 dj1ycmlUUkJpMjM="] {
+        let script = format!(
+            "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+             C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH SCRAM-SHA-256\n\
+             C: AUTH SCRAM-SHA-256 <secret>\nS: {last}\nC: QUIT\nS: 221 bye\n"
+        );
+        let server = Server::script(script.parse().unwrap());
+        let (client, _server) = login(server, alice(PASSWORD)).await;
+        let error = client.unwrap_err();
+        let transcript = error.transcript().unwrap().to_string();
+        assert!(transcript.contains("\nS: 235 <secret>\nC: QUIT\n"), "{transcript}");
+    }
+}
+
 /// What the server says in the dialogue is no reply: the one that ends it is.
 #[tokio::test]
 async fn c_147_others_are_tried_behind_what_scram_says_of_a_refusal() {

@@ -504,7 +504,7 @@ impl Driver {
 
     #[cfg(feature = "tracing")]
     fn trace(&self, event: Event) {
-        if let Some(reply) = self.session.reply() {
+        if let Some(reply) = self.session.shown() {
             tracing::debug!(parent: &self.span, ?event, reply = %reply, "reply");
         }
     }

@@ -20,7 +20,7 @@ use super::output::Output;
 use super::rules::{Act, Phase, rule};
 use super::{Stage, Transcript};
 use crate::extension::Capabilities;
-use crate::wire::{Command, ReplyBuffer, ReplyKind, ReplyRef, Sink, Verb, leak};
+use crate::wire::{Command, Reply, ReplyBuffer, ReplyKind, ReplyRef, Sink, Verb, leak};
 
 /// A conversation with a server, over bytes.
 ///
@@ -82,6 +82,8 @@ pub struct Session {
     /// Over LMTP: a recipient of the last chunk was refused.
     last_chunk_refused: bool,
     transcript: Option<Box<Transcript>>,
+    /// What stands for the last reply where it is not to be shown as it is.
+    masked: Option<Box<Reply>>,
     /// In the crate's own tests.
     _watch: leak::Watch,
 }
@@ -111,6 +113,7 @@ impl Session {
             last_chunk_refused: false,
             transcript: (config.transcript > 0)
                 .then(|| Box::new(Transcript::new(config.transcript))),
+            masked: None,
             _watch: leak::Watch,
             config,
         }
