@@ -4,14 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ehlo::testing::{Running, Server};
 use ehlo::{
     AuthFault, ChannelBinding, Client, Connector, Conversation, Credentials, Error, ErrorKind,
-    Offer, Retry, RootCertificates, Secret, Security, TlsVersion,
+    Offer, Retry, RootCertificates, Secret, Security, Timeouts, TlsVersion,
 };
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 const HOST: &str = "mx.example.test";
@@ -363,10 +365,73 @@ async fn a_refused_token_is_asked_for_once_more() {
 async fn who_gives_no_token_is_quoted() {
     let words =
         format!("authentication with {HOST} failed: no token was to be had: the issuer is away");
-    for tokens in [&[][..], &["stale"]] {
+    // The first refusal is why another was wanted.
+    let refused = "; before that: 535 5.7.8 credentials not accepted";
+    for (tokens, before) in [(&[][..], ""), (&["stale"], refused)] {
         let error = login(server(["XOAUTH2"]), provided(tokens).0).await.0.unwrap_err();
-        assert_eq!(error.to_string(), words);
+        assert_eq!(error.to_string(), format!("{words}{before}"));
+        assert_eq!(error.retry(), Retry::Later);
     }
+}
+
+/// A conversation in clear up to AUTH, for a whole second a call, with a server that says these
+/// replies behind its EHLO one by one, each after so long.
+async fn slowly(replies: &'static [&'static str], pause: Duration) -> Conversation {
+    let (near, far) = tokio::io::duplex(4096);
+    tokio::spawn(async move {
+        let mut far = BufReader::new(far);
+        for reply in ["220 mx", "250-mx\r\n250 AUTH SCRAM-SHA-256 PLAIN LOGIN XOAUTH2"] {
+            far.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+            far.read_line(&mut String::new()).await.unwrap();
+        }
+        for reply in replies {
+            tokio::time::sleep(pause).await;
+            far.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+            far.read_line(&mut String::new()).await.unwrap();
+        }
+    });
+    let timeouts = Timeouts::default().with_whole(Some(Duration::from_secs(1)));
+    let connector = Connector::new(HOST).security(Security::None).allow_cleartext();
+    let mut smtp = connector.timeouts(timeouts).open_over(near).await.unwrap();
+    smtp.say(&ehlo::Command::ehlo("client.example.org").unwrap()).await.unwrap();
+    smtp
+}
+
+#[tokio::test(start_paused = true)]
+async fn mechanisms_that_are_tried_in_turn_have_the_time_of_one_call() {
+    let refused = &["504 5.5.4 no", "504 5.5.4 no", "504 5.5.4 no"];
+    let mut smtp = slowly(refused, Duration::from_millis(600)).await;
+    let error = smtp.authenticate(&alice(PASSWORD)).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("no reply from {HOST} to AUTH within 1s"));
+    assert_eq!(error.elapsed(), Duration::from_secs(1));
+    let mut smtp = slowly(refused, Duration::from_millis(300)).await;
+    let error = smtp.authenticate(&alice(PASSWORD)).await.unwrap_err();
+    assert_eq!(error.reply().unwrap().code().number(), 504);
+    assert_eq!(error.elapsed(), Duration::from_millis(900));
+}
+
+/// The session is none the worse for it.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_never_comes_has_the_time_of_the_call() {
+    let never = || std::future::pending::<Result<Secret, std::io::Error>>();
+    let mut smtp = slowly(&["221 2.0.0 bye"], Duration::ZERO).await;
+    let credentials = Credentials::token_from("alice", move |_| never());
+    let error = smtp.authenticate(&credentials).await.unwrap_err();
+    let why = "no token was to be had: none came within the 1s for the whole call";
+    assert_eq!(error.to_string(), format!("authentication with {HOST} failed: {why}"));
+    assert_eq!((error.elapsed(), error.retry()), (Duration::from_secs(1), Retry::Later));
+    smtp.quit().await.unwrap();
+
+    // Of a second one the time before counts, too.
+    let refused = &["334 eyJzdGF0dXMiOiI0MDEifQ==", "535 5.7.8 no"];
+    let mut smtp = slowly(refused, Duration::from_millis(400)).await;
+    let credentials = Credentials::token_from("alice", move |refused| async move {
+        if refused.is_some() { never().await } else { Ok(Secret::from("stale-token")) }
+    });
+    let error = smtp.authenticate(&credentials).await.unwrap_err();
+    let words = format!("authentication with {HOST} failed: {why}; before that: 535 5.7.8 no");
+    assert_eq!(error.to_string(), words);
+    assert_eq!(error.elapsed(), Duration::from_secs(1));
 }
 
 /// What a token is good for does not change with another one.

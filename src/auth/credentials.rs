@@ -74,7 +74,8 @@ impl Credentials {
     ///
     /// It is asked with `None` first, where a token that is kept will do; and once more with what
     /// the server said of that one, where the server refused it for itself (expired, unknown) and
-    /// not for what it is good for: then a new one is wanted. How long it takes is up to it alone.
+    /// not for what it is good for: then a new one is wanted. It has what is left of the time for
+    /// the whole call (`Timeouts::with_whole`), and without such a limit all the time it takes.
     ///
     /// ```
     /// let credentials = ehlo::Credentials::token_from("alice", |refused| async move {

@@ -46,6 +46,8 @@ pub use candidate::{Candidate, Unused};
 pub use choice::Offer;
 pub use credentials::Credentials;
 pub use fault::AuthFault;
+#[cfg(feature = "net")]
+pub(crate) use provider::Provider;
 
 /// The client's side of a SASL dialogue. The octets are raw: base64 is the
 /// [`Exchange`](crate::Exchange)'s, which carries any mechanism over a session.

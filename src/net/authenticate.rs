@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use super::Conversation;
 #[cfg(feature = "tls")]
 use super::tls::TlsInfo;
-use crate::auth::{AuthFault, Credentials, Mechanism, Offer, TokenRefusal};
+use crate::auth::{AuthFault, Credentials, Mechanism, Offer, Provider, TokenRefusal};
 use crate::error::{Error, ErrorKind};
 use crate::extension::Auth;
 use crate::protocol::{Event, Exchange, Misuse, Phase, Stage};
-use crate::wire::{Reply, Verb, leak};
+use crate::wire::{Reply, Secret, Verb, leak};
 
 impl Conversation {
     /// Authenticates by the strongest mechanism that the server offers and the credentials fit and
@@ -36,8 +36,7 @@ impl Conversation {
         let mut credentials = Cow::Borrowed(credentials);
         let mut provider = credentials.provider().cloned();
         if let Some(provider) = &provider {
-            let token = provider.ask(None).await;
-            let token = token.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
+            let token = self.ask_for_token(provider, None).await?;
             credentials = Cow::Owned(credentials.with_token(token));
         }
         let mut refused = None;
@@ -50,14 +49,17 @@ impl Conversation {
                 }
             };
             let name = mechanism.name().to_owned();
-            let error = match self.authenticate_with(mechanism).await {
+            // All of them belong to one call, with one time for it.
+            self.driver.enter(Stage::Auth);
+            let error = match self.converse(mechanism).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
             // Asked once more, and never again.
             if let Some(provider) = provider.take_if(|_| is_of_the_token(&error)) {
-                let token = provider.ask(Some(refusal_in(&error))).await;
-                let token = token.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
+                let refusal = Some(refusal_in(&error));
+                let token = self.ask_for_token(&provider, refusal).await;
+                let token = token.map_err(|no_other| no_other.after(error.reply().cloned()))?;
                 credentials = Cow::Owned(credentials.with_token(token));
             } else if is_followed(&name, &error, &credentials) {
                 offer = offer.without(name);
@@ -114,6 +116,19 @@ impl Conversation {
         Some(offer)
     }
 
+    /// Whoever is asked may take what is left of the whole call, where that has a limit.
+    async fn ask_for_token(
+        &mut self,
+        provider: &Provider,
+        refused: Option<TokenRefusal>,
+    ) -> Result<Secret, Error> {
+        let asked = self.driver.within_call(provider.ask(refused)).await;
+        let token = asked.unwrap_or_else(|limit| {
+            Err(AuthFault::NoToken(format!("none came within the {limit:?} for the whole call")))
+        });
+        token.map_err(|fault| self.driver.error(Stage::Auth, fault))
+    }
+
     /// AUTH has succeeded. Where there is a security layer now, EHLO is next.
     async fn welcomed(&mut self) -> Result<Reply, Error> {
         let reply = self.reply()?;
@@ -141,6 +156,10 @@ impl Conversation {
         mechanism: Box<dyn Mechanism>,
     ) -> Result<Reply, Error> {
         self.settle(Stage::Auth).await?;
+        self.converse(mechanism).await
+    }
+
+    async fn converse(&mut self, mechanism: Box<dyn Mechanism>) -> Result<Reply, Error> {
         let driver = &mut self.driver;
         let mut exchange = Exchange::begin(&mut driver.session, mechanism)
             .map_err(|misuse| driver.error(Stage::Auth, misuse))?;
