@@ -45,6 +45,8 @@ struct Inner {
     transcript: Option<Transcript>,
     /// The connection was closed on this side.
     is_ours: bool,
+    /// What the circumstances suggest beside what went wrong.
+    hint: Option<&'static str>,
     /// The stage whose reply was waited for, where that is another than the one it struck.
     awaited: Option<Stage>,
 }
@@ -161,6 +163,7 @@ impl Error {
             elapsed: Duration::ZERO,
             transcript: None,
             is_ours: false,
+            hint: None,
             awaited: None,
         }))
     }
@@ -183,6 +186,11 @@ impl Error {
 
     pub(crate) fn with_unfinished(mut self, octets: &[u8]) -> Self {
         self.0.unfinished = octets.into();
+        self
+    }
+
+    pub(crate) const fn suggesting(mut self, hint: &'static str) -> Self {
+        self.0.hint = Some(hint);
         self
     }
 
@@ -316,6 +324,7 @@ impl fmt::Display for Error {
             elapsed: _,
             transcript: _,
             is_ours,
+            hint: _,
             awaited: _,
         } = &*self.0;
         let peer = Escaped::new(if peer.is_empty() { b"the server" } else { peer.as_bytes() });
@@ -397,6 +406,7 @@ impl Error {
     /// What the evidence suggests beside what it says.
     fn hint(&self) -> Option<&'static str> {
         match (&self.0.kind, self.0.stage) {
+            _ if self.0.hint.is_some() => self.0.hint,
             (ErrorKind::Timeout(_), Stage::Greeting) if self.0.unfinished.is_empty() => Some(
                 "the port may speak TLS from the start, it may not be an SMTP port, or the \
                      server delays its greeting",

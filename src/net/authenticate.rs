@@ -9,7 +9,7 @@ use super::tls::TlsInfo;
 use crate::auth::{AuthFault, Credentials, Mechanism, Offer, Provider, TokenRefusal};
 use crate::error::{Error, ErrorKind};
 use crate::extension::Auth;
-use crate::protocol::{Event, Exchange, Misuse, Phase, Stage};
+use crate::protocol::{Event, Exchange, Misuse, Phase, Protection, Stage};
 use crate::wire::{Reply, Secret, Verb, leak};
 
 impl Conversation {
@@ -27,7 +27,11 @@ impl Conversation {
         self.settle(Stage::Auth).await?;
         let Some(mut offer) = self.auth_offer() else {
             let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
-            return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
+            let error = self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs });
+            return Err(match self.driver.session.protection() {
+                Protection::None => error.suggesting("in clear; it may offer it inside TLS"),
+                _ => error,
+            });
         };
         // Before a token is asked for that could not be said.
         if let Err(misuse) = self.protects_secrets() {
