@@ -24,6 +24,10 @@ impl Session {
         if self.here == Phase::Closed {
             return Err(Misuse::Closed);
         }
+        // It may be another server than it seems.
+        if self.is_welcome() && !self.is_authenticated() && verb != Verb::Quit {
+            return Err(Misuse::Unproved(verb));
+        }
         if self.here == Phase::Greeting {
             return Err(Misuse::OutOfOrder { verb, when: rule.when, phase: self.here });
         }
