@@ -397,6 +397,27 @@ async fn slowly(replies: &'static [&'static str], pause: Duration) -> Conversati
     smtp
 }
 
+/// Where the server has nothing to prove its word counts, whoever was there to hear it; otherwise
+/// nobody has looked at its proof, and nothing more is said.
+#[tokio::test(start_paused = true)]
+async fn who_drops_authenticate_learns_what_he_is() {
+    for (mechanism, words) in [
+        ("PLAIN", None),
+        (
+            "SCRAM-SHA-256",
+            Some("NOOP to a server that has not proved itself in AUTH: only QUIT is left"),
+        ),
+    ] {
+        let mut smtp = slowly(&["235 2.7.0 welcome", "250 ok"], Duration::from_millis(10)).await;
+        let credentials = alice(PASSWORD).mechanisms([mechanism]);
+        let soon = Duration::from_millis(1);
+        tokio::time::timeout(soon, smtp.authenticate(&credentials)).await.unwrap_err();
+        let next = smtp.say(&ehlo::Command::noop()).await;
+        assert_eq!(next.as_ref().err().map(ToString::to_string).as_deref(), words);
+        assert_eq!(smtp.is_authenticated(), words.is_none(), "{mechanism}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn mechanisms_that_are_tried_in_turn_have_the_time_of_one_call() {
     let refused = &["504 5.5.4 no", "504 5.5.4 no", "504 5.5.4 no"];

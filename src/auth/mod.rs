@@ -119,6 +119,13 @@ pub trait Mechanism: Send {
         Ok(())
     }
 
+    /// Whether the server has something to prove, which [`succeeded`](Self::succeeded) looks at.
+    /// True by default: a success counts once it has been looked at. Where there is nothing to look
+    /// at it counts when it comes, even if the call that waited for it was dropped.
+    fn wants_proof(&self) -> bool {
+        true
+    }
+
     /// The server has refused. What it said of that before, in the mechanism's own way, is told
     /// here; otherwise the reply says all there is.
     fn refused(&mut self, _reply: &Reply) -> Option<AuthFault> {

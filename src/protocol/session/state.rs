@@ -59,8 +59,8 @@ impl Session {
         self.protection
     }
 
-    /// Whether AUTH has succeeded. Of an [`Exchange`](crate::Exchange) this is so once
-    /// [`Exchange::end`](crate::Exchange::end) has looked at the server's part, too.
+    /// Whether AUTH has succeeded. Where the server has something to prove, too, this is so once
+    /// [`Exchange::end`](crate::Exchange::end) has looked at that.
     #[must_use]
     pub const fn is_authenticated(&self) -> bool {
         self.authenticated && !self.unproved
