@@ -455,6 +455,23 @@ async fn a_token_that_never_comes_has_the_time_of_the_call() {
     assert_eq!(error.elapsed(), Duration::from_secs(1));
 }
 
+/// The words in the dialogue count, not the code that it ends with.
+#[tokio::test]
+async fn c_151_a_token_that_is_expired_is_asked_for_again_whatever_ends_the_dialogue() {
+    for code in ["501 5.5.2", "535 5.7.8", "554 5.7.0"] {
+        let script = format!(
+            "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+             C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH XOAUTH2\n\
+             C: AUTH XOAUTH2 <secret>\nS: 334 eyJzdGF0dXMiOiI0MDEifQ==\nC: <secret>\nS: {code} no\n\
+             C: AUTH XOAUTH2 <secret>\nS: 235 2.7.0 welcome\n"
+        );
+        let (credentials, asked) = provided(&["stale", PASSWORD]);
+        let (client, _server) = login(Server::script(script.parse().unwrap()), credentials).await;
+        assert!(client.unwrap().conversation().is_authenticated(), "{code}");
+        assert_eq!(*asked.lock().unwrap(), [None, Some("401".to_owned())]);
+    }
+}
+
 /// What a token is good for does not change with another one.
 #[tokio::test]
 async fn a_scope_that_lacks_is_not_asked_for_again() {

@@ -10,7 +10,7 @@ use crate::auth::{AuthFault, Credentials, Mechanism, Offer, Provider, TokenRefus
 use crate::error::{Error, ErrorKind};
 use crate::extension::Auth;
 use crate::protocol::{Event, Exchange, Misuse, Phase, Protection, Stage};
-use crate::wire::{Reply, Secret, Verb, leak};
+use crate::wire::{Reply, Secret, Severity, Verb, leak};
 
 impl Conversation {
     /// Authenticates by the strongest mechanism that the server offers and the credentials fit and
@@ -191,11 +191,15 @@ impl Conversation {
     }
 }
 
-/// Whether another token may do: the server said so, or said no more than 535.
+/// Whether another token may do: the server said so in the dialogue, which some end with 501 or
+/// the like, or it said no more than 535.
 fn is_of_the_token(error: &Error) -> bool {
-    let is_denied = error.reply().is_some_and(|reply| reply.code().number() == 535);
+    let Some(reply) = error.reply() else { return false };
     let refusal = refusal_in(error);
-    is_denied && (refusal.status().is_none() || refusal.is_of_the_token())
+    match refusal.status() {
+        Some(_) => reply.severity() == Severity::Permanent && refusal.is_of_the_token(),
+        None => reply.code().number() == 535,
+    }
 }
 
 /// What was said of the token, which may be nothing.
