@@ -622,4 +622,25 @@ async fn t10_no_token_is_asked_for_in_clear() {
     assert_eq!(*asked.lock().unwrap(), []);
 }
 
+#[tokio::test]
+async fn no_token_is_asked_for_that_no_mechanism_could_say() {
+    let (credentials, asked) = provided(&[PASSWORD]);
+    let error = login(server(["PLAIN"]), credentials).await.0.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "authentication with {HOST} failed: the server offers no mechanism that can be used (it \
+             offers PLAIN); PLAIN: only with a password"
+        )
+    );
+    assert_eq!(*asked.lock().unwrap(), []);
+
+    let mut smtp = slowly(&["235 2.7.0 welcome"], Duration::ZERO).await;
+    smtp.authenticate(&token(PASSWORD)).await.unwrap();
+    let (credentials, asked) = provided(&[PASSWORD]);
+    let error = smtp.authenticate(&credentials).await.unwrap_err();
+    assert_eq!(error.to_string(), "AUTH once more: it succeeded before");
+    assert_eq!(*asked.lock().unwrap(), []);
+}
+
 const TOKEN: &str = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==";

@@ -124,7 +124,7 @@ impl Credentials {
     pub fn explain(&self, offer: &Offer) -> Vec<Candidate> {
         #[cfg(feature = "net")]
         if self.provider().is_some() {
-            return self.with_token("to-be-asked-for".into()).explain(offer);
+            return self.with_any_token().explain(offer);
         }
         let mut chosen: Option<&'static str> = None;
         let mut tried = Vec::new();

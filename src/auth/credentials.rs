@@ -188,6 +188,12 @@ impl Credentials {
         Self { proof, ..self.clone() }
     }
 
+    /// The same with a token that stands for the one that is still to be asked for.
+    #[cfg(feature = "net")]
+    pub(crate) fn with_any_token(&self) -> Self {
+        self.with_token("to-be-asked-for".into())
+    }
+
     /// Whether another mechanism may be tried after a refusal of this one with this code.
     #[cfg(feature = "net")]
     pub(crate) fn goes_on_after(&self, mechanism: &str, code: u16) -> bool {

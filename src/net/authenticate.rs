@@ -34,12 +34,14 @@ impl Conversation {
             });
         };
         // Before a token is asked for that could not be said.
-        if let Err(misuse) = self.protects_secrets() {
+        if let Err(misuse) = self.allows(Verb::Auth) {
             return Err(self.driver.error(Stage::Auth, misuse));
         }
         let mut credentials = Cow::Borrowed(credentials);
         let mut provider = credentials.provider().cloned();
         if let Some(provider) = &provider {
+            let any = credentials.with_any_token().choose(&offer);
+            any.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
             let token = self.ask_for_token(provider, None).await?;
             credentials = Cow::Owned(credentials.with_token(token));
         }
