@@ -80,7 +80,8 @@ impl Credentials {
     /// another.
     ///
     /// # Errors
-    /// None of them can be used: because none is known or allowed, or the credentials fit none.
+    /// None of them can be used: because none is known or allowed, or the credentials fit none. Or
+    /// the one whose turn it is needs random octets, and the system gives none.
     pub fn choose(&self, offer: &Offer) -> Result<Box<dyn Mechanism>, AuthFault> {
         if let Some(floor) = self.floor.as_ref().filter(|floor| rank(floor).is_none()) {
             return Err(AuthFault::Floor(floor.clone()));
@@ -90,6 +91,8 @@ impl Credentials {
             let Ok(make) = self.may_use(row, offer) else { continue };
             match make(self, offer) {
                 Ok(mechanism) => return Ok(mechanism),
+                // It passes, and is no reason to show a server more than it has to see.
+                Err(passing @ AuthFault::NoRandomness { .. }) => return Err(passing),
                 Err(unfit) => fault = fault.or(Some(unfit)),
             }
         }
@@ -137,7 +140,12 @@ impl Credentials {
             let made = self.may_use(row, offer).map(|make| make(self, offer));
             let (list, unused) = match (made, chosen) {
                 (Err(why), _) => (&mut untried, Some(why)),
-                (Ok(Err(fault)), _) => (&mut tried, Some(Unused::Unfit(fault))),
+                (Ok(Err(fault)), first) => {
+                    if first.is_none() && matches!(fault, AuthFault::NoRandomness { .. }) {
+                        chosen = Some(row.name);
+                    }
+                    (&mut tried, Some(Unused::Unfit(fault)))
+                }
                 (Ok(Ok(_)), Some(first)) => (&mut tried, Some(Unused::After(first.to_owned()))),
                 (Ok(Ok(_)), None) => {
                     chosen = Some(row.name);

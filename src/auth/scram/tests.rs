@@ -1,5 +1,7 @@
 //! The vectors of RFC 5802 and RFC 7677, and every way in which a server can be wrong.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
 
 use super::super::ChannelBinding;
@@ -338,6 +340,32 @@ fn nonces_are_random_and_long() {
     let (one, other) = (nonce(), nonce());
     assert_eq!(one.len(), 32);
     assert_ne!(one, other);
+}
+
+thread_local! {
+    /// Whether the system gives no random octets.
+    pub(super) static IS_DRY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What passes is no reason to say the password instead.
+#[test]
+fn t10_without_randomness_nothing_weaker_is_used() {
+    IS_DRY.set(true);
+    let offer = Offer::new(["SCRAM-SHA-1", "PLAIN", "LOGIN"]);
+    let fault = user().choose(&offer).err();
+    let words = "SCRAM-SHA-1 needs random octets, and the system gives none";
+    assert_eq!(fault.map(|fault| fault.to_string()).as_deref(), Some(words));
+    let told: Vec<_> = user().explain(&offer).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "SCRAM-SHA-1: needs random octets, and the system gives none",
+            "PLAIN: comes after SCRAM-SHA-1",
+            "LOGIN: comes after SCRAM-SHA-1",
+        ]
+    );
+    let named = user().mechanisms(["PLAIN", "SCRAM-SHA-1"]);
+    assert_eq!(named.choose(&offer).map(|made| made.name().to_owned()).ok().unwrap(), "PLAIN");
 }
 
 proptest! {
