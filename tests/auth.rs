@@ -13,7 +13,7 @@ use ehlo::{
     AuthFault, ChannelBinding, Client, Connector, Conversation, Credentials, Error, ErrorKind,
     Offer, Retry, RootCertificates, Secret, Security, Timeouts, TlsVersion,
 };
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 const HOST: &str = "mx.example.test";
@@ -214,6 +214,39 @@ async fn t11_what_a_server_proves_itself_by_is_not_shown() {
         let error = client.unwrap_err();
         let transcript = error.transcript().unwrap().to_string();
         assert!(transcript.contains("\nS: 235 <secret>\nC: QUIT\n"), "{transcript}");
+    }
+}
+
+/// Sendmail and others quote the line that they do not know. In one write, octet by octet, and where
+/// the connection ends in the midst of it.
+#[tokio::test]
+async fn t11_what_a_server_quotes_of_a_secret_is_not_shown() {
+    let said = STANDARD.encode(format!("\0al=ice,\0{PASSWORD}"));
+    let stars = "*".repeat(said.len());
+    let quoted =
+        |said: &str| format!("500-5.5.1 Command unrecognized:\r\n500 \"AUTH PLAIN {said}\"\r\n");
+    for (step, ends) in [(usize::MAX, false), (1, false), (7, false), (usize::MAX, true)] {
+        let (near, mut far) = tokio::io::duplex(4096);
+        let mut octets = quoted(&said);
+        octets.truncate(octets.len() - if ends { 3 } else { 0 });
+        tokio::spawn(async move {
+            for reply in ["220 mx\r\n", "250-mx\r\n250 AUTH PLAIN\r\n"] {
+                far.write_all(reply.as_bytes()).await.unwrap();
+                while far.read_u8().await.unwrap() != b'\n' {}
+            }
+            for piece in octets.as_bytes().chunks(step) {
+                far.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        let connector = Connector::new(HOST).security(Security::None).allow_cleartext();
+        let connector = connector.transcript(4096).authenticate(alice(PASSWORD));
+        let error = connector.connect_over(near).await.unwrap_err();
+        let words = error.to_string();
+        assert!(words.contains(&format!("AUTH PLAIN {stars}")), "{words}");
+        let transcript = error.transcript().unwrap().to_string();
+        assert!(transcript.contains(&format!("500 \"AUTH PLAIN {stars}")), "{transcript}");
+        assert_eq!(error.reply().is_none(), ends);
     }
 }
 

@@ -32,6 +32,9 @@ impl Session {
         let Some(awaited) = answers.then(|| self.flight.pop()).flatten() else {
             return self.unawaited().map(Some);
         };
+        if matches!(awaited.act, Act::Command(Verb::Auth) | Act::Response) {
+            self.said = None;
+        }
         let rule = rule(awaited.act);
         self.answered_stage = rule.stage;
 
