@@ -45,6 +45,8 @@ struct Inner {
     transcript: Option<Transcript>,
     /// The connection was closed on this side.
     is_ours: bool,
+    /// What the circumstances suggest beside what went wrong.
+    hint: Option<&'static str>,
     /// The stage whose reply was waited for, where that is another than the one it struck.
     awaited: Option<Stage>,
 }
@@ -161,6 +163,7 @@ impl Error {
             elapsed: Duration::ZERO,
             transcript: None,
             is_ours: false,
+            hint: None,
             awaited: None,
         }))
     }
@@ -183,6 +186,11 @@ impl Error {
 
     pub(crate) fn with_unfinished(mut self, octets: &[u8]) -> Self {
         self.0.unfinished = octets.into();
+        self
+    }
+
+    pub(crate) const fn suggesting(mut self, hint: &'static str) -> Self {
+        self.0.hint = Some(hint);
         self
     }
 
@@ -288,7 +296,7 @@ impl Error {
             | ErrorKind::Unsupported { .. }
             | ErrorKind::Content(_)
             | ErrorKind::TooLarge { .. } => Retry::Never,
-            ErrorKind::Auth(fault) => fault.reply().map_or(Retry::Never, Reply::retry),
+            ErrorKind::Auth(fault) => fault.retry(),
             ErrorKind::LimitReached { .. } => Retry::Later,
             #[cfg(feature = "net")]
             ErrorKind::Resolve(fault) if fault.is_no_such_domain() => Retry::Never,
@@ -316,6 +324,7 @@ impl fmt::Display for Error {
             elapsed: _,
             transcript: _,
             is_ours,
+            hint: _,
             awaited: _,
         } = &*self.0;
         let peer = Escaped::new(if peer.is_empty() { b"the server" } else { peer.as_bytes() });
@@ -397,6 +406,7 @@ impl Error {
     /// What the evidence suggests beside what it says.
     fn hint(&self) -> Option<&'static str> {
         match (&self.0.kind, self.0.stage) {
+            _ if self.0.hint.is_some() => self.0.hint,
             (ErrorKind::Timeout(_), Stage::Greeting) if self.0.unfinished.is_empty() => Some(
                 "the port may speak TLS from the start, it may not be an SMTP port, or the \
                      server delays its greeting",
@@ -550,6 +560,33 @@ mod tests {
         assert_eq!(error.to_string(), "an envelope needs a recipient");
         let kept = Misuse::Envelope(InvalidEnvelope::NoRecipient);
         assert!(matches!(error.kind(), ErrorKind::Misuse(misuse) if *misuse == kept));
+    }
+
+    #[test]
+    fn c_152_what_kept_auth_from_succeeding_says_whether_to_try_again() {
+        let mechanism = "SCRAM-SHA-256";
+        let gave_up = |error: &[u8], reply: &str| {
+            let reply = Box::new(reply.parse().unwrap());
+            AuthFault::Server { mechanism, error: error.into(), reply }
+        };
+        for (fault, retry) in [
+            (AuthFault::NoToken("down".to_owned()), Retry::Later),
+            (AuthFault::NoRandomness { mechanism }, Retry::Later),
+            (gave_up(b"no-resources", "535 5.7.8 no"), Retry::Later),
+            (gave_up(b"other-error", "535 5.7.8 no"), Retry::Later),
+            (gave_up(b"invalid-proof", "535 5.7.8 no"), Retry::Never),
+            (gave_up(b"invalid-proof", "454 4.7.0 later"), Retry::Later),
+            (AuthFault::NoMechanism { offered: vec![], why: String::new() }, Retry::NextHost),
+            (AuthFault::Unproved { mechanism }, Retry::NextHost),
+            (AuthFault::NotBase64((*b"?").into()), Retry::NextHost),
+            (AuthFault::Endless(8), Retry::NextHost),
+            (AuthFault::Message { mechanism, what: "is odd" }, Retry::NextHost),
+            (AuthFault::Floor("X".to_owned()), Retry::Never),
+            (AuthFault::Credentials { mechanism, what: "a NUL" }, Retry::Never),
+        ] {
+            let words = fault.to_string();
+            assert_eq!(Error::new(Stage::Auth, fault).retry(), retry, "{words}");
+        }
     }
 
     #[test]

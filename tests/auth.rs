@@ -4,14 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ehlo::testing::{Running, Server};
 use ehlo::{
     AuthFault, ChannelBinding, Client, Connector, Conversation, Credentials, Error, ErrorKind,
-    Offer, Retry, RootCertificates, Secret, Security, TlsVersion,
+    Offer, Retry, RootCertificates, Secret, Security, Timeouts, TlsVersion,
 };
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 const HOST: &str = "mx.example.test";
@@ -120,7 +122,7 @@ async fn c_148_another_certificate_is_no_binding() {
             error.to_string(),
             format!(
                 "authentication with {HOST} failed: SCRAM-SHA-1-PLUS: the server gave up: \
-                 \"{words}\""
+                 \"{words}\", and said: 535 5.7.8 credentials not accepted"
             )
         );
     }
@@ -187,6 +189,97 @@ async fn others_are_tried_when_that_is_allowed() {
     assert_eq!(tried(&running), ["SCRAM-SHA-256", "SCRAM-SHA-1"]);
 }
 
+/// With the server's signature passwords could be tried on a transcript. It may stand in the last
+/// challenge, or in the 235.
+#[tokio::test]
+async fn t11_what_a_server_proves_itself_by_is_not_shown() {
+    let (client, server) = login(server(["SCRAM-SHA-256"]), alice(PASSWORD)).await;
+    let transcript = client.unwrap().conversation().transcript().unwrap().to_string();
+    let said = transcript.lines().skip_while(|line| !line.starts_with("C: AUTH"));
+    let said: Vec<_> = said.collect();
+    assert_eq!(said[0], "C: AUTH SCRAM-SHA-256 <secret>");
+    assert!(said[1].starts_with("S: 334 cj"), "r= is no secret: {transcript}");
+    let rest = ["C: <secret>", "S: 334 <secret>", "C: <secret>", "S: 235 2.7.0 welcome"];
+    assert_eq!(said[2..], rest);
+    drop(server);
+
+    for last in ["235 2.7.0 dj02cnJpVFJCaQ==", "235-2.7.0 hello\nS: 235 dj1ycmlUUkJpMjM="] {
+        let script = format!(
+            "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+             C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH SCRAM-SHA-256\n\
+             C: AUTH SCRAM-SHA-256 <secret>\nS: {last}\nC: QUIT\nS: 221 bye\n"
+        );
+        let server = Server::script(script.parse().unwrap());
+        let (client, _server) = login(server, alice(PASSWORD)).await;
+        let error = client.unwrap_err();
+        let transcript = error.transcript().unwrap().to_string();
+        assert!(transcript.contains("\nS: 235 <secret>\nC: QUIT\n"), "{transcript}");
+    }
+}
+
+/// Sendmail and others quote the line that they do not know. In one write, octet by octet, and where
+/// the connection ends in the midst of it.
+#[tokio::test]
+async fn t11_what_a_server_quotes_of_a_secret_is_not_shown() {
+    let said = STANDARD.encode(format!("\0al=ice,\0{PASSWORD}"));
+    let stars = "*".repeat(said.len());
+    let quoted =
+        |said: &str| format!("500-5.5.1 Command unrecognized:\r\n500 \"AUTH PLAIN {said}\"\r\n");
+    for (step, ends) in [(usize::MAX, false), (1, false), (7, false), (usize::MAX, true)] {
+        let (near, mut far) = tokio::io::duplex(4096);
+        let mut octets = quoted(&said);
+        octets.truncate(octets.len() - if ends { 3 } else { 0 });
+        tokio::spawn(async move {
+            for reply in ["220 mx\r\n", "250-mx\r\n250 AUTH PLAIN\r\n"] {
+                far.write_all(reply.as_bytes()).await.unwrap();
+                while far.read_u8().await.unwrap() != b'\n' {}
+            }
+            for piece in octets.as_bytes().chunks(step) {
+                far.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        let connector = Connector::new(HOST).security(Security::None).allow_cleartext();
+        let connector = connector.transcript(4096).authenticate(alice(PASSWORD));
+        let error = connector.connect_over(near).await.unwrap_err();
+        let words = error.to_string();
+        assert!(words.contains(&format!("AUTH PLAIN {stars}")), "{words}");
+        let transcript = error.transcript().unwrap().to_string();
+        assert!(transcript.contains(&format!("500 \"AUTH PLAIN {stars}")), "{transcript}");
+        assert_eq!(error.reply().is_none(), ends);
+    }
+}
+
+/// What the server says in the dialogue is no reply: the one that ends it is.
+#[tokio::test]
+async fn c_147_others_are_tried_behind_what_scram_says_of_a_refusal() {
+    let script = |rest: &str| {
+        format!(
+            "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+             C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH SCRAM-SHA-256 PLAIN\n\
+             C: AUTH SCRAM-SHA-256 <secret>\nS: 334 ZT1pbnZhbGlkLXByb29m\nC:\n\
+             S: 535 5.7.8 no\n{rest}"
+        )
+    };
+    let after = script("C: AUTH PLAIN <secret>\nS: 235 2.7.0 welcome\n");
+    let server = Server::script(after.parse().unwrap());
+    let (client, _server) = login(server, alice(PASSWORD).try_others()).await;
+    assert!(client.unwrap().conversation().is_authenticated());
+
+    let server = Server::script(script("C: QUIT\nS: 221 bye\n").parse().unwrap());
+    let (client, server) = login(server, alice(PASSWORD)).await;
+    let error = client.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "authentication with {HOST} failed: SCRAM-SHA-256: the server gave up: \
+             \"invalid-proof\", and said: 535 5.7.8 no"
+        )
+    );
+    assert_eq!(error.reply().unwrap().code().number(), 535);
+    drop(server);
+}
+
 /// 504 says that the offer was wrong, and nothing of the password.
 #[tokio::test]
 async fn a_mechanism_that_is_not_there_after_all_is_passed_over() {
@@ -238,7 +331,7 @@ async fn c_148_an_offer_without_its_plus_is_found_out() {
         error.to_string(),
         format!(
             "authentication with {HOST} failed: SCRAM-SHA-256: the server gave up: \
-             \"server-does-support-channel-binding\""
+             \"server-does-support-channel-binding\", and said: 535 5.7.8 credentials not accepted"
         )
     );
     let elsewhere = ChannelBinding::tls_exporter([0; 32]);
@@ -249,7 +342,7 @@ async fn c_148_an_offer_without_its_plus_is_found_out() {
         error.to_string(),
         format!(
             "authentication with {HOST} failed: SCRAM-SHA-256-PLUS: the server gave up: \
-             \"channel-bindings-dont-match\""
+             \"channel-bindings-dont-match\", and said: 535 5.7.8 credentials not accepted"
         )
     );
     assert!(!smtp.is_authenticated());
@@ -305,9 +398,110 @@ async fn a_refused_token_is_asked_for_once_more() {
 async fn who_gives_no_token_is_quoted() {
     let words =
         format!("authentication with {HOST} failed: no token was to be had: the issuer is away");
-    for tokens in [&[][..], &["stale"]] {
+    // The first refusal is why another was wanted.
+    let refused = "; before that: 535 5.7.8 credentials not accepted";
+    for (tokens, before) in [(&[][..], ""), (&["stale"], refused)] {
         let error = login(server(["XOAUTH2"]), provided(tokens).0).await.0.unwrap_err();
-        assert_eq!(error.to_string(), words);
+        assert_eq!(error.to_string(), format!("{words}{before}"));
+        assert_eq!(error.retry(), Retry::Later);
+    }
+}
+
+/// A conversation in clear up to AUTH, for a whole second a call, with a server that says these
+/// replies behind its EHLO one by one, each after so long.
+async fn slowly(replies: &'static [&'static str], pause: Duration) -> Conversation {
+    let (near, far) = tokio::io::duplex(4096);
+    tokio::spawn(async move {
+        let mut far = BufReader::new(far);
+        for reply in ["220 mx", "250-mx\r\n250 AUTH SCRAM-SHA-256 PLAIN LOGIN XOAUTH2"] {
+            far.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+            far.read_line(&mut String::new()).await.unwrap();
+        }
+        for reply in replies {
+            tokio::time::sleep(pause).await;
+            far.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+            far.read_line(&mut String::new()).await.unwrap();
+        }
+    });
+    let timeouts = Timeouts::default().with_whole(Some(Duration::from_secs(1)));
+    let connector = Connector::new(HOST).security(Security::None).allow_cleartext();
+    let mut smtp = connector.timeouts(timeouts).open_over(near).await.unwrap();
+    smtp.say(&ehlo::Command::ehlo("client.example.org").unwrap()).await.unwrap();
+    smtp
+}
+
+/// Where the server has nothing to prove its word counts, whoever was there to hear it; otherwise
+/// nobody has looked at its proof, and nothing more is said.
+#[tokio::test(start_paused = true)]
+async fn who_drops_authenticate_learns_what_he_is() {
+    for (mechanism, words) in [
+        ("PLAIN", None),
+        (
+            "SCRAM-SHA-256",
+            Some("NOOP to a server that has not proved itself in AUTH: only QUIT is left"),
+        ),
+    ] {
+        let mut smtp = slowly(&["235 2.7.0 welcome", "250 ok"], Duration::from_millis(10)).await;
+        let credentials = alice(PASSWORD).mechanisms([mechanism]);
+        let soon = Duration::from_millis(1);
+        tokio::time::timeout(soon, smtp.authenticate(&credentials)).await.unwrap_err();
+        let next = smtp.say(&ehlo::Command::noop()).await;
+        assert_eq!(next.as_ref().err().map(ToString::to_string).as_deref(), words);
+        assert_eq!(smtp.is_authenticated(), words.is_none(), "{mechanism}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mechanisms_that_are_tried_in_turn_have_the_time_of_one_call() {
+    let refused = &["504 5.5.4 no", "504 5.5.4 no", "504 5.5.4 no"];
+    let mut smtp = slowly(refused, Duration::from_millis(600)).await;
+    let error = smtp.authenticate(&alice(PASSWORD)).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("no reply from {HOST} to AUTH within 1s"));
+    assert_eq!(error.elapsed(), Duration::from_secs(1));
+    let mut smtp = slowly(refused, Duration::from_millis(300)).await;
+    let error = smtp.authenticate(&alice(PASSWORD)).await.unwrap_err();
+    assert_eq!(error.reply().unwrap().code().number(), 504);
+    assert_eq!(error.elapsed(), Duration::from_millis(900));
+}
+
+/// The session is none the worse for it.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_never_comes_has_the_time_of_the_call() {
+    let never = || std::future::pending::<Result<Secret, std::io::Error>>();
+    let mut smtp = slowly(&["221 2.0.0 bye"], Duration::ZERO).await;
+    let credentials = Credentials::token_from("alice", move |_| never());
+    let error = smtp.authenticate(&credentials).await.unwrap_err();
+    let why = "no token was to be had: none came within the 1s for the whole call";
+    assert_eq!(error.to_string(), format!("authentication with {HOST} failed: {why}"));
+    assert_eq!((error.elapsed(), error.retry()), (Duration::from_secs(1), Retry::Later));
+    smtp.quit().await.unwrap();
+
+    // Of a second one the time before counts, too.
+    let refused = &["334 eyJzdGF0dXMiOiI0MDEifQ==", "535 5.7.8 no"];
+    let mut smtp = slowly(refused, Duration::from_millis(400)).await;
+    let credentials = Credentials::token_from("alice", move |refused| async move {
+        if refused.is_some() { never().await } else { Ok(Secret::from("stale-token")) }
+    });
+    let error = smtp.authenticate(&credentials).await.unwrap_err();
+    let words = format!("authentication with {HOST} failed: {why}; before that: 535 5.7.8 no");
+    assert_eq!(error.to_string(), words);
+    assert_eq!(error.elapsed(), Duration::from_secs(1));
+}
+
+/// The words in the dialogue count, not the code that it ends with.
+#[tokio::test]
+async fn c_151_a_token_that_is_expired_is_asked_for_again_whatever_ends_the_dialogue() {
+    for code in ["501 5.5.2", "535 5.7.8", "554 5.7.0"] {
+        let script = format!(
+            "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+             C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH XOAUTH2\n\
+             C: AUTH XOAUTH2 <secret>\nS: 334 eyJzdGF0dXMiOiI0MDEifQ==\nC: <secret>\nS: {code} no\n\
+             C: AUTH XOAUTH2 <secret>\nS: 235 2.7.0 welcome\n"
+        );
+        let (credentials, asked) = provided(&["stale", PASSWORD]);
+        let (client, _server) = login(Server::script(script.parse().unwrap()), credentials).await;
+        assert!(client.unwrap().conversation().is_authenticated(), "{code}");
+        assert_eq!(*asked.lock().unwrap(), [None, Some("401".to_owned())]);
     }
 }
 
@@ -458,6 +652,27 @@ async fn t10_no_token_is_asked_for_in_clear() {
     let error = connector.connect_over(near).await.unwrap_err();
     let words = "AUTH would send a secret in clear: only allow_cleartext lets it";
     assert_eq!(error.to_string(), words);
+    assert_eq!(*asked.lock().unwrap(), []);
+}
+
+#[tokio::test]
+async fn no_token_is_asked_for_that_no_mechanism_could_say() {
+    let (credentials, asked) = provided(&[PASSWORD]);
+    let error = login(server(["PLAIN"]), credentials).await.0.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "authentication with {HOST} failed: the server offers no mechanism that can be used (it \
+             offers PLAIN); PLAIN: only with a password"
+        )
+    );
+    assert_eq!(*asked.lock().unwrap(), []);
+
+    let mut smtp = slowly(&["235 2.7.0 welcome"], Duration::ZERO).await;
+    smtp.authenticate(&token(PASSWORD)).await.unwrap();
+    let (credentials, asked) = provided(&[PASSWORD]);
+    let error = smtp.authenticate(&credentials).await.unwrap_err();
+    assert_eq!(error.to_string(), "AUTH once more: it succeeded before");
     assert_eq!(*asked.lock().unwrap(), []);
 }
 

@@ -554,7 +554,8 @@ mod auth {
             &format!("{HELLO}S: 250 SIZE\nC: QUIT\nS: 221 bye\n"),
             Stage::Auth,
             "unsupported",
-            "mx.example.org does not offer AUTH, which authentication needs",
+            "mx.example.org does not offer AUTH, which authentication needs (in clear; \
+             it may offer it inside TLS)",
         )
         .await;
     }

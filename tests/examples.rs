@@ -589,7 +589,8 @@ alice is logged in: 235 2.7.0 welcome
         let reach = format!("127.0.0.1:{} --user alice", none.port());
         let ran = run("auth", &reach, "").await;
         assert_eq!((ran.status, ran.out.as_str()), (2, "in clear:\n  no AUTH\n"));
-        let words = "error: 127.0.0.1 does not offer AUTH, which authentication needs\n";
+        let words = "error: 127.0.0.1 does not offer AUTH, which authentication needs (in clear; it \
+                     may offer it inside TLS)\n";
         assert_eq!(ran.err, words);
     }
 

@@ -398,6 +398,19 @@ async fn clear_will_do_where_tls_is_opportunistic() {
     assert!(matches!(report.in_clear(), Some(InClear::HandshakeFailed(_))));
 }
 
+/// Passwords could be tried on a report that shows it.
+#[tokio::test]
+async fn t11_what_a_server_proves_itself_by_is_not_reported() {
+    let server = Server::new().user("alice", "wonderland").mechanisms(["SCRAM-SHA-256"]);
+    let server = server.start().await.unwrap();
+    let connector = securely(&server, Security::StartTls).credentials("alice", "wonderland");
+    let report = alice_to_bob(connector).run().await;
+    let replies: Vec<_> =
+        report.stage(Stage::Auth).unwrap().replies().iter().map(ToString::to_string).collect();
+    assert!(replies[0].starts_with("334 cj"), "{replies:?}");
+    assert_eq!(replies[1..], ["334 <secret>", "235 2.7.0 welcome"]);
+}
+
 #[tokio::test]
 async fn it_fails_at_auth() {
     let server = Server::new().user("alice", "wonderland").start().await.unwrap();

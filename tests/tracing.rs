@@ -123,3 +123,19 @@ async fn t11_t16_a_span_for_each_session_and_an_event_for_each_reply() {
         assert!(!all.contains(secret), "{all}");
     }
 }
+
+/// Passwords could be tried on it.
+#[tokio::test]
+async fn t11_what_a_server_proves_itself_by_is_in_no_event() {
+    let collector = Collector::default();
+    let guard = tracing::subscriber::set_default(collector.clone());
+    let script = "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH SCRAM-SHA-256\n\
+                  C: AUTH SCRAM-SHA-256 <secret>\nS: 235 2.7.0 dj02cnJpVFJCaQ==\nC: QUIT\nS: 221 bye\n";
+    let (near, far) = tokio::io::duplex(65_536);
+    let _server = Server::script(script.parse().unwrap()).serve(far).unwrap();
+    let connector = Connector::new("mx.example.org").security(Security::None).allow_cleartext();
+    connector.credentials("alice", "wonderland").connect_over(near).await.unwrap_err();
+    drop(guard);
+    let all = collector.lines.lock().unwrap().join("\n");
+    assert!(all.contains("reply=235 <secret>") && !all.contains("dj0"), "{all}");
+}

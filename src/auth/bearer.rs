@@ -57,6 +57,10 @@ impl Mechanism for Bearer {
         let refusal = self.refusal.take()?;
         Some(AuthFault::Token { mechanism: self.name, refusal, reply: Box::new(reply.clone()) })
     }
+
+    fn wants_proof(&self) -> bool {
+        false
+    }
 }
 
 /// What a server said of a token that it refused: a JSON object (RFC 7628 §3.2.2), mostly.

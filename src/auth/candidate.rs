@@ -111,6 +111,7 @@ pub enum Unused {
 fn unfit(fault: &AuthFault) -> String {
     match fault {
         AuthFault::Credentials { what, .. } => format!("cannot carry {what}"),
+        AuthFault::NoRandomness { .. } => "needs random octets, and the system gives none".into(),
         other => other.to_string(),
     }
 }
@@ -140,7 +141,7 @@ mod tests {
             ),
             (
                 Unused::Unfit(AuthFault::NoRandomness { mechanism: "SCRAM-SHA-1" }),
-                "SCRAM-SHA-1 needs random octets, and the system gives none",
+                "needs random octets, and the system gives none",
             ),
             (Unused::Never, "never used"),
             (Unused::Unknown, "not known here"),

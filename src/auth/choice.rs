@@ -68,15 +68,8 @@ impl Offer {
         self.mechanisms.iter().map(String::as_str)
     }
 
-    /// Whether any mechanism with channel binding is offered, refused or not: a client that can
-    /// bind and says `y` says that none is (RFC 5802 §6).
-    #[cfg(feature = "scram")]
-    pub(super) fn has_plus(&self) -> bool {
-        let is_plus = |name: &String| name.to_ascii_uppercase().ends_with("-PLUS");
-        self.mechanisms.iter().any(is_plus)
-    }
-
-    fn has(&self, name: &str) -> bool {
+    /// Whether it is offered, refused or not.
+    pub(super) fn has(&self, name: &str) -> bool {
         is_among(&self.mechanisms, name)
     }
 }
@@ -87,7 +80,8 @@ impl Credentials {
     /// another.
     ///
     /// # Errors
-    /// None of them can be used: because none is known or allowed, or the credentials fit none.
+    /// None of them can be used: because none is known or allowed, or the credentials fit none. Or
+    /// the one whose turn it is needs random octets, and the system gives none.
     pub fn choose(&self, offer: &Offer) -> Result<Box<dyn Mechanism>, AuthFault> {
         if let Some(floor) = self.floor.as_ref().filter(|floor| rank(floor).is_none()) {
             return Err(AuthFault::Floor(floor.clone()));
@@ -97,6 +91,8 @@ impl Credentials {
             let Ok(make) = self.may_use(row, offer) else { continue };
             match make(self, offer) {
                 Ok(mechanism) => return Ok(mechanism),
+                // It passes, and is no reason to show a server more than it has to see.
+                Err(passing @ AuthFault::NoRandomness { .. }) => return Err(passing),
                 Err(unfit) => fault = fault.or(Some(unfit)),
             }
         }
@@ -131,7 +127,7 @@ impl Credentials {
     pub fn explain(&self, offer: &Offer) -> Vec<Candidate> {
         #[cfg(feature = "net")]
         if self.provider().is_some() {
-            return self.with_token("to-be-asked-for".into()).explain(offer);
+            return self.with_any_token().explain(offer);
         }
         let mut chosen: Option<&'static str> = None;
         let mut tried = Vec::new();
@@ -144,7 +140,12 @@ impl Credentials {
             let made = self.may_use(row, offer).map(|make| make(self, offer));
             let (list, unused) = match (made, chosen) {
                 (Err(why), _) => (&mut untried, Some(why)),
-                (Ok(Err(fault)), _) => (&mut tried, Some(Unused::Unfit(fault))),
+                (Ok(Err(fault)), first) => {
+                    if first.is_none() && matches!(fault, AuthFault::NoRandomness { .. }) {
+                        chosen = Some(row.name);
+                    }
+                    (&mut tried, Some(Unused::Unfit(fault)))
+                }
                 (Ok(Ok(_)), Some(first)) => (&mut tried, Some(Unused::After(first.to_owned()))),
                 (Ok(Ok(_)), None) => {
                     chosen = Some(row.name);

@@ -48,6 +48,10 @@ impl Mechanism for CramMd5 {
         };
         Ok(Secret::from(response(&self.user, &password, challenge).as_bytes()))
     }
+
+    fn wants_proof(&self) -> bool {
+        false
+    }
 }
 
 /// What answers a challenge.

@@ -74,7 +74,8 @@ impl Credentials {
     ///
     /// It is asked with `None` first, where a token that is kept will do; and once more with what
     /// the server said of that one, where the server refused it for itself (expired, unknown) and
-    /// not for what it is good for: then a new one is wanted. How long it takes is up to it alone.
+    /// not for what it is good for: then a new one is wanted. It has what is left of the time for
+    /// the whole call (`Timeouts::with_whole`), and without such a limit all the time it takes.
     ///
     /// ```
     /// let credentials = ehlo::Credentials::token_from("alice", |refused| async move {
@@ -147,7 +148,8 @@ impl Credentials {
 
     /// Lets the next mechanism be tried after one was refused. By default only one that the server
     /// does not take after all (504) is passed over: a wrong password (535) stays wrong, and a
-    /// weaker mechanism shows it to more people.
+    /// weaker mechanism shows it to more people. Behind a `-PLUS` nothing else is tried by default:
+    /// its 504 may come from a relay that wants to hear what is not bound to the channel.
     #[must_use]
     pub const fn try_others(mut self) -> Self {
         self.try_others = true;
@@ -186,10 +188,19 @@ impl Credentials {
         Self { proof, ..self.clone() }
     }
 
-    /// Whether another mechanism may be tried after a refusal with this code.
+    /// The same with a token that stands for the one that is still to be asked for.
     #[cfg(feature = "net")]
-    pub(crate) const fn goes_on_after(&self, code: u16) -> bool {
-        code == 504 || (self.try_others && code / 100 == 5)
+    pub(crate) fn with_any_token(&self) -> Self {
+        self.with_token("to-be-asked-for".into())
+    }
+
+    /// Whether another mechanism may be tried after a refusal of this one with this code.
+    #[cfg(feature = "net")]
+    pub(crate) fn goes_on_after(&self, mechanism: &str, code: u16) -> bool {
+        match self.try_others {
+            true => code / 100 == 5,
+            false => code == 504 && !mechanism.ends_with("-PLUS"),
+        }
     }
 
     /// The password; empty where there is none, which the choice has seen to before.

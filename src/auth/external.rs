@@ -33,6 +33,10 @@ impl Mechanism for External {
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, AuthFault> {
         Err(AuthFault::Unanswerable { mechanism: NAME.to_owned(), challenge: challenge.into() })
     }
+
+    fn wants_proof(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::TokenRefusal;
-use crate::wire::{Escaped, Reply};
+use crate::wire::{Escaped, Reply, Retry};
 
 /// Why authentication failed, where a refusal by the server alone does not say it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -73,12 +73,14 @@ pub enum AuthFault {
         most: u32,
     },
     /// The server gave up the dialogue, and said why in the mechanism's own words.
-    #[error("{mechanism}: the server gave up: \"{}\"", Escaped::new(.error))]
+    #[error("{mechanism}: the server gave up: \"{}\", and said: {reply}", Escaped::new(.error))]
     Server {
         /// The mechanism.
         mechanism: &'static str,
         /// Such as `channel-bindings-dont-match` (RFC 5802 §7).
         error: Box<[u8]>,
+        /// What the dialogue ended with.
+        reply: Box<Reply>,
     },
     /// The server says that the client is welcome, and has not proved that it knows the password:
     /// it may be another server than it seems.
@@ -107,8 +109,27 @@ impl AuthFault {
     #[must_use]
     pub fn reply(&self) -> Option<&Reply> {
         match self {
-            Self::Token { reply, .. } => Some(reply),
+            Self::Token { reply, .. } | Self::Server { reply, .. } => Some(reply),
             _ => None,
+        }
+    }
+
+    /// Whether, and where, trying again may help.
+    pub(crate) fn retry(&self) -> Retry {
+        match self {
+            // Not the server's, and not for ever.
+            Self::NoToken(_) | Self::NoRandomness { .. } => Retry::Later,
+            // RFC 5802 §7: the server's own trouble, whatever it ends the dialogue with.
+            Self::Server { error, .. } if matches!(&**error, b"no-resources" | b"other-error") => {
+                Retry::Later
+            }
+            // Another host may be set up in another way, or be the one that this one seems to be.
+            Self::NoMechanism { .. }
+            | Self::Unproved { .. }
+            | Self::NotBase64(_)
+            | Self::Endless(_)
+            | Self::Message { .. } => Retry::NextHost,
+            _ => self.reply().map_or(Retry::Never, Reply::retry),
         }
     }
 }

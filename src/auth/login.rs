@@ -56,6 +56,10 @@ impl Mechanism for Login {
     fn ignores_challenges(&self) -> bool {
         true
     }
+
+    fn wants_proof(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub use candidate::{Candidate, Unused};
 pub use choice::Offer;
 pub use credentials::Credentials;
 pub use fault::AuthFault;
+#[cfg(feature = "net")]
+pub(crate) use provider::Provider;
 
 /// The client's side of a SASL dialogue. The octets are raw: base64 is the
 /// [`Exchange`](crate::Exchange)'s, which carries any mechanism over a session.
@@ -115,6 +117,13 @@ pub trait Mechanism: Send {
     /// It has not proved it: nothing that it says is to be believed.
     fn succeeded(&mut self, _text: &[u8]) -> Result<(), AuthFault> {
         Ok(())
+    }
+
+    /// Whether the server has something to prove, which [`succeeded`](Self::succeeded) looks at.
+    /// True by default: a success counts once it has been looked at. Where there is nothing to look
+    /// at it counts when it comes, even if the call that waited for it was dropped.
+    fn wants_proof(&self) -> bool {
+        true
     }
 
     /// The server has refused. What it said of that before, in the mechanism's own way, is told

@@ -41,6 +41,10 @@ impl Mechanism for Plain {
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, AuthFault> {
         Err(AuthFault::Unanswerable { mechanism: NAME.to_owned(), challenge: challenge.into() })
     }
+
+    fn wants_proof(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use super::Conversation;
 #[cfg(feature = "tls")]
 use super::tls::TlsInfo;
-use crate::auth::{AuthFault, Credentials, Mechanism, Offer, TokenRefusal};
+use crate::auth::{AuthFault, Credentials, Mechanism, Offer, Provider, TokenRefusal};
 use crate::error::{Error, ErrorKind};
 use crate::extension::Auth;
-use crate::protocol::{Event, Exchange, Misuse, Phase, Stage};
-use crate::wire::{Reply, Verb, leak};
+use crate::protocol::{Event, Exchange, Misuse, Phase, Protection, Stage};
+use crate::wire::{Reply, Secret, Severity, Verb, leak};
 
 impl Conversation {
     /// Authenticates by the strongest mechanism that the server offers and the credentials fit and
@@ -27,17 +27,22 @@ impl Conversation {
         self.settle(Stage::Auth).await?;
         let Some(mut offer) = self.auth_offer() else {
             let (keyword, needs) = ("AUTH".to_owned(), "authentication".to_owned());
-            return Err(self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs }));
+            let error = self.driver.error(Stage::Auth, ErrorKind::Unsupported { keyword, needs });
+            return Err(match self.driver.session.protection() {
+                Protection::None => error.suggesting("in clear; it may offer it inside TLS"),
+                _ => error,
+            });
         };
         // Before a token is asked for that could not be said.
-        if let Err(misuse) = self.protects_secrets() {
+        if let Err(misuse) = self.allows(Verb::Auth) {
             return Err(self.driver.error(Stage::Auth, misuse));
         }
         let mut credentials = Cow::Borrowed(credentials);
         let mut provider = credentials.provider().cloned();
         if let Some(provider) = &provider {
-            let token = provider.ask(None).await;
-            let token = token.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
+            let any = credentials.with_any_token().choose(&offer);
+            any.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
+            let token = self.ask_for_token(provider, None).await?;
             credentials = Cow::Owned(credentials.with_token(token));
         }
         let mut refused = None;
@@ -50,16 +55,19 @@ impl Conversation {
                 }
             };
             let name = mechanism.name().to_owned();
-            let error = match self.authenticate_with(mechanism).await {
+            // All of them belong to one call, with one time for it.
+            self.driver.enter(Stage::Auth);
+            let error = match self.converse(mechanism).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
             // Asked once more, and never again.
             if let Some(provider) = provider.take_if(|_| is_of_the_token(&error)) {
-                let token = provider.ask(Some(refusal_in(&error))).await;
-                let token = token.map_err(|fault| self.driver.error(Stage::Auth, fault))?;
+                let refusal = Some(refusal_in(&error));
+                let token = self.ask_for_token(&provider, refusal).await;
+                let token = token.map_err(|no_other| no_other.after(error.reply().cloned()))?;
                 credentials = Cow::Owned(credentials.with_token(token));
-            } else if is_followed(&error, &credentials) {
+            } else if is_followed(&name, &error, &credentials) {
                 offer = offer.without(name);
                 refused = Some(error);
             } else {
@@ -114,6 +122,19 @@ impl Conversation {
         Some(offer)
     }
 
+    /// Whoever is asked may take what is left of the whole call, where that has a limit.
+    async fn ask_for_token(
+        &mut self,
+        provider: &Provider,
+        refused: Option<TokenRefusal>,
+    ) -> Result<Secret, Error> {
+        let asked = self.driver.within_call(provider.ask(refused)).await;
+        let token = asked.unwrap_or_else(|limit| {
+            Err(AuthFault::NoToken(format!("none came within the {limit:?} for the whole call")))
+        });
+        token.map_err(|fault| self.driver.error(Stage::Auth, fault))
+    }
+
     /// AUTH has succeeded. Where there is a security layer now, EHLO is next.
     async fn welcomed(&mut self) -> Result<Reply, Error> {
         let reply = self.reply()?;
@@ -141,6 +162,10 @@ impl Conversation {
         mechanism: Box<dyn Mechanism>,
     ) -> Result<Reply, Error> {
         self.settle(Stage::Auth).await?;
+        self.converse(mechanism).await
+    }
+
+    async fn converse(&mut self, mechanism: Box<dyn Mechanism>) -> Result<Reply, Error> {
         let driver = &mut self.driver;
         let mut exchange = Exchange::begin(&mut driver.session, mechanism)
             .map_err(|misuse| driver.error(Stage::Auth, misuse))?;
@@ -168,11 +193,15 @@ impl Conversation {
     }
 }
 
-/// Whether another token may do: the server said so, or said no more than 535.
+/// Whether another token may do: the server said so in the dialogue, which some end with 501 or
+/// the like, or it said no more than 535.
 fn is_of_the_token(error: &Error) -> bool {
-    let is_denied = error.reply().is_some_and(|reply| reply.code().number() == 535);
+    let Some(reply) = error.reply() else { return false };
     let refusal = refusal_in(error);
-    is_denied && (refusal.status().is_none() || refusal.is_of_the_token())
+    match refusal.status() {
+        Some(_) => reply.severity() == Severity::Permanent && refusal.is_of_the_token(),
+        None => reply.code().number() == 535,
+    }
 }
 
 /// What was said of the token, which may be nothing.
@@ -183,8 +212,8 @@ fn refusal_in(error: &Error) -> TokenRefusal {
     }
 }
 
-/// Whether another mechanism may be tried after this error.
-fn is_followed(error: &Error, credentials: &Credentials) -> bool {
+/// Whether another mechanism may be tried after this error of that one.
+fn is_followed(mechanism: &str, error: &Error, credentials: &Credentials) -> bool {
     let code = error.reply().map(|reply| reply.code().number());
-    code.is_some_and(|code| credentials.goes_on_after(code))
+    code.is_some_and(|code| credentials.goes_on_after(mechanism, code))
 }

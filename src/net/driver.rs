@@ -7,7 +7,6 @@ use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-#[cfg(feature = "tls")]
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -246,6 +245,23 @@ impl Driver {
                     return Poll::Pending;
                 }
             }
+        })
+        .await
+    }
+
+    /// Waits for something that is not the session's, at most until the end of the whole call,
+    /// where it has one: the error is how long the call may take.
+    pub(crate) async fn within_call<T>(
+        &mut self,
+        other: impl Future<Output = T>,
+    ) -> Result<T, Duration> {
+        let mut other = pin!(other);
+        poll_fn(|cx| {
+            if let Poll::Ready(other) = other.as_mut().poll(cx) {
+                return Poll::Ready(Ok(other));
+            }
+            ready!(self.clock.poll_whole(cx));
+            Poll::Ready(Err(self.clock.allowed()))
         })
         .await
     }
@@ -504,7 +520,7 @@ impl Driver {
 
     #[cfg(feature = "tracing")]
     fn trace(&self, event: Event) {
-        if let Some(reply) = self.session.reply() {
+        if let Some(reply) = self.session.shown() {
             tracing::debug!(parent: &self.span, ?event, reply = %reply, "reply");
         }
     }

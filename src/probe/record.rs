@@ -247,7 +247,7 @@ impl Observe for Record {
     }
 
     fn heard(&self, session: &Session) {
-        let Some(reply) = session.reply().map(|reply| reply.to_reply()) else { return };
+        let Some(reply) = session.shown().map(|reply| reply.to_reply()) else { return };
         let mut notes = self.notes();
         let stage = session.answered_stage();
         let mut quirks = reply.quirks();

@@ -83,7 +83,7 @@ impl Exchange {
             }
             sent => (sent?, None),
         };
-        session.believe_success(false);
+        session.believe_success(!mechanism.wants_proof() && !mechanism.has_layer());
         Ok(Self { mechanism, deferred, ticket, challenges: 0, fault: None })
     }
 

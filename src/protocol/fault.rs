@@ -139,6 +139,10 @@ pub enum Misuse {
     /// AUTH after AUTH, or STARTTLS inside TLS.
     #[error("{0} once more: it succeeded before")]
     Again(Verb),
+    /// Anything but QUIT behind a success of AUTH that was not proved, or that nobody has looked at:
+    /// the call that waited for it was dropped.
+    #[error("{0} to a server that has not proved itself in AUTH: only QUIT is left")]
+    Unproved(Verb),
     /// BODY=BINARYMIME content can only be sent with BDAT (RFC 3030 §3).
     #[error("DATA cannot carry BODY=BINARYMIME content: BDAT can")]
     BinaryOverData,

@@ -10,7 +10,7 @@ mod stream;
 
 use bytes::BytesMut;
 
-use self::check::{Declared, act_of, declared, is_secret, masked};
+use self::check::{Declared, act_of, carried, declared, is_secret, masked};
 use self::limits::Quota;
 use super::config::{Protection, Protocol, SessionConfig};
 use super::event::{Step, Ticket};
@@ -20,7 +20,7 @@ use super::output::Output;
 use super::rules::{Act, Phase, rule};
 use super::{Stage, Transcript};
 use crate::extension::Capabilities;
-use crate::wire::{Command, ReplyBuffer, ReplyKind, ReplyRef, Sink, Verb, leak};
+use crate::wire::{Command, Reply, ReplyBuffer, ReplyKind, ReplyRef, Secret, Sink, Verb, leak};
 
 /// A conversation with a server, over bytes.
 ///
@@ -82,6 +82,11 @@ pub struct Session {
     /// Over LMTP: a recipient of the last chunk was refused.
     last_chunk_refused: bool,
     transcript: Option<Box<Transcript>>,
+    /// What AUTH or a response has said, until it is answered: some servers quote what they do not
+    /// know.
+    said: Option<Secret>,
+    /// What stands for the last reply where it is not to be shown as it is.
+    masked: Option<Box<Reply>>,
     /// In the crate's own tests.
     _watch: leak::Watch,
 }
@@ -111,6 +116,8 @@ impl Session {
             last_chunk_refused: false,
             transcript: (config.transcript > 0)
                 .then(|| Box::new(Transcript::new(config.transcript))),
+            said: None,
+            masked: None,
             _watch: leak::Watch,
             config,
         }
@@ -135,6 +142,9 @@ impl Session {
                     }
                 },
                 _ => {}
+            }
+            if let Some(said) = &self.said {
+                self.input.mask_quoted(said.expose(), self.input_ended);
             }
             match self.input.next(self.kind()) {
                 Ok(false) => break,
@@ -195,6 +205,7 @@ impl Session {
         if is_secret(command) {
             let (line, end) = self.output.secret(|own| command.encode(own));
             leak::keep_line(line);
+            self.said = carried(line);
             leak::search_shown(command);
             self.flight.push(ticket, Act::Command(verb), &masked(command), end);
         } else {
@@ -270,6 +281,7 @@ impl Session {
             own.extend_from_slice(b"\r\n");
         });
         leak::keep_line(line);
+        self.said = (act == Act::Response).then(|| Secret::from(line.trim_ascii_end()));
         self.flight.push(ticket, act, shown, end);
         leak::search_debug(self);
         Ok(ticket)
@@ -337,6 +349,7 @@ impl Session {
 
     /// Ends the session on this side; what is not written is forgotten.
     pub fn close(&mut self) {
+        self.said = None;
         self.here = Phase::Closed;
         self.output.clear();
         self.flight.clear();

@@ -9,7 +9,7 @@ use crate::wire::{Escaped, leak};
 /// The lines of a conversation as they went over the wire.
 ///
 /// `C:` is the client, `S:` the server, `--` what happened between lines. Secrets stand as
-/// `<secret>`, content as `<content N>` with the octets it took on the wire; both match any octets
+/// `<secret>`, and so does a server's signature of SCRAM; content as `<content N>` with the octets it took on the wire; both match any octets
 /// when the transcript is played as a script. Bounded: when it is full, lines in the middle are
 /// left out, so that the beginning and the end of a long conversation stay.
 ///

@@ -61,10 +61,11 @@ impl Peer<'_> {
 
     /// What `c=` has to be: the header, and what is known of the channel.
     fn bound(&self, mechanism: &str, first: &First<'_>) -> Result<Vec<u8>, &'static str> {
+        let is_its_plus = |name: &str| name.strip_suffix("-PLUS") == Some(mechanism);
         let binding = match (first.flag.strip_prefix("p="), mechanism.ends_with("-PLUS")) {
             (Some(name), true) if BINDINGS.contains(&name) => self.connection.binding(name),
             (Some(_), true) => return Err("unsupported-channel-binding-type"),
-            (None, false) if first.flag == "y" && self.offers_mechanism(is_plus) => {
+            (None, false) if first.flag == "y" && self.offers_mechanism(is_its_plus) => {
                 return Err("server-does-support-channel-binding");
             }
             (None, false) if matches!(first.flag, "n" | "y") => Some(&[][..]),
@@ -102,10 +103,6 @@ impl<'a> First<'a> {
         let name = name.replace("=2C", ",").replace("=3D", "=");
         Some(Self { header, flag, bare, name, nonce })
     }
-}
-
-fn is_plus(mechanism: &str) -> bool {
-    mechanism.ends_with("-PLUS")
 }
 
 /// What a channel can be bound by here.

@@ -183,6 +183,12 @@ impl LineBuffer {
         (pending, &mut self.finder)
     }
 
+    /// The lines that were not given yet, for overwriting: line ends have to stay.
+    pub(super) fn not_given(&mut self) -> &mut [u8] {
+        let start = self.start + self.finder.line;
+        self.octets.get_mut(start..).unwrap_or_default()
+    }
+
     /// Where the line begins that was not given yet.
     pub(super) const fn next_line_start(&self) -> usize {
         self.finder.line

@@ -76,9 +76,8 @@ pub use reply::{
     Foreign, Lines, Reply, ReplyBuffer, ReplyError, ReplyFault, ReplyKind, ReplyRef, WireLines,
 };
 pub(crate) use reply::{WordLines, Words, rest_behind};
-#[cfg(feature = "testing")]
-pub(crate) use secret::MASK;
 pub use secret::Secret;
+pub(crate) use secret::{MASK, mask_quoted};
 pub(crate) use sink::Sink;
 pub use text::Text;
 pub use verb::Verb;

@@ -64,6 +64,25 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Overwrites what a text quotes of a secret that was said as base64: all of it, or of one that was
+/// cut to fit, as much as stands there. The text keeps its length.
+pub(crate) fn mask_quoted(text: &mut [u8], secret: &[u8]) {
+    let finder = memchr::memmem::Finder::new(secret);
+    // Base64 comes by fours; a lone `=` says that there is nothing.
+    while let Some(at) = finder.find(text).filter(|_| secret.len() >= 4) {
+        text.iter_mut().skip(at).take(secret.len()).for_each(|octet| *octet = b'*');
+    }
+    let is_base64 = |octet: &u8| octet.is_ascii_alphanumeric() || b"+/=".contains(octet);
+    for run in text.split_mut(|octet| !is_base64(octet)) {
+        if run.len() >= LEAST_QUOTED && memchr::memmem::find(secret, run).is_some() {
+            run.fill(b'*');
+        }
+    }
+}
+
+/// What is shorter stands in a secret by chance.
+const LEAST_QUOTED: usize = 8;
+
 /// What stands for a secret wherever one would be shown; it does not tell the length.
 pub(crate) const MASK: &str = "<secret>";
 
@@ -76,6 +95,32 @@ mod tests {
         let secret = Secret::from("wonderland");
         assert_eq!(format!("{secret:?} {secret:#?}"), "<secret> <secret>");
         assert_eq!(format!("{:?}", Some(secret)), "Some(<secret>)");
+    }
+
+    #[test]
+    fn t11_what_is_quoted_is_overwritten_and_nothing_else() {
+        let masked = |text: &str| {
+            let mut octets = text.as_bytes().to_vec();
+            mask_quoted(&mut octets, b"AGFsaWNlAHdvbmRlcmxhbmQ=");
+            String::from_utf8(octets).unwrap()
+        };
+        let stars = "*".repeat(24);
+        for (before, behind) in [("\"AUTH PLAIN ", "\""), ("x=", "x"), ("", "")] {
+            let text = format!("{before}AGFsaWNlAHdvbmRlcmxhbmQ={behind}");
+            assert_eq!(masked(&text), format!("{before}{stars}{behind}"));
+        }
+        // As Sendmail cuts what is long.
+        assert_eq!(
+            masked("\"AUTH PLAIN AGFsaWNl...bGFuZD0=\""),
+            "\"AUTH PLAIN ********...bGFuZD0=\""
+        );
+        assert_eq!(masked("AGFsaWNlAHdv...mxhbmQ= unknown"), "************...mxhbmQ= unknown");
+        for harmless in ["", "AGFsaWN", "Command unrecognized", "AGFsaWNlAHdvX"] {
+            assert_eq!(masked(harmless), harmless);
+        }
+        let mut equals = *b"500 a = b";
+        mask_quoted(&mut equals, b"=");
+        assert_eq!(&equals, b"500 a = b");
     }
 
     #[test]

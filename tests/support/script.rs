@@ -131,6 +131,10 @@ impl Script {
                 content = 0;
             }
             text += &match &line.does {
+                // The server's signature of SCRAM: `v=`.
+                Does::Server(octets) if octets.starts_with(b"334 dj0") => {
+                    entry("S:", &"334 <secret>")
+                }
                 Does::Server(octets) => match octets.strip_suffix(b"\r\n") {
                     Some(whole) => entry("S:", &ehlo::Escaped::new(whole)),
                     None => entry("S!", &ehlo::Escaped::new(octets)),

@@ -27,7 +27,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::{AuthFault, Credentials, Mechanism, Offer, saslname};
-use crate::wire::Secret;
+use crate::wire::{Reply, Secret};
 
 pub(crate) use hash::{Hash, hmac};
 
@@ -58,6 +58,8 @@ enum Step {
     /// The server is to prove itself by this signature.
     Final(Secret),
     Proved,
+    /// The server has given up, and says why: its reply is next.
+    Refused(Box<[u8]>),
     Over,
 }
 
@@ -68,7 +70,11 @@ impl Scram {
         offer: &Offer,
     ) -> Result<Self, AuthFault> {
         let mut octets = [0; NONCE];
-        if getrandom::fill(&mut octets).is_err() {
+        #[cfg(test)]
+        let is_dry = tests::IS_DRY.get();
+        #[cfg(not(test))]
+        let is_dry = false;
+        if is_dry || getrandom::fill(&mut octets).is_err() {
             return Err(AuthFault::NoRandomness { mechanism: name });
         }
         Self::with_nonce(name, credentials, offer, STANDARD.encode(octets))
@@ -92,13 +98,14 @@ impl Scram {
         let password = str::from_utf8(password.expose()).ok().and_then(prep::saslprep);
         let password = password.ok_or_else(|| fault("a password that SASLprep refuses"))?;
 
-        // RFC 5802 §6. A client that can bind and is offered no -PLUS says so: where somebody took
-        // it out of the offer, the server then finds out.
+        // RFC 5802 §6. A client that can bind and is not offered this mechanism's own -PLUS says
+        // so: where somebody took it out of the offer, the server then finds out. Any other name
+        // that ends so may have been put in its place.
         let binding = offer.bindings.first();
         let used = binding.filter(|_| name.ends_with("-PLUS"));
         let flag = match (used, binding) {
             (Some(used), _) => format!("p={}", used.name()),
-            (None, Some(_)) if !offer.has_plus() => "y".to_owned(),
+            (None, Some(_)) if !offer.has(&format!("{name}-PLUS")) => "y".to_owned(),
             _ => "n".to_owned(),
         };
         let header = match identity.as_str() {
@@ -139,9 +146,6 @@ impl Scram {
         let text = str::from_utf8(message).map_err(|_| self.message("is not UTF-8"))?;
         let mut attributes = text.split(',');
         let mut next = |name: &str| attributes.next().and_then(|its| its.strip_prefix(name));
-        if let Some(error) = text.strip_prefix("e=") {
-            return Err(self.server(error));
-        }
         // Who does not know an extension that has to be known gives up (RFC 5802 §5.1).
         if text.split(',').any(|attribute| attribute.starts_with("m=")) {
             return Err(self.message("wants an extension that is not known"));
@@ -169,9 +173,6 @@ impl Scram {
     }
 
     fn server_final(&self, message: &[u8], expected: &Secret) -> Result<(), AuthFault> {
-        if let Some(error) = message.strip_prefix(b"e=") {
-            return Err(self.server(error));
-        }
         let signature = message.strip_prefix(b"v=").map(|rest| {
             let end = rest.iter().position(|octet| *octet == b',').unwrap_or(rest.len());
             STANDARD.decode(rest.get(..end).unwrap_or_default()).map(Secret::from)
@@ -184,10 +185,6 @@ impl Scram {
 
     const fn message(&self, what: &'static str) -> AuthFault {
         AuthFault::Message { mechanism: self.name, what }
-    }
-
-    fn server(&self, error: impl AsRef<[u8]>) -> AuthFault {
-        AuthFault::Server { mechanism: self.name, error: error.as_ref().into() }
     }
 }
 
@@ -208,7 +205,15 @@ impl Mechanism for Scram {
     }
 
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, AuthFault> {
-        match std::mem::replace(&mut self.step, Step::Over) {
+        let step = std::mem::replace(&mut self.step, Step::Over);
+        // RFC 5802 §7. What RFC 4954 §4 says of it all stands in the reply that ends the dialogue,
+        // and that comes when the message has been answered.
+        if let (Step::First | Step::Final(_), Some(error)) = (&step, challenge.strip_prefix(b"e="))
+        {
+            self.step = Step::Refused(error.into());
+            return Ok(Secret::from(""));
+        }
+        match step {
             Step::First => {
                 let (message, signature) = self.prove(challenge)?;
                 self.step = Step::Final(signature);
@@ -220,7 +225,7 @@ impl Mechanism for Scram {
                 self.step = Step::Proved;
                 Ok(Secret::from(""))
             }
-            Step::Proved | Step::Over => Err(AuthFault::Unanswerable {
+            Step::Proved | Step::Refused(_) | Step::Over => Err(AuthFault::Unanswerable {
                 mechanism: self.name.to_owned(),
                 challenge: challenge.into(),
             }),
@@ -237,7 +242,19 @@ impl Mechanism for Scram {
                 let message = messages.find(|message| message.starts_with(b"v="));
                 self.server_final(&message.unwrap_or_default(), &expected)
             }
-            Step::First | Step::Over => Err(AuthFault::Unproved { mechanism: self.name }),
+            Step::First | Step::Refused(_) | Step::Over => {
+                Err(AuthFault::Unproved { mechanism: self.name })
+            }
+        }
+    }
+
+    fn refused(&mut self, reply: &Reply) -> Option<AuthFault> {
+        match std::mem::replace(&mut self.step, Step::Over) {
+            Step::Refused(error) => {
+                let reply = Box::new(reply.clone());
+                Some(AuthFault::Server { mechanism: self.name, error, reply })
+            }
+            _ => None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The vectors of RFC 5802 and RFC 7677, and every way in which a server can be wrong.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
 
 use super::super::ChannelBinding;
@@ -131,13 +133,18 @@ fn c_148_the_flag_tells_what_could_have_been_bound() {
         let first = said(&scram(name, offer, "x").initial().unwrap());
         first.split_once(',').unwrap().0.to_owned()
     };
-    let both = Offer::new(["SCRAM-SHA-1", "scram-sha-256-plus"]);
-    assert_eq!(flag("SCRAM-SHA-1", &both), "n", "nothing to bind by");
+    let both = Offer::new(["SCRAM-SHA-256", "scram-sha-256-plus"]);
+    assert_eq!(flag("SCRAM-SHA-256", &both), "n", "nothing to bind by");
     let bound = both.channel_binding(ChannelBinding::tls_server_end_point(*b"abc"));
     assert_eq!(flag("SCRAM-SHA-256-PLUS", &bound), "p=tls-server-end-point");
-    assert_eq!(flag("SCRAM-SHA-1", &bound), "n", "a -PLUS is offered, and was not chosen");
-    let refused = bound.without("SCRAM-SHA-256-PLUS");
-    assert_eq!(flag("SCRAM-SHA-1", &refused), "n", "a -PLUS is offered, and was refused");
+    assert_eq!(flag("SCRAM-SHA-256", &bound), "n", "its -PLUS is offered, and was not chosen");
+    let refused = bound.clone().without("SCRAM-SHA-256-PLUS");
+    assert_eq!(flag("SCRAM-SHA-256", &refused), "n", "its -PLUS is offered, and was refused");
+    assert_eq!(flag("SCRAM-SHA-1", &bound), "y", "the -PLUS of another hash");
+    for other in ["X-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS-PLUS", "-PLUS"] {
+        let renamed = Offer::new(["SCRAM-SHA-256", other]).channel_binding(exporter());
+        assert_eq!(flag("SCRAM-SHA-256", &renamed), "y", "{other}");
+    }
     let bare = Offer::new(["SCRAM-SHA-1"]).channel_binding(exporter());
     assert_eq!(flag("SCRAM-SHA-1", &bare), "y");
 }
@@ -185,7 +192,6 @@ fn c_147_what_is_no_server_first_message_is_refused() {
     for rest in ["", ",i=", ",i=0", ",i=-1", ",i=04096", ",i=+4096", ",i=4096 ", ",x=1,i=4096"] {
         refuses_first(&format!("r={NONCE_A}x,s=YQ=={rest}"), iterations);
     }
-    refuses_first("e=other-error", ": the server gave up: \"other-error\"");
     let fault = sha_256().respond(b"\xff").unwrap_err();
     assert_eq!(fault.to_string(), "SCRAM-SHA-256: the server's message is not UTF-8");
 }
@@ -240,8 +246,32 @@ fn c_147_a_server_that_does_not_prove_itself_is_refused() {
         assert_eq!(fault.to_string(), UNPROVED, "{message}");
         assert_eq!(scram.succeeded(b"2.7.0 welcome").unwrap_err().to_string(), UNPROVED);
     }
-    let fault = answered().respond(b"e=invalid-proof").unwrap_err();
-    assert_eq!(fault.to_string(), "SCRAM-SHA-256: the server gave up: \"invalid-proof\"");
+}
+
+/// What it says is answered, so that its reply comes; and it is left where it goes on.
+#[test]
+fn c_147_a_server_that_gives_up_says_why_and_is_heard_out() {
+    for begun in [sha_256, answered] {
+        let mut scram = begun();
+        assert_eq!(scram.respond(b"e=invalid-proof").unwrap().expose(), b"");
+        let reply = "535 5.7.8 no".parse::<Reply>().unwrap();
+        let fault = scram.refused(&reply).unwrap();
+        assert_eq!(
+            fault.to_string(),
+            "SCRAM-SHA-256: the server gave up: \"invalid-proof\", and said: 535 5.7.8 no"
+        );
+        assert_eq!(fault.reply(), Some(&reply));
+
+        let mut scram = begun();
+        scram.respond(b"e=other-error").unwrap();
+        assert_eq!(scram.succeeded(b"2.7.0 welcome").unwrap_err().to_string(), UNPROVED);
+        let mut scram = begun();
+        scram.respond(b"e=other-error").unwrap();
+        let fault = scram.respond(b"e=other-error").unwrap_err();
+        let words = "SCRAM-SHA-256 has no answer to the challenge \"e=other-error\"";
+        assert_eq!(fault.to_string(), words);
+        assert_eq!(begun().refused(&reply), None, "the reply says it all");
+    }
 }
 
 #[test]
@@ -310,6 +340,32 @@ fn nonces_are_random_and_long() {
     let (one, other) = (nonce(), nonce());
     assert_eq!(one.len(), 32);
     assert_ne!(one, other);
+}
+
+thread_local! {
+    /// Whether the system gives no random octets.
+    pub(super) static IS_DRY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What passes is no reason to say the password instead.
+#[test]
+fn t10_without_randomness_nothing_weaker_is_used() {
+    IS_DRY.set(true);
+    let offer = Offer::new(["SCRAM-SHA-1", "PLAIN", "LOGIN"]);
+    let fault = user().choose(&offer).err();
+    let words = "SCRAM-SHA-1 needs random octets, and the system gives none";
+    assert_eq!(fault.map(|fault| fault.to_string()).as_deref(), Some(words));
+    let told: Vec<_> = user().explain(&offer).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "SCRAM-SHA-1: needs random octets, and the system gives none",
+            "PLAIN: comes after SCRAM-SHA-1",
+            "LOGIN: comes after SCRAM-SHA-1",
+        ]
+    );
+    let named = user().mechanisms(["PLAIN", "SCRAM-SHA-1"]);
+    assert_eq!(named.choose(&offer).map(|made| made.name().to_owned()).ok().unwrap(), "PLAIN");
 }
 
 proptest! {

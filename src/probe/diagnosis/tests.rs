@@ -561,9 +561,12 @@ fn of_tls() -> Vec<Case> {
 
 fn of_the_conversation() -> Vec<Case> {
     let offered = vec!["NTLM".to_owned(), "GSSAPI".to_owned()];
-    let server =
-        |error: &[u8]| AuthFault::Server { mechanism: "SCRAM-SHA-256", error: error.into() };
     let reply = |text: &str| text.parse::<Reply>().unwrap();
+    let server = |error: &[u8]| AuthFault::Server {
+        mechanism: "SCRAM-SHA-256",
+        error: error.into(),
+        reply: Box::new(reply("535 5.7.8 no")),
+    };
     let broken = || ErrorKind::Io(io::ErrorKind::ConnectionReset.into());
     let wrong = Violation::WrongClass { stage: Stage::Data, reply: reply("250 ok") };
     let unasked = Violation::Unexpected(reply("250 ok"));

@@ -8,7 +8,7 @@ use crate::protocol::config::Protocol;
 use crate::protocol::event::{Event, Ticket};
 use crate::protocol::fault::Violation;
 use crate::protocol::rules::{Act, Expects, Phase, rule};
-use crate::wire::{LineEndings, Severity, Verb};
+use crate::wire::{LineEndings, MASK, Reply, ReplyRef, Severity, Verb};
 
 impl Session {
     /// A whole reply is there: finds what it answers and moves the session.
@@ -21,14 +21,20 @@ impl Session {
         let Some(reply) = self.input.reply() else {
             return Ok(None);
         };
+        let answered = self.flight.front().filter(|_| answers);
+        self.masked = answered.and_then(|awaited| masked(awaited.act, reply));
         if let Some(transcript) = &mut self.transcript {
-            transcript.server(reply.octets());
+            let shown = self.masked.as_deref().map_or(reply, Reply::as_ref);
+            transcript.server(shown.octets());
         }
         self.taken += reply.octets().len() as u64;
         let code = reply.code().number();
         let Some(awaited) = answers.then(|| self.flight.pop()).flatten() else {
             return self.unawaited().map(Some);
         };
+        if matches!(awaited.act, Act::Command(Verb::Auth) | Act::Response) {
+            self.said = None;
+        }
         let rule = rule(awaited.act);
         self.answered_stage = rule.stage;
 
@@ -241,4 +247,17 @@ enum Verdict {
     Challenge,
     /// The server has a part of the mail and all of its recipients.
     Resumed,
+}
+
+/// What stands for a reply with the server's signature of SCRAM (`v=`): with that and the message
+/// before it passwords can be tried without asking anybody.
+fn masked(act: Act, reply: ReplyRef<'_>) -> Option<Box<Reply>> {
+    if !matches!(act, Act::Command(Verb::Auth) | Act::Response) {
+        return None;
+    }
+    // `v=` and one octet of ASCII in base64; a 235 may have its code of RFC 3463 before that.
+    let is_signature = |word: &[u8]| word.starts_with(b"dj0") || word.starts_with(b"dj1");
+    let mut words = reply.lines().flat_map(|line| line.split(u8::is_ascii_whitespace));
+    let shown = words.any(is_signature).then(|| Reply::from_lines(reply.code(), [MASK]));
+    shown?.ok().map(Box::new)
 }

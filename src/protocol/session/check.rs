@@ -11,7 +11,7 @@ use crate::protocol::config::{Protection, Protocol};
 use crate::protocol::fault::Misuse;
 use crate::protocol::rules::{Act, Phase, rule};
 use crate::protocol::{Envelope, Needs, Unmet};
-use crate::wire::{Command, Param, Scan, Verb};
+use crate::wire::{Command, Param, Scan, Secret, Verb};
 
 impl Session {
     /// Whether a verb may be sent now.
@@ -23,6 +23,10 @@ impl Session {
         let ahead = self.ahead();
         if self.here == Phase::Closed {
             return Err(Misuse::Closed);
+        }
+        // It may be another server than it seems.
+        if self.is_welcome() && !self.is_authenticated() && verb != Verb::Quit {
+            return Err(Misuse::Unproved(verb));
         }
         if self.here == Phase::Greeting {
             return Err(Misuse::OutOfOrder { verb, when: rule.when, phase: self.here });
@@ -257,6 +261,12 @@ pub(super) fn is_secret(command: &Command<'_>) -> bool {
         }
         command => command.verb() == Verb::Auth,
     }
+}
+
+/// What an AUTH line has behind the name of the mechanism.
+pub(super) fn carried(line: &[u8]) -> Option<Secret> {
+    let carried = line.trim_ascii_end().splitn(3, |octet| *octet == b' ').nth(2);
+    carried.map(Secret::from)
 }
 
 /// An AUTH line as it may be shown.

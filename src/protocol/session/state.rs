@@ -9,6 +9,8 @@ use crate::protocol::flight::Awaited;
 use crate::protocol::rules::{Act, Phase};
 use crate::protocol::{Stage, Transcript};
 use crate::wire::Scan;
+#[cfg(any(feature = "probe", feature = "tracing"))]
+use crate::wire::{Reply, ReplyRef};
 
 impl Session {
     /// Whether one more command can be sent before a reply is read.
@@ -57,8 +59,8 @@ impl Session {
         self.protection
     }
 
-    /// Whether AUTH has succeeded. Of an [`Exchange`](crate::Exchange) this is so once
-    /// [`Exchange::end`](crate::Exchange::end) has looked at the server's part, too.
+    /// Whether AUTH has succeeded. Where the server has something to prove, too, this is so once
+    /// [`Exchange::end`](crate::Exchange::end) has looked at that.
     #[must_use]
     pub const fn is_authenticated(&self) -> bool {
         self.authenticated && !self.unproved
@@ -125,6 +127,13 @@ impl Session {
     #[must_use]
     pub const fn answered_stage(&self) -> Stage {
         self.answered_stage
+    }
+
+    /// The reply of the last event as it may be shown to whoever looks on.
+    #[cfg(any(feature = "probe", feature = "tracing"))]
+    pub(crate) fn shown(&self) -> Option<ReplyRef<'_>> {
+        let reply = self.reply()?;
+        Some(self.masked.as_deref().map_or(reply, Reply::as_ref))
     }
 
     /// Whether content has begun and its end is not written: to leave it there would cut a mail.

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 
 use super::frame::Framer;
 use super::{ReplyError, ReplyKind, ReplyRef, WireLines};
-use crate::wire::{Limits, LineBuffer, Strictness};
+use crate::wire::{Limits, LineBuffer, Strictness, mask_quoted};
 
 /// Reads replies from a stream, however it is cut into pieces.
 ///
@@ -111,6 +111,17 @@ impl ReplyBuffer {
             self.lines.consume(self.framer.frame().octets);
             self.framer.restart();
             self.state = State::Searching;
+        }
+    }
+
+    /// Overwrites what a server quotes of a secret in lines that have come and were not looked at:
+    /// to be called before [`next`](Self::next). Where no more comes, in the piece of a line, too.
+    /// Challenges are what a mechanism needs, and stay.
+    pub(crate) fn mask_quoted(&mut self, secret: &[u8], is_ended: bool) {
+        for line in self.lines.not_given().split_inclusive_mut(|octet| *octet == b'\n') {
+            if (is_ended || line.ends_with(b"\n")) && !line.starts_with(b"3") {
+                mask_quoted(line, secret);
+            }
         }
     }
 

@@ -35,10 +35,13 @@ fn is_concluded_alike(script: &Script) {
 fn a_transcript_plays_again() {
     for script in scripts() {
         let heard = play(&script, Pieces::Whole);
-        if heard.iter().any(|line| line.starts_with("violation")) {
+        let transcript = script.as_transcript();
+        // What a server has proved itself by is not in it, and is not heard again.
+        let is_masked = transcript.contains("S: 334 <secret>");
+        if is_masked || heard.iter().any(|line| line.starts_with("violation")) {
             continue;
         }
-        let mut again = Script::parse(&script.name, &script.as_transcript());
+        let mut again = Script::parse(&script.name, &transcript);
         again.setup = script.setup;
         // Whether a server was verified is not in a transcript.
         if script.lines.iter().all(|line| !format!("{:?}", line.does).contains("verified: false")) {
