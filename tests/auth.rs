@@ -280,6 +280,25 @@ async fn c_147_others_are_tried_behind_what_scram_says_of_a_refusal() {
     drop(server);
 }
 
+/// Whoever stands between is to have nothing more, least of all a password.
+#[tokio::test]
+async fn t10_nothing_is_tried_where_the_server_sees_another_channel() {
+    for said in [
+        "ZT1jaGFubmVsLWJpbmRpbmdzLWRvbnQtbWF0Y2g=",
+        "ZT1zZXJ2ZXItZG9lcy1zdXBwb3J0LWNoYW5uZWwtYmluZGluZw==",
+    ] {
+        let script = format!(
+            "S: 220 mx\nC: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n-- TLS\n\
+             C: EHLO [127.0.0.1]\nS: 250-mx\nS: 250 AUTH SCRAM-SHA-256 PLAIN\n\
+             C: AUTH SCRAM-SHA-256 <secret>\nS: 334 {said}\nC:\nS: 535 5.7.8 no\nC: QUIT\nS: 221 bye\n"
+        );
+        let server = Server::script(script.parse().unwrap());
+        let (client, server) = login(server, alice(PASSWORD).try_others()).await;
+        assert_eq!(client.unwrap_err().reply().unwrap().code().number(), 535);
+        drop(server);
+    }
+}
+
 /// 504 says that the offer was wrong, and nothing of the password.
 #[tokio::test]
 async fn a_mechanism_that_is_not_there_after_all_is_passed_over() {

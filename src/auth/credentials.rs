@@ -149,7 +149,8 @@ impl Credentials {
     /// Lets the next mechanism be tried after one was refused. By default only one that the server
     /// does not take after all (504) is passed over: a wrong password (535) stays wrong, and a
     /// weaker mechanism shows it to more people. Behind a `-PLUS` nothing else is tried by default:
-    /// its 504 may come from a relay that wants to hear what is not bound to the channel.
+    /// its 504 may come from a relay that wants to hear what is not bound to the channel. And never
+    /// is anything tried where the server says that it sees another channel or another offer.
     #[must_use]
     pub const fn try_others(mut self) -> Self {
         self.try_others = true;

@@ -114,6 +114,14 @@ impl AuthFault {
         }
     }
 
+    /// Whether the server sees another channel, or another offer, than the client: somebody may stand
+    /// between them, and is to have nothing more.
+    #[cfg(feature = "net")]
+    pub(crate) fn tells_of_another_channel(&self) -> bool {
+        let Self::Server { error, .. } = self else { return false };
+        matches!(&**error, b"channel-bindings-dont-match" | b"server-does-support-channel-binding")
+    }
+
     /// Whether, and where, trying again may help.
     pub(crate) fn retry(&self) -> Retry {
         match self {

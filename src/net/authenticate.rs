@@ -214,6 +214,11 @@ fn refusal_in(error: &Error) -> TokenRefusal {
 
 /// Whether another mechanism may be tried after this error of that one.
 fn is_followed(mechanism: &str, error: &Error, credentials: &Credentials) -> bool {
+    if let ErrorKind::Auth(fault) = error.kind()
+        && fault.tells_of_another_channel()
+    {
+        return false;
+    }
     let code = error.reply().map(|reply| reply.code().number());
     code.is_some_and(|code| credentials.goes_on_after(mechanism, code))
 }
