@@ -185,7 +185,7 @@ impl Client {
     /// PIPELINING, without waiting for what becomes of the mail.
     ///
     /// # Errors
-    /// As for [`send`](Self::send). What becomes of QUIT is no error.
+    /// As for [`send`](Self::send); QUIT is not said then. What becomes of QUIT is no error.
     pub async fn send_last<'c>(
         &mut self,
         envelope: &Envelope,

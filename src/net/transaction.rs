@@ -286,8 +286,8 @@ impl Body<'_> {
     /// Ends the content, and says what became of the mail.
     ///
     /// # Errors
-    /// The session ended before that was known. What is known is kept for
-    /// [`Client::take_delivery`].
+    /// The session ended before that was known, or what was written does not end as text has to.
+    /// What is known is kept for [`Client::take_delivery`].
     pub async fn finish(self) -> Result<Delivery, Error> {
         self.finish_with(b"").await
     }
@@ -295,8 +295,8 @@ impl Body<'_> {
     /// Writes the last chunk and ends the content, in one write where it fits.
     ///
     /// # Errors
-    /// The session ended before it was known what became of the mail. What is known is kept for
-    /// [`Client::take_delivery`].
+    /// The session ended before it was known what became of the mail, or the content cannot be sent.
+    /// What is known is kept for [`Client::take_delivery`].
     pub async fn finish_with(mut self, chunk: &[u8]) -> Result<Delivery, Error> {
         self.begin()?;
         self.client.outbox.want();

@@ -182,7 +182,7 @@ impl Session {
     }
 
     /// The line that the last event answers, without its CRLF and with secrets masked; empty for
-    /// the greeting and the end of the content.
+    /// the greeting, the end of the content, and over LMTP all but the first reply to the last chunk.
     #[must_use]
     pub fn answered(&self) -> &[u8] {
         let line = self.flight.answered();
