@@ -109,15 +109,11 @@ async fn log_in(
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<Option<Reply>, Error> {
-    let nobody = Credentials::anonymous("");
-    let explained_to = credentials.unwrap_or(&nobody);
-    hello(smtp).await?;
-    report.looks.push(Look::of(smtp, explained_to));
+    let client = credentials.cloned().unwrap_or_else(|| Credentials::anonymous(""));
+    report.looks.push(hello(smtp, &client).await?);
     if !arguments.access.stays_in_clear() && smtp.allows(Verb::StartTls).is_ok() {
-        let reply = smtp.say(&Command::start_tls()).await?;
-        succeeded(Stage::StartTls, reply)?;
-        hello(smtp).await?;
-        report.looks.push(Look::of(smtp, explained_to));
+        say(smtp, Stage::StartTls, Command::start_tls()).await?;
+        report.looks.push(hello(smtp, &client).await?);
     }
     match credentials.filter(|_| !arguments.look) {
         Some(credentials) => smtp.authenticate(credentials).await.map(Some),
@@ -125,21 +121,19 @@ async fn log_in(
     }
 }
 
-async fn hello(smtp: &mut Conversation) -> Result<(), Error> {
+async fn hello(smtp: &mut Conversation, client: &Credentials) -> Result<Look, Error> {
     let name = smtp.client_name().clone();
-    let lmtp = smtp.allows(Verb::Lhlo).is_ok();
-    let hello = if lmtp { Command::lhlo(name)? } else { Command::ehlo(name)? };
-    let reply = smtp.say(&hello).await?;
-    succeeded(Stage::Ehlo, reply)
+    let is_lmtp = smtp.allows(Verb::Lhlo).is_ok();
+    let hello = if is_lmtp { Command::lhlo(name)? } else { Command::ehlo(name)? };
+    say(smtp, Stage::Ehlo, hello).await?;
+    Ok(Look::of(smtp, client))
 }
 
-/// A command is said whatever it is answered with: that nothing is offered behind a refusal says
-/// nothing of the server.
-fn succeeded(stage: Stage, reply: Reply) -> Result<(), Error> {
-    match reply.is_negative() {
-        true => Err(Error::new(stage, ErrorKind::Refused(reply))),
-        false => Ok(()),
-    }
+/// A refusal is an error here: that nothing is offered behind one says nothing of the server.
+async fn say(smtp: &mut Conversation, at: Stage, command: Command<'_>) -> Result<(), Error> {
+    let reply = smtp.say(&command).await?;
+    let is_refused = reply.is_negative();
+    if is_refused { Err(Error::new(at, ErrorKind::Refused(reply))) } else { Ok(()) }
 }
 
 impl Arguments {
@@ -193,10 +187,7 @@ impl Look {
     }
 
     fn print(&self) {
-        match &self.tls {
-            Some(tls) => println!("over {tls}:"),
-            None => println!("in clear:"),
-        }
+        println!("{}:", self.tls.as_ref().map_or("in clear".into(), |tls| format!("over {tls}")));
         match self.candidates.as_deref() {
             None => println!("  no AUTH"),
             Some([]) => println!("  AUTH, and no mechanism"),
@@ -247,20 +238,12 @@ impl Report {
     }
 
     fn status(&self) -> u8 {
+        use ErrorKind as E;
         let Some(error) = &self.error else { return 0 };
+        let is_auth = error.stage() == Stage::Auth;
         match error.kind() {
-            ErrorKind::Auth(_)
-            | ErrorKind::Refused(_)
-            | ErrorKind::Unsupported { .. }
-            | ErrorKind::Misuse(_)
-                if error.stage() == Stage::Auth =>
-            {
-                NOT_LOGGED_IN
-            }
+            E::Auth(_) | E::Refused(_) | E::Unsupported { .. } | E::Misuse(_) if is_auth => 2,
             _ => FAILED,
         }
     }
 }
-
-/// The server does not take these credentials, or none of its mechanisms does.
-const NOT_LOGGED_IN: u8 = 2;
