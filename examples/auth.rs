@@ -131,9 +131,8 @@ async fn hello(smtp: &mut Conversation, client: &Credentials) -> Result<Look, Er
 
 /// A refusal is an error here: that nothing is offered behind one says nothing of the server.
 async fn say(smtp: &mut Conversation, at: Stage, command: Command<'_>) -> Result<(), Error> {
-    let reply = smtp.say(&command).await?;
-    let is_refused = reply.is_negative();
-    if is_refused { Err(Error::new(at, ErrorKind::Refused(reply))) } else { Ok(()) }
+    let reply = Some(smtp.say(&command).await?).filter(Reply::is_negative);
+    reply.map_or(Ok(()), |reply| Err(Error::new(at, ErrorKind::Refused(reply))))
 }
 
 impl Arguments {
@@ -187,7 +186,8 @@ impl Look {
     }
 
     fn print(&self) {
-        println!("{}:", self.tls.as_ref().map_or("in clear".into(), |tls| format!("over {tls}")));
+        let channel = self.tls.as_ref().map(|tls| format!("over {tls}"));
+        println!("{}:", channel.as_deref().unwrap_or("in clear"));
         match self.candidates.as_deref() {
             None => println!("  no AUTH"),
             Some([]) => println!("  AUTH, and no mechanism"),
