@@ -251,6 +251,20 @@ mod tests {
     }
 
     #[test]
+    fn c_151_another_token_may_do_where_this_one_is_no_good() {
+        let refusal = |text: &str| TokenRefusal::new(text.as_bytes());
+        for status in ["400", "401", "invalid_token"] {
+            assert!(refusal(&format!(r#"{{"status":"{status}"}}"#)).is_of_the_token(), "{status}");
+        }
+        let scope =
+            r#"{"status":"insufficient_scope","openid-configuration":"https://id.example"}"#;
+        for other in ["", "{}", r#"{"status":"403"}"#, scope] {
+            assert!(!refusal(other).is_of_the_token(), "{other}");
+        }
+        assert_eq!(refusal(scope).openid_configuration(), Some("https://id.example"));
+    }
+
+    #[test]
     fn a_refusal_without_words_is_the_servers_reply_alone() {
         assert_eq!(bearer().refused(&"535 no".parse().unwrap()), None);
     }

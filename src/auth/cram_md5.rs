@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn answers_as_in_rfc_2195() {
         let mut tim = tim();
-        assert_eq!(tim.initial(), None);
+        assert_eq!((tim.initial(), tim.wants_proof()), (None, false));
         let response = tim.respond(b"<1896.697170952@postoffice.reston.mci.net>").unwrap();
         assert_eq!(response.expose(), b"tim b913a602c7eda7a495b4e6e7334d3890");
         let fault = tim.respond(b"<again>").unwrap_err();

@@ -236,5 +236,23 @@ mod tests {
         let credentials = Credentials::new("tim", "tanstaaf").authorize_as("root");
         assert!(!format!("{credentials:?}").contains("tanstaaf"));
         assert!(!format!("{:#?}", Credentials::token("tim", "ya29")).contains("ya29"));
+        assert_eq!(credentials.user(), "tim");
+    }
+
+    /// In a thread of its own, which has a watch of its own.
+    #[cfg(feature = "_leaks")]
+    #[test]
+    fn t11_passwords_and_tokens_are_watched_from_here_on() {
+        for of in
+            [|secret| Credentials::new("tim", secret), |secret| Credentials::token("tim", secret)]
+        {
+            let show = move || {
+                let _credentials = of("tanstaaftanstaaf");
+                leak::search("tanstaaftanstaaf");
+            };
+            let panic = std::thread::spawn(show).join().unwrap_err();
+            let words = panic.downcast_ref::<String>().map(String::as_str);
+            assert_eq!(words, Some("a secret is shown: tanstaaftanstaaf"));
+        }
     }
 }

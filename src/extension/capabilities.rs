@@ -104,7 +104,7 @@ impl Capabilities {
     /// Reads another keyword as AUTH too.
     pub(crate) fn with_auth_keyword(mut self, keyword: Option<&str>) -> Self {
         self.auth_keyword = keyword.map(Into::into);
-        if keyword.is_some() && self.offers_by(Auth::KEYWORD).next().is_some() {
+        if keyword.is_some() {
             self.offers.note_somewhere(Place::Auth);
         }
         self
@@ -350,6 +350,7 @@ pub(super) mod tests {
         let all: Vec<_> = offered.keywords().map(|keyword| keyword.to_string()).collect();
         assert_eq!(all, ["XFOO one\\x09two", "X_Y:Z=1", "X-LAST"]);
         assert_eq!(offered.to_string(), "XFOO one\\x09two, X_Y:Z=1, X-LAST");
+        assert!(!offered.quirks().contains(Quirk::EmptyKeyword));
     }
 
     /// Private to Exchange, Exim and sendmail, or given up: known by name, and never used.
@@ -381,9 +382,24 @@ pub(super) mod tests {
     fn flags_are_offered_by_their_keywords_alone() {
         let others = offered(&["XETRN", "ETRN=1"]);
         assert_eq!((others.get::<Etrn>(), others.get::<Prdr>()), (None, None));
-        let offered = offered(&["etrn", "ATRN x", "PRDR"]);
+        let rest = ["StartTLS", "PIPELINING x", "enhancedstatuscodes", "BinaryMIME"];
+        let offered = offered(&[&["etrn", "ATRN x", "PRDR"], &rest[..]].concat());
         assert_eq!((offered.get::<Etrn>(), offered.get::<Atrn>()), (Some(Etrn), Some(Atrn)));
         assert_eq!(offered.get::<Prdr>(), Some(Prdr));
+        assert_eq!(offered.get::<BinaryMime>(), Some(BinaryMime));
+        assert_eq!(offered.get::<StartTls>(), Some(StartTls));
+        assert_eq!(offered.get::<Pipelining>(), Some(Pipelining));
+        assert_eq!(offered.get::<EnhancedStatusCodes>(), Some(EnhancedStatusCodes));
+    }
+
+    #[test]
+    fn what_was_tolerated_in_the_reply_is_told() {
+        let reply = b"250-mx\n250 DSN\n";
+        let parsed = ReplyRef::parse(reply, ReplyKind::Hello, Strictness::Tolerant).unwrap();
+        let (reply, _) = parsed.unwrap();
+        for offered in [Capabilities::parse(reply), Capabilities::of_helo(reply)] {
+            assert_eq!(offered.quirks().to_string(), "BareLf");
+        }
     }
 
     #[test]

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn c_026_a_malformed_minimum_disables_the_extension() {
-        let minimum = |line: &str| offered(&[line]).get::<DeliverBy>().map(|offer| offer.minimum);
+        let minimum = |line: &str| offered(&[line]).get::<DeliverBy>().map(|offer| offer.minimum());
         assert_eq!(minimum("DELIVERBY"), Some(None));
         assert_eq!(minimum("DELIVERBY 0"), Some(Some(0)));
         assert_eq!(minimum("deliverby 999999999"), Some(Some(999_999_999)));

@@ -147,12 +147,25 @@ mod tests {
 
     #[test]
     fn c_026_a_malformed_policy_disables_the_extension() {
-        let policy = |line: &str| offered(&[line]).get::<MtPriority>().map(|offer| offer.policy);
+        let policy = |line: &str| {
+            let offer = offered(&[line]).get::<MtPriority>()?;
+            Some(offer.policy().map(str::to_owned))
+        };
         assert_eq!(policy("MT-PRIORITY"), Some(None));
         assert_eq!(policy("mt-priority STANAG4406"), Some(Some("STANAG4406".into())));
         assert_eq!(policy("MT-PRIORITY a-B_c.1"), Some(Some("a-B_c.1".into())));
         assert_eq!(policy("MT-PRIORITY MIXER NSEP"), None);
         assert_eq!(policy("MT-PRIORITY abcdefghijklmnopqrst"), Some(Some("abcdefghijklmnopqrst".into())));
         assert_eq!(policy("MT-PRIORITY abcdefghijklmnopqrstu"), None);
+    }
+
+    #[test]
+    fn c_060_a_parameter_built_by_hand_keeps_to_its_range_too() {
+        let offer = offered(&["MT-PRIORITY"]).get::<MtPriority>().unwrap();
+        let refused = |value| {
+            let param = Param::with_value("MT-PRIORITY", value).unwrap();
+            offer.refuses(&param, &[])
+        };
+        assert_eq!((refused("-9"), refused("10")), (None, Some(OUT_OF_RANGE.to_owned())));
     }
 }

@@ -136,6 +136,19 @@ mod tests {
     }
 
     #[test]
+    fn letters_alone_have_an_upper_case_wherever_they_stand() {
+        for octet in 0..0x80_u8 {
+            for at in 0..HEAD {
+                let mut octets = *b"zZ@[`{a~";
+                octets[at] = octet;
+                let upper = octets.map(|octet| octet.to_ascii_uppercase());
+                let found = upper_case(u64::from_le_bytes(octets)).to_le_bytes();
+                assert_eq!(found, upper, "{octets:?}");
+            }
+        }
+    }
+
+    #[test]
     fn offers_are_noted_once_or_have_to_be_looked_for() {
         let mut offers = Offers::default();
         assert_eq!(offers.of(Place::Size), Offered::Nowhere);

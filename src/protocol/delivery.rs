@@ -188,7 +188,7 @@ impl<'a> Recipient<'a> {
             (own_end, if *written && !is_cut { Stage::EndOfData } else { Stage::Content }),
         ];
         // Of whoever was never asked for, the server has refused no more than the sender.
-        let is_asked = self.addressee.is_named || self.rcpt().is_some();
+        let is_asked = self.addressee.is_named;
         for (reply, stage) in refusals {
             let counts = is_asked || stage == Stage::Mail;
             if let Some(reply) = reply.filter(|reply| counts && reply.is_negative()) {
@@ -200,7 +200,7 @@ impl<'a> Recipient<'a> {
         }
         match own_end {
             // The mail was sent to others; unless it went out before its recipients were answered.
-            _ if self.rcpt().is_none() && !self.addressee.is_named => Outcome::NotSent,
+            _ if !is_asked => Outcome::NotSent,
             Some(reply) if reply.severity() == Severity::Completed => Outcome::Accepted(reply),
             _ if *written => Outcome::Unknown,
             _ => Outcome::NotSent,
@@ -326,14 +326,19 @@ mod tests {
         let outcome = delivery.recipients().next().unwrap().outcome();
         assert_eq!(outcome.to_string(), shown);
         assert_eq!(outcome.retry(), retry);
+        let said = outcome.reply().map(ToString::to_string);
+        assert!(said.is_none_or(|said| shown.contains(&said)), "{shown}");
+        let is_open = matches!(outcome, Outcome::NotSent | Outcome::Unknown);
+        assert_eq!(outcome.reply().is_none(), is_open);
     }
 
     #[test]
     fn the_first_refusal_decides() {
         let mut mail = delivery();
         assert_outcome(&mail, "accepted: 250 2.0.0 queued", Retry::Never);
-        assert!(mail.is_complete());
+        assert!(mail.is_complete() && mail.recipient(0).unwrap().outcome().is_accepted());
         mail.end = mail.say("452 4.3.1 full");
+        assert!(!mail.is_complete() && !mail.recipient(0).unwrap().outcome().is_accepted());
         assert_outcome(&mail, "refused: 452 4.3.1 full (in reply to end of data)", Retry::Later);
         mail.data = mail.say("554 no");
         assert_outcome(&mail, "refused: 554 no (in reply to DATA)", Retry::Never);
@@ -342,6 +347,14 @@ mod tests {
         mail.mail = mail.say("451 later");
         assert_outcome(&mail, "refused: 451 later (in reply to MAIL FROM)", Retry::Later);
         assert_eq!(mail.accepted_count(), 0);
+        assert!(mail.recipient(1).is_none());
+    }
+
+    #[test]
+    fn nothing_but_a_2yz_says_that_the_mail_is_taken() {
+        let mut mail = delivery();
+        mail.end = mail.say("354 go on");
+        assert_outcome(&mail, "unknown: no answer came after the mail was sent", Retry::Unknown);
     }
 
     #[test]

@@ -398,6 +398,20 @@ mod tests {
     }
 
     #[test]
+    fn those_who_are_left_keep_their_order_and_all_parameters() {
+        let envelope = Envelope::new("a@x", ["b@x", "c@x"])
+            .unwrap()
+            .rcpt_param(notify("NEVER"))
+            .recipient("d@x", [])
+            .unwrap()
+            .param(MailParam::size(7));
+        let some = envelope.select(|n| n > 0).unwrap();
+        assert_eq!(written_to(&some), ["<c@x> NOTIFY=NEVER", "<d@x>"]);
+        assert_eq!((some.sender(), some.params()), (envelope.sender(), envelope.params()));
+        assert_eq!(envelope.select(|_| false), None);
+    }
+
+    #[test]
     fn c_050_a_keyword_given_twice_is_refused_where_it_is_sent() {
         let envelope = Envelope::new("a@x", ["b@x"])
             .unwrap()

@@ -77,7 +77,7 @@ impl Exchange {
         let initial = mechanism.initial();
         let command = Command::auth(mechanism.name(), initial.clone())?;
         let (ticket, deferred) = match session.send(&command) {
-            Err(Misuse::LineTooLong { .. }) if initial.is_some() => {
+            Err(Misuse::LineTooLong { .. }) => {
                 let bare = Command::auth(mechanism.name(), None)?;
                 (session.send(&bare)?, initial)
             }

@@ -71,6 +71,34 @@ mod tests {
         }
     }
 
+    /// RFC 4013 §2.3, but for what was mapped before and what no text of Rust can hold.
+    #[test]
+    fn each_table_of_what_is_prohibited_counts() {
+        let tables = [
+            ('\u{7f}', "C.2.1: ASCII control"),
+            ('\u{85}', "C.2.2: other control"),
+            ('\u{f8ff}', "C.3: private use"),
+            ('\u{fdd0}', "C.4: no character"),
+            ('\u{fffd}', "C.6: not for plain text"),
+            ('\u{2ff0}', "C.7: not canonical"),
+            ('\u{200e}', "C.8: changes the display"),
+            ('\u{e0041}', "C.9: tags"),
+        ];
+        for (c, table) in tables {
+            assert!(saslprep(&format!("a{c}b")).is_none(), "{table}");
+        }
+    }
+
+    /// A string that grows leaves what it held behind, and that is not wiped.
+    #[test]
+    fn t11_a_password_is_prepared_in_the_room_it_was_given() {
+        for text in ["tanstaaf", "\u{fdfa}", "\u{fdfa}\u{fdfa}", "p\u{e9}"] {
+            let prepared = saslprep(text).unwrap();
+            let room = if text.is_ascii() { text.len() } else { text.len() * WIDEST };
+            assert_eq!(prepared.capacity(), room, "{text:?}");
+        }
+    }
+
     #[test]
     fn what_is_newer_than_the_tables_is_let_through() {
         assert_eq!(saslprep("p\u{1f511}w").unwrap().as_str(), "p\u{1f511}w");

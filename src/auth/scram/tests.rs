@@ -54,6 +54,18 @@ impl Vector {
 }
 
 #[test]
+fn each_name_says_its_hash() {
+    for (name, hash) in [
+        ("SCRAM-SHA-1", Hash::Sha1),
+        ("SCRAM-SHA-256", Hash::Sha256),
+        ("SCRAM-SHA-512", Hash::Sha512),
+    ] {
+        assert_eq!((Hash::of(name), Hash::of(&format!("{name}-PLUS"))), (Some(hash), Some(hash)));
+    }
+    assert_eq!(Hash::of("SCRAM-SHA-224"), None);
+}
+
+#[test]
 fn c_147_vector_a_is_met() {
     Vector {
         name: "SCRAM-SHA-256",

@@ -85,6 +85,8 @@ fn c_113_c_114_smtputf8_goes_by_addresses_and_header() {
         mail(&envelope(), header, "8BITMIME|SMTPUTF8"),
         Ok("BODY=8BITMIME SMTPUTF8".to_owned())
     );
+    let needed = needs(&envelope(), header, LineEndings::Normalize);
+    assert_eq!(needed.smtp_utf8(), Some("a header field in UTF-8"));
     let words = "the server does not offer SMTPUTF8, which a header field in UTF-8 needs";
     assert_eq!(mail(&envelope(), header, "8BITMIME"), said(words));
 

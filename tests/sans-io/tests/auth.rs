@@ -177,6 +177,69 @@ fn dialect_58_another_2yz_than_235_is_a_success_and_noted() {
     assert!(session.reply().unwrap().quirks().contains(Quirk::OddAuthSuccess));
     assert_eq!(exchange.end(&mut session), None);
     assert!(session.is_authenticated());
+    assert!(session.capabilities().has("AUTH"), "there is no layer that would begin anew");
+    assert_eq!(session.phase(), Phase::Ready);
+}
+
+/// A layer over the stream (RFC 4422 §3.7), and nothing that the server would have to prove.
+struct Layered;
+
+impl Mechanism for Layered {
+    fn name(&self) -> &str {
+        "X-PATIENT"
+    }
+
+    fn respond(&mut self, challenge: &[u8]) -> Result<Secret, AuthFault> {
+        Ok(Secret::from(challenge))
+    }
+
+    fn wants_proof(&self) -> bool {
+        false
+    }
+
+    fn has_layer(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_success_with_a_layer_counts_once_the_layer_is_there() {
+    let mut session = introduced();
+    let exchange = Exchange::begin(&mut session, Box::new(Layered)).unwrap();
+    written(&mut session);
+    session.receive(b"235 welcome\r\n");
+    session.poll().unwrap();
+    assert!(!session.is_authenticated());
+    assert_eq!(exchange.end(&mut session), None);
+    assert_eq!((session.is_authenticated(), session.phase()), (true, Phase::Hello));
+    assert!(!session.capabilities().has("AUTH"), "what was offered without it is forgotten");
+}
+
+/// So that a call may be dropped behind its last response.
+#[test]
+fn where_the_server_has_nothing_to_prove_its_word_counts_at_once() {
+    let (password, token) = (Credentials::new("tim", "wonderland"), Credentials::token("tim", "ya29"));
+    let challenges = ["334 VXNlcm5hbWU6\r\n", "334 UGFzc3dvcmQ6\r\n"];
+    for (name, credentials, challenges) in [
+        ("PLAIN", &password, &[][..]),
+        ("LOGIN", &password, &challenges[..]),
+        ("EXTERNAL", &Credentials::external(), &[]),
+        ("ANONYMOUS", &Credentials::anonymous("tim"), &[]),
+        ("OAUTHBEARER", &token, &[]),
+        ("XOAUTH2", &token, &[]),
+    ] {
+        let mut session = introduced();
+        let offer = Offer::new([name]).server("mx.example", 587);
+        let mut exchange =
+            Exchange::begin(&mut session, credentials.choose(&offer).unwrap()).unwrap();
+        written(&mut session);
+        for challenge in challenges {
+            challenged(&mut session, &mut exchange, challenge);
+        }
+        session.receive(b"235 welcome\r\n");
+        session.poll().unwrap();
+        assert!(session.is_authenticated(), "{name}");
+    }
 }
 
 /// Everything that goes over the wire, and what came of it.
@@ -211,6 +274,15 @@ fn external_and_anonymous_say_one_thing() {
     let sirhc = Credentials::anonymous("sirhc");
     let (wire, end) = played(&sirhc, "ANONYMOUS", &["235 ok\r\n"]);
     assert_eq!((&*wire, &end), ("AUTH ANONYMOUS c2lyaGM=\r\n", &done));
+}
+
+#[test]
+fn dialect_56_login_goes_by_position_where_the_prompts_are_no_base64() {
+    let tim = Credentials::new("tim", "wonderland");
+    let replies = ["334 Username:\r\n", "334 Password:\r\n", "235 ok\r\n"];
+    let (wire, end) = played(&tim, "LOGIN", &replies);
+    assert_eq!(wire, "AUTH LOGIN\r\ndGlt\r\nd29uZGVybGFuZA==\r\n");
+    assert_eq!(end, "authenticated: true");
 }
 
 /// The challenge of RFC 7628 §4.2.

@@ -167,6 +167,7 @@ fn refuses_with_these_words() {
     assert_refused(" To: b@x", &line("a line that is no field", 0));
     assert_refused("To: b@x,\rBcc: c@x\r\n\r\n", &line("a CR without an LF", 8));
     assert_refused("To: b@x\r\r\n", &line("a CR without an LF", 7));
+    assert_refused("From: a@x\r\nTo: b@x,\r\n c\rd@x\r\n", &line("a CR without an LF", 23));
 
     let cases = [
         ("joe", "To cannot be read at offset 7: `@` and a domain is missing at its end"),
@@ -186,6 +187,7 @@ fn refuses_with_these_words() {
         ("a@", "To cannot be read at offset 6: a domain is missing at its end"),
         ("a@x.", "To cannot be read at offset 8: a domain is missing at its end"),
         ("@x", "To cannot be read at offset 4: an address is missing before \"@x\""),
+        (r"\a@x", r#"To cannot be read at offset 4: an address is missing before "\\a@x""#),
         ("<>", "To cannot be read at offset 5: an address is missing before \">\""),
         ("<a.@x>", "To cannot be read at offset 5: an address is missing before \"a.@x>\""),
         (
@@ -195,6 +197,7 @@ fn refuses_with_these_words() {
         ("\"a", "To cannot be read at offset 6: `\"` is missing at its end"),
         ("a@[1", "To cannot be read at offset 8: `]` is missing at its end"),
         ("a@x (b (c)", "To cannot be read at offset 14: `)` is missing at its end"),
+        (";", "To cannot be read at offset 4: an address is missing before \";\""),
         ("a@x;", "To cannot be read at offset 7: `,` is missing before \";\""),
         (
             "a\u{1}@x",
