@@ -233,11 +233,8 @@ impl Scanner {
         // No line that begins and ends within a block is too long.
         if let Some(lf) = memchr::memchr(LF, octets) {
             let cr = u64::from(block.get(lf) == Some(&CR));
-            let end = start + lf as u64;
-            self.end_line(end - cr, end + 1);
-        }
-        if let Some(lf) = memchr::memrchr(LF, octets) {
-            self.line = start + lf as u64 + 1;
+            let last = memchr::memrchr(LF, octets).unwrap_or(lf);
+            self.end_line(start + lf as u64 - cr, start + last as u64 + 1);
         }
         if let Some(last) = block.last_chunk() {
             self.last = *last;
