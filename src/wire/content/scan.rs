@@ -322,3 +322,30 @@ impl Summary {
 /// Octets in a block: no more than half of [`Scan::LINE_LIMIT`], so that a line too long for a
 /// server is never hidden in one.
 const BLOCK: usize = 480;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only then is it taken octet by octet.
+    #[test]
+    fn a_block_has_news_where_an_offset_is_wanted_that_is_not_known() {
+        let nothing = Scan::default();
+        let everything = Scan::of(b"\n\0\xff");
+        for (block, news) in [
+            (&b"a.b\r\n"[..], [false, false]),
+            (b"\r\n.", [false, false]),
+            (b"a\n.", [true, false]),
+            (b"a\0", [true, false]),
+            (b"a\0\0", [true, false]),
+            (b"a\xff", [true, false]),
+            // It ends a line, which nothing but looking at each octet tells.
+            (b"a\rb", [true, true]),
+            (b"a\rb\rc", [true, true]),
+        ] {
+            let summary = Summary::of(block);
+            let found = [&nothing, &everything].map(|found| summary.has_news(found));
+            assert_eq!(found, news, "{}", crate::Escaped::new(block));
+        }
+    }
+}
