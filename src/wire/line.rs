@@ -396,7 +396,7 @@ mod tests {
                 for piece in line.chunks(step) {
                     buffer.extend(piece);
                     let (pending, finder) = buffer.split();
-                    found = found.or(finder.next(pending, 99).unwrap());
+                    found = found.or_else(|| finder.next(pending, 99).unwrap());
                 }
                 assert_eq!(found.map(|found| found.is_plain), Some(is_plain), "{line:?}");
             }
