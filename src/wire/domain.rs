@@ -145,6 +145,8 @@ const TOO_LONG: &str = "the domain is longer than 255 octets";
 
 #[cfg(test)]
 mod tests {
+    use std::hash::{BuildHasher as _, RandomState};
+
     use super::*;
 
     #[test]
@@ -164,6 +166,10 @@ mod tests {
         let set = std::collections::HashSet::from(["Example.ORG".parse::<Domain>().unwrap()]);
         assert!(set.contains(&"eXample.org".parse().unwrap()));
         assert!(!set.contains(&"example.com".parse().unwrap()));
+        let [org, com] = ["example.org", "example.com"].map(|name| name.parse::<Domain>().unwrap());
+        assert_ne!(org, com);
+        let hasher = RandomState::new();
+        assert_ne!(hasher.hash_one(org), hasher.hash_one(com));
     }
 
     #[test]

@@ -264,6 +264,8 @@ const NOT_ASCII: &str = "a client name must be ASCII: write a domain in A-labels
 
 #[cfg(test)]
 mod tests {
+    use std::hash::{BuildHasher as _, RandomState};
+
     use super::*;
 
     /// C-045.
@@ -283,6 +285,9 @@ mod tests {
             let literal = text.parse::<AddressLiteral>().unwrap();
             assert_eq!(literal.to_string(), written);
             assert_eq!(written.parse::<AddressLiteral>().unwrap(), literal);
+            if let AddressLiteral::Other(general) = literal {
+                assert_eq!(format!("[{}]", general.as_str()), written);
+            }
         }
     }
 
@@ -330,6 +335,11 @@ mod tests {
         assert_eq!(ClientName::from(IpAddr::from([0; 16])).to_string(), "[IPv6:::]");
         let set = std::collections::HashSet::from([name]);
         assert!(set.contains(&ClientName::try_from("client.example.org").unwrap()));
+        let [one, other] =
+            ["a.example", "[192.0.2.1]"].map(|name| ClientName::try_from(name).unwrap());
+        assert_ne!(one, other);
+        let hasher = RandomState::new();
+        assert_ne!(hasher.hash_one(one), hasher.hash_one(other));
     }
 
     #[test]

@@ -373,6 +373,36 @@ mod tests {
         assert_eq!(buffer.next_line(9), Ok(Some(0..2)));
     }
 
+    /// However it has come; and alike whether it is looked for or split off.
+    #[test]
+    fn a_line_is_plain_that_has_nothing_odd_before_its_crlf() {
+        for (line, is_plain) in [
+            (&b"250-mx.example\r\n"[..], true),
+            (b"\r\n", true),
+            (b"250 ok\n", false),
+            (b"250 ok\r\r\n", false),
+            (b"250 a\rb\r\n", false),
+            (b"250 a\tb\r\n", false),
+            (b"250 gr\xfcn\r\n", false),
+            (b"250 \0\r\n", false),
+        ] {
+            assert_eq!(first_line(line), (line.len(), is_plain));
+            for step in [1, 3, line.len()] {
+                // Behind an odd one, which tells nothing of it.
+                let mut buffer = LineBuffer::new();
+                buffer.extend(b"\0\n");
+                buffer.next_line(9).unwrap();
+                let mut found = None;
+                for piece in line.chunks(step) {
+                    buffer.extend(piece);
+                    let (pending, finder) = buffer.split();
+                    found = found.or_else(|| finder.next(pending, 99).unwrap());
+                }
+                assert_eq!(found.map(|found| found.is_plain), Some(is_plain), "{line:?}");
+            }
+        }
+    }
+
     #[test]
     fn t13_a_line_is_too_long_before_its_end_has_come() {
         let mut buffer = LineBuffer::new();
@@ -391,15 +421,18 @@ mod tests {
 
     #[test]
     fn t14_no_octet_is_searched_twice() {
-        let mut buffer = LineBuffer::new();
         let megabyte = 1 << 20;
-        for _ in 0..megabyte {
-            buffer.extend(b"x");
-            assert_eq!(buffer.next_line(usize::MAX), Ok(None));
+        // A plain one and an odd one.
+        for octet in [b'x', 0] {
+            let mut buffer = LineBuffer::new();
+            for _ in 0..megabyte {
+                buffer.extend(&[octet]);
+                assert_eq!(buffer.next_line(usize::MAX), Ok(None));
+            }
+            buffer.extend(b"\n");
+            assert_eq!(buffer.next_line(usize::MAX), Ok(Some(0..megabyte + 1)));
+            assert_eq!(buffer.finder.work, megabyte + 1);
         }
-        buffer.extend(b"\n");
-        assert_eq!(buffer.next_line(usize::MAX), Ok(Some(0..megabyte + 1)));
-        assert_eq!(buffer.finder.work, megabyte + 1);
     }
 
     #[test]
@@ -417,6 +450,9 @@ mod tests {
         assert!(buffer.octets.capacity() > KEEP);
         buffer.consume(usize::MAX);
         assert_eq!(buffer.octets.capacity(), 0);
+        buffer.extend(&[0; KEEP]);
+        buffer.consume(usize::MAX);
+        assert_eq!(buffer.octets.capacity(), KEEP, "one that is not larger is kept");
     }
 
     #[test]

@@ -412,6 +412,22 @@ mod tests {
     }
 
     #[test]
+    fn a_355_says_how_much_of_the_content_is_there() {
+        for (text, octets) in [
+            ("355 6135 is the transaction offset", Some(6135)),
+            ("355 0", Some(0)),
+            ("355-go on\n355 behind 1 octet", Some(1)),
+            ("355 go on", None),
+            ("355 -1 6135.", None),
+            ("354 6135", None),
+            ("250 6135 octets", None),
+        ] {
+            let reply = reply(text);
+            assert_eq!((reply.resume_at(), reply.as_ref().resume_at()), (octets, octets), "{text}");
+        }
+    }
+
+    #[test]
     fn c_031_a_path_may_be_in_utf8() {
         for code in [251, 551] {
             let reply = reply(&format!("{code} 2.1.5 write to <jürgen@example.org>"));

@@ -93,7 +93,14 @@ mod tests {
         for bound in [14, 16, 33] {
             for forbidden in [0, 0x80] {
                 for len in 0..60 {
-                    for (octet, behind) in [(0, 0xff), (bound - 1, 0), (bound, 0), (0xff, 0)] {
+                    for (octet, behind) in [
+                        (0, 0xff),
+                        (bound - 1, 0),
+                        (bound, 0),
+                        (0xff, 0),
+                        (0xff, b'a'),
+                        (0x7f, b'a'),
+                    ] {
                         for at in 0..len {
                             let mut octets = vec![b'a'; len];
                             octets[at] = octet;

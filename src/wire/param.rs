@@ -225,6 +225,8 @@ fn value_fault(value: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher as _;
+
     use bytes::BytesMut;
 
     use super::*;
@@ -275,6 +277,9 @@ mod tests {
         assert!(parsed("Size=1").is("SIZE") && !parsed("Size=1").is("BODY"));
         let set = std::collections::HashSet::from([parsed("size=5")]);
         assert!(set.contains(&Param::number("SIZE", 5)));
+        let hash = |text: &str| set.hasher().hash_one(parsed(text));
+        assert_ne!(hash("SIZE=5"), hash("SIZE=6"));
+        assert_ne!(hash("SIZE=5"), hash("BODY=5"));
     }
 
     /// RFC 5321 §4.1.2: `esmtp-value = 1*(%d33-60 / %d62-126)`.

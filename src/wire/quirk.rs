@@ -236,10 +236,12 @@ mod tests {
             all.insert(quirk);
             assert!(all.contains(quirk), "{quirk}");
             assert_eq!(format!("{quirk:?}"), quirk.name());
+            assert!(quirk.rule().starts_with("RFC "), "{quirk}");
         }
         assert!(all.iter().eq(Quirk::ALL.iter().copied()));
         assert_eq!(all.0.count_ones() as usize, Quirk::ALL.len());
         assert_eq!(Quirk::MixedCodes.to_string(), "different codes in one reply");
+        assert_eq!(Quirk::MixedCodes.rule(), "RFC 5321 §4.2.1");
     }
 
     #[test]
@@ -257,6 +259,7 @@ mod tests {
         assert_eq!(Quirks::NONE.to_string(), "");
         let mut set = Quirks::from(Quirk::Nul) | Quirk::NonAscii;
         assert_eq!(set.refused(), None);
+        assert_eq!(set | Quirk::Nul, set);
         set |= Quirks::from(Quirk::MixedCodes) | Quirk::BareLf;
         assert_eq!(set.refused(), Some(Quirk::BareLf));
         assert_eq!(format!("{set:?}"), "Quirks(BareLf, MixedCodes, Nul, NonAscii)");

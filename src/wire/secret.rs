@@ -128,7 +128,7 @@ mod tests {
         let secret = Secret::from("abc");
         assert_eq!(secret, Secret::from(b"abc".as_slice()));
         assert_eq!(secret, Secret::from(String::from("abc")));
-        for other in ["", "ab", "abcd", "xbc", "abx"] {
+        for other in ["", "ab", "abcd", "xbc", "abx", "bac"] {
             assert_ne!(secret, Secret::from(other), "{other}");
         }
     }

@@ -233,11 +233,8 @@ impl Scanner {
         // No line that begins and ends within a block is too long.
         if let Some(lf) = memchr::memchr(LF, octets) {
             let cr = u64::from(block.get(lf) == Some(&CR));
-            let end = start + lf as u64;
-            self.end_line(end - cr, end + 1);
-        }
-        if let Some(lf) = memchr::memrchr(LF, octets) {
-            self.line = start + lf as u64 + 1;
+            let last = memchr::memrchr(LF, octets).unwrap_or(lf);
+            self.end_line(start + lf as u64 - cr, start + last as u64 + 1);
         }
         if let Some(last) = block.last_chunk() {
             self.last = *last;
@@ -325,3 +322,30 @@ impl Summary {
 /// Octets in a block: no more than half of [`Scan::LINE_LIMIT`], so that a line too long for a
 /// server is never hidden in one.
 const BLOCK: usize = 480;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only then is it taken octet by octet.
+    #[test]
+    fn a_block_has_news_where_an_offset_is_wanted_that_is_not_known() {
+        let nothing = Scan::default();
+        let everything = Scan::of(b"\n\0\xff");
+        for (block, news) in [
+            (&b"a.b\r\n"[..], [false, false]),
+            (b"\r\n.", [false, false]),
+            (b"a\n.", [true, false]),
+            (b"a\0", [true, false]),
+            (b"a\0\0", [true, false]),
+            (b"a\xff", [true, false]),
+            // It ends a line, which nothing but looking at each octet tells.
+            (b"a\rb", [true, true]),
+            (b"a\rb\rc", [true, true]),
+        ] {
+            let summary = Summary::of(block);
+            let found = [&nothing, &everything].map(|found| summary.has_news(found));
+            assert_eq!(found, news, "{}", crate::Escaped::new(block));
+        }
+    }
+}

@@ -282,3 +282,18 @@ fn skip_quiet(content: &[u8], at: usize, forbidden: u8) -> usize {
 /// How many octets are looked at at once: none before so many are behind us, and never more than
 /// fit in the nearest cache.
 const LOOK_AHEAD: std::ops::Range<usize> = 256..512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_as_far_ahead_as_it_has_come_but_no_more_than_512_octets() {
+        let mut content = [b'x'; 3000];
+        assert_eq!(skip_quiet(&content, 256, EIGHTH_BIT), 3000);
+        for (stop, end) in [(2999, 2560), (1600, 1536), (1100, 1024), (600, 512), (300, 256)] {
+            content[stop] = NUL;
+            assert_eq!(skip_quiet(&content, 256, EIGHTH_BIT), end, "a NUL at {stop}");
+        }
+    }
+}

@@ -114,6 +114,36 @@ fn t2_c_068_no_dot_is_lost_or_doubled_at_a_border() {
     }
 }
 
+/// Long runs are looked at in blocks, the first of which ends with octet 512 or 604.
+#[test]
+fn t2_c_068_no_line_end_is_lost_at_the_border_of_two_blocks() {
+    for first in [254, 300] {
+        for second in 0..600 {
+            for end in ["\r\n", "\r\n.z", "\r", "\n."] {
+                let lines = ["x".repeat(first), "y".repeat(second)].join("\r\n");
+                let content = (lines + end).into_bytes();
+                let wanted = model_wire(&content, LineEndings::Normalize, false).unwrap();
+                let (wire, result) = stuff(&[&content], LineEndings::Normalize, false);
+                assert_eq!((wire, result), (wanted, Ok(())), "{first} {second} {end:?}");
+            }
+        }
+    }
+}
+
+/// Else all of a mail would be looked at octet by octet.
+#[test]
+fn a_block_is_quiet_where_nothing_stands_to_stop_at() {
+    for forbidden in [0, EIGHTH_BIT] {
+        for block in ["", "a", "a.b", "a\r\nb\r\n", "\r\n\r\n", ".\r\n", "\na", "\0a", "a\r"] {
+            assert!(is_quiet(block.as_bytes(), forbidden), "{block:?}");
+        }
+        for block in ["a\rb", "a\nb", "\rb", "a\n", "a\nb\nc", "\n.", "a\r\n.", "a\0b"] {
+            assert!(!is_quiet(block.as_bytes(), forbidden), "{block:?}");
+        }
+    }
+    assert!(is_quiet("grün".as_bytes(), 0) && !is_quiet("grün".as_bytes(), EIGHTH_BIT));
+}
+
 #[test]
 fn c_069_c_070_c_071_ends_content_once() {
     let cases: [(&[u8], LineEndings, &[u8]); 8] = [
@@ -228,6 +258,9 @@ fn c_075_counts_lines_too_long() {
                 assert_eq!(scan.long_lines(), count, "{lead} {length} {end:?}");
                 assert_eq!(scan.long_line(), (count > 0).then_some(head.len() as u64));
                 assert!(scan.has_dots());
+                let mut single = Scanner::new();
+                content.as_bytes().chunks(1).for_each(|octet| single.update(octet));
+                assert_eq!(single.finish(), scan, "{lead} {length} {end:?}");
             }
         }
     }
@@ -242,6 +275,9 @@ fn scan_says_what_it_saw() {
     assert!(Scan::of(b"a\r\n").is_verbatim() && Scan::of(b"a\r\n").ends_with_crlf());
     assert!(Scan::of(b"").is_verbatim() && !Scan::of(b"\n").ends_with_crlf());
     assert!(!Scan::of(b".").is_verbatim() && !Scan::of(b"\0").is_verbatim());
+    for octet in EIGHTH_BIT..=u8::MAX {
+        assert_eq!(Scan::of(&[b'a', octet]).eight_bit(), Some(1), "{octet}");
+    }
 }
 
 /// Content full of what matters, from a few octets to several blocks.

@@ -1,6 +1,7 @@
 //! The grammar of a mailbox, row by row.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
 use proptest::prelude::*;
 
@@ -117,6 +118,8 @@ fn equal_where_it_is_one_mailbox() {
     }
     for (one, other) in [("joe@x", "Joe@x"), ("joe@x", "joe@y"), ("postmaster@x", "p@x")] {
         assert_ne!(mailbox(one), mailbox(other));
+        let hasher = RandomState::new();
+        assert_ne!(hasher.hash_one(mailbox(one)), hasher.hash_one(mailbox(other)), "{one}");
     }
 }
 

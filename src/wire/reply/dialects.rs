@@ -102,6 +102,12 @@ fn dialect_14_lines_without_code() {
     assert_eq!(reply.quirks(), Quirks::from(Quirk::MissingCode));
     assert_eq!(lines(&reply), [&b"mx"[..], b"8BITMIME", b"SIZE 1000", b"HELP"]);
     assert_eq!(reply.line_count(), 4);
+    let missing = Quirks::from(Quirk::MissingCode);
+    for (len, quirks) in [(512, missing), (513, missing | Quirk::LongLine)] {
+        let line = "X".repeat(len - 2);
+        let octets = format!("250-mx\r\n{line}\r\n250 HELP\r\n");
+        assert_eq!(one(octets.as_bytes(), Hello, Lenient).quirks(), quirks, "{len}");
+    }
     // Inside a reply to EHLO, and nowhere else.
     refused(octets, Other, Lenient);
     refused(octets, Greeting, Lenient);

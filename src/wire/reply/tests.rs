@@ -288,12 +288,25 @@ fn c_015_lines_of_512_octets_are_plain_and_longer_ones_noted() {
     plain(line(512).as_bytes(), Other);
     noted(line(513).as_bytes(), Other, Quirk::LongLine);
     noted(line(8192).as_bytes(), Other, Quirk::LongLine);
+    flagged(line(512).replace(' ', "\t").as_bytes(), Other, Quirk::TabSeparator);
     let error = refused(line(8193).as_bytes(), Other, Tolerant);
     assert_eq!(error.fault(), ReplyFault::LineTooLong { limit: 8192 });
+    let behind = format!("250-a\r\n{}", line(8193));
+    assert_eq!(refused(behind.as_bytes(), Other, Tolerant), error);
     assert_eq!(
         error.to_string(),
         format!("reply line of more than 8192 octets: \"250 {}\"…", "x".repeat(196))
     );
+}
+
+#[test]
+fn an_error_shows_the_first_200_octets_of_a_line() {
+    for (len, cut) in [(199, ""), (200, ""), (201, "…"), (300, "…")] {
+        let error = refused(format!("{}\r\n", "x".repeat(len)).as_bytes(), Other, Tolerant);
+        assert_eq!(error.line(), "x".repeat(len.min(200)).as_bytes());
+        let shown = "x".repeat(len.min(200));
+        assert_eq!(error.to_string(), format!("not a reply line: \"{shown}\"{cut}"));
+    }
 }
 
 #[test]

@@ -20,6 +20,31 @@ fn drown(octets: &[u8], limits: Limits) -> (ReplyError, usize) {
     unreachable!()
 }
 
+/// In lines that have come whole, or are all that comes. Challenges have to stay.
+#[test]
+fn t11_what_lines_quote_of_a_secret_is_overwritten_before_they_are_read() {
+    let said = "AGFsaWNlAHdvbmRlcmxhbmQ=";
+    for (octets, is_ended, is_masked) in [
+        ("500 \"AUTH PLAIN {}\"\r\n", false, true),
+        ("500 \"AUTH PLAIN {}\"\r\n", true, true),
+        ("500 \"AUTH PLAIN {}\"", false, false),
+        ("500 \"AUTH PLAIN {}\"", true, true),
+        ("334 {}\r\n", false, false),
+        ("334 {}\r\n", true, false),
+        ("334 {}", true, false),
+    ] {
+        let mut buffer = ReplyBuffer::new(Limits::default(), Strict);
+        buffer.extend(format!("500-you said {said}\r\n").as_bytes());
+        assert_eq!(buffer.next(Other), Ok(false), "looked at before");
+        buffer.extend(octets.replace("{}", said).as_bytes());
+        buffer.mask_quoted(said.as_bytes(), is_ended);
+        let stars = "*".repeat(said.len());
+        let left = octets.replace("{}", if is_masked { &stars } else { said });
+        let pending = format!("500-you said {said}\r\n{left}");
+        assert_eq!(buffer.pending(), pending.as_bytes(), "{octets:?} {is_ended}");
+    }
+}
+
 #[test]
 fn t13_endless_lines_and_replies_end_at_their_limit() {
     let limits = Limits::default();
@@ -124,9 +149,12 @@ fn t20_another_protocol_is_named() {
     ] {
         assert_eq!(refused(octets, Greeting, Tolerant).to_string(), words);
     }
-    // Behind the greeting it is merely not a reply.
-    let error = refused(b"HTTP/1.1 400\r\n", Other, Tolerant);
-    assert_eq!(error.fault(), ReplyFault::NotACode);
+    // Behind the greeting, or its first line, it is merely not a reply.
+    for (octets, kind) in
+        [(&b"HTTP/1.1 400\r\n"[..], Other), (b"220-mx\r\nHTTP/1.1 400\r\n", Greeting)]
+    {
+        assert_eq!(refused(octets, kind, Tolerant).fault(), ReplyFault::NotACode);
+    }
     let waiting = read(b"\x16\x03", Other, Tolerant);
     assert_eq!(waiting.fragment, b"\x16\x03");
 }
