@@ -106,7 +106,7 @@ fn behind_a_whole_mail_none_is_cut() {
 /// Some servers say what it is that they do not know.
 #[test]
 fn t11_what_a_server_quotes_of_a_secret_is_overwritten() {
-    let mut session = introduced("AUTH PLAIN LOGIN");
+    let mut session = introduced("AUTH PLAIN ANONYMOUS LOGIN");
     let auth = Command::auth("PLAIN", Some(Secret::from("\0alice\0wonderland"))).unwrap();
     session.send(&auth).unwrap();
     let line = String::from_utf8(written(&mut session, b"")).unwrap();
@@ -114,6 +114,10 @@ fn t11_what_a_server_quotes_of_a_secret_is_overwritten() {
     hear(&mut session, format!("501 {said} unknown\r\n").as_bytes());
     let stars = "*".repeat(said.len());
     assert_eq!(behind("C: AUTH PLAIN <secret>", &session), format!("S: 501 {stars} unknown\n"));
+
+    // The name of a mechanism is none.
+    say(&mut session, "AUTH ANONYMOUS aHVzaA==", b"504 ANONYMOUS is unknown\r\n");
+    assert_eq!(behind("C: AUTH ANONYMOUS <secret>", &session), "S: 504 ANONYMOUS is unknown\n");
 
     say(&mut session, "AUTH LOGIN", b"334 VXNlcm5hbWU6\r\n");
     session.respond(b"wonderland").unwrap();
