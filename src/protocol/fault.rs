@@ -170,3 +170,28 @@ pub enum Misuse {
     #[error("{0}")]
     Setting(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error names the stage of the violation, else that of the reply before it.
+    #[test]
+    fn a_violation_knows_its_stage_and_its_reply_where_it_has_them() {
+        let reply = || "250 ok".parse::<Reply>().unwrap();
+        let wrong = Violation::WrongClass { stage: Stage::Data, reply: reply() };
+        let refused = "a refused MAIL";
+        let nobodys = Violation::NoTransaction { stage: Stage::Rcpt, refused, reply: reply() };
+        for (violation, stage) in [
+            (wrong, Some(Stage::Data)),
+            (nobodys, Some(Stage::Rcpt)),
+            (Violation::BeforeEnd(reply()), Some(Stage::Content)),
+            (Violation::BehindStartTls(b"2"[..].into()), Some(Stage::StartTls)),
+            (Violation::Unexpected(reply()), None),
+        ] {
+            assert_eq!(violation.stage(), stage, "{violation}");
+            let is_reply = !matches!(violation, Violation::BehindStartTls(_));
+            assert_eq!(violation.reply(), is_reply.then(reply).as_ref(), "{violation}");
+        }
+    }
+}

@@ -141,10 +141,11 @@ impl Flight {
         self.last_written
     }
 
-    /// The line of a chunk of which a part is written.
+    /// The line of a chunk of which a part is written: what has no octets behind its line ends with
+    /// it, and is not begun before it is written.
     pub(super) fn begun_chunk(&self, up_to: u64) -> Option<&[u8]> {
         let at = self.written_lines();
-        let chunk = self.awaited.get(self.written).filter(|next| next.content > 0)?;
+        let chunk = self.awaited.get(self.written)?;
         let line_written = chunk.ends_at.saturating_sub(chunk.content) <= up_to;
         self.shown.get(at..at + chunk.shown).filter(|_| line_written)
     }
@@ -267,7 +268,7 @@ impl Flight {
     /// A reply moved the session: what is left in flight starts from there.
     pub(super) fn start_from(&mut self, here: Phase) {
         // As foreseen: nothing changes, and a thousand recipients stay linear.
-        if here == self.base && !self.awaited.is_empty() {
+        if here == self.base {
             return;
         }
         self.base = here;

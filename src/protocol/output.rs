@@ -420,3 +420,6 @@ impl fmt::Debug for Output {
 const fn run_is_empty(run: &Run) -> bool {
     matches!(run, Run::Own(0) | Run::Caller(0))
 }
+
+#[cfg(test)]
+mod tests;

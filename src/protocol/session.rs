@@ -248,12 +248,7 @@ impl Session {
     /// # Errors
     /// The server does not wait for a response.
     pub fn respond(&mut self, response: &[u8]) -> Result<Ticket, Misuse> {
-        let line = |own: &mut BytesMut| {
-            // A buffer that grows leaves what it held behind: it grows before the secret comes.
-            own.reserve(response.len().div_ceil(3) * 4 + 2);
-            own.put_base64(response);
-        };
-        self.respond_with(Act::Response, line, b"<secret>\r\n")
+        self.respond_with(Act::Response, |own| put_response(own, response), b"<secret>\r\n")
     }
 
     /// Gives up an AUTH dialogue with `*`; the server answers with a refusal (RFC 4954 §4), and
@@ -262,7 +257,7 @@ impl Session {
     /// # Errors
     /// The server does not wait for a response.
     pub fn cancel_auth(&mut self) -> Result<Ticket, Misuse> {
-        let line = |own: &mut BytesMut| own.extend_from_slice(b"*");
+        let line = |own: &mut BytesMut| own.extend_from_slice(b"*\r\n");
         self.respond_with(Act::Cancel, line, b"*\r\n")
     }
 
@@ -276,10 +271,7 @@ impl Session {
             return Err(self.not_awaited("a response", "after a 334"));
         }
         let ticket = self.draw(1);
-        let (line, end) = self.output.secret(|own| {
-            line(own);
-            own.extend_from_slice(b"\r\n");
-        });
+        let (line, end) = self.output.secret(line);
         leak::keep_line(line);
         self.said = (act == Act::Response).then(|| Secret::from(line.trim_ascii_end()));
         self.flight.push(ticket, act, shown, end);
@@ -427,5 +419,26 @@ impl Session {
         }
         self.close();
         violation
+    }
+}
+
+/// A buffer that grows leaves what it held behind: it grows before the secret comes.
+fn put_response(out: &mut BytesMut, response: &[u8]) {
+    out.reserve(response.len().div_ceil(3) * 4 + 2);
+    out.put_base64(response);
+    out.put(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t11_the_buffer_does_not_grow_while_it_takes_a_response() {
+        for octets in [0, 1, 190, 9000] {
+            let mut out = BytesMut::new();
+            put_response(&mut out, &vec![0xff; octets]);
+            assert_eq!(out.capacity(), out.len().max(8), "{octets}");
+        }
     }
 }

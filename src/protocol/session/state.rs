@@ -185,3 +185,143 @@ impl Session {
         self.capabilities.is_pipelining()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+
+    use super::*;
+    use crate::protocol::{SessionConfig, Step};
+    use crate::wire::{Command, ContentFault, Verb};
+
+    fn hear(session: &mut Session, octets: &str) {
+        session.receive(octets.as_bytes());
+        while let Ok(Step::Event(_)) = session.poll() {}
+    }
+
+    fn send(session: &mut Session, line: &str) {
+        session.send(&Command::parse(line.as_bytes()).unwrap()).unwrap();
+    }
+
+    /// Writes so many octets at most.
+    fn write(session: &mut Session, content: &[u8], most: usize) -> Result<Vec<u8>, ContentFault> {
+        let mut slices = [IoSlice::new(b""); 8];
+        let used = session.gather(content, &mut slices)?;
+        let mut octets: Vec<u8> = slices[..used].iter().flat_map(|slice| slice.to_vec()).collect();
+        octets.truncate(most);
+        session.wrote(octets.len());
+        Ok(octets)
+    }
+
+    /// A session that has said these lines, of which each was answered so, behind an EHLO that was
+    /// answered with this offer.
+    fn behind(offer: &str, said: &[(&str, &str)]) -> Session {
+        let mut session = Session::new(SessionConfig::default());
+        hear(&mut session, "220 mx\r\n");
+        let offer = format!("250-mx\r\n250 {offer}\r\n");
+        for (line, reply) in [("EHLO c.example", offer.as_str())].iter().chain(said) {
+            send(&mut session, line);
+            write(&mut session, b"", usize::MAX).unwrap();
+            hear(&mut session, reply);
+        }
+        session
+    }
+
+    const MAIL: (&str, &str) = ("MAIL FROM:<>", "250 ok\r\n");
+    const RCPT: (&str, &str) = ("RCPT TO:<b@example.org>", "250 ok\r\n");
+    const DATA: (&str, &str) = ("DATA", "354 go\r\n");
+
+    #[test]
+    fn a_mail_is_half_sent_from_the_go_ahead_to_its_last_octet() {
+        let mut session = behind("HELP", &[MAIL, RCPT]);
+        assert!(!session.is_half_sent());
+        send(&mut session, "DATA");
+        write(&mut session, b"", usize::MAX).unwrap();
+        assert!(!session.is_half_sent());
+        hear(&mut session, "354 go\r\n");
+        assert!(session.is_half_sent());
+        session.finish().unwrap();
+        write(&mut session, b"", 2).unwrap();
+        assert!(session.is_half_sent());
+        write(&mut session, b"", 1).unwrap();
+        assert!(!session.is_half_sent());
+
+        let mut session = behind("CHUNKING", &[MAIL, RCPT]);
+        send(&mut session, "BDAT 2");
+        assert!(session.is_half_sent());
+        write(&mut session, b"", usize::MAX).unwrap();
+        write(&mut session, b"xy", 1).unwrap();
+        assert!(session.is_half_sent());
+        write(&mut session, b"xy", 1).unwrap();
+        assert!(!session.is_half_sent());
+    }
+
+    /// RFC 2920 §3.1: nobody is to have what it ends.
+    #[test]
+    fn c_097_behind_a_go_ahead_without_recipients_no_mail_is_half_sent() {
+        let mut session = behind("PIPELINING", &[MAIL]);
+        send(&mut session, RCPT.0);
+        send(&mut session, "DATA");
+        write(&mut session, b"", usize::MAX).unwrap();
+        hear(&mut session, "550 no\r\n354 go\r\n");
+        assert_eq!(session.phase(), Phase::EndOfData);
+        assert!(!session.is_half_sent());
+        assert_eq!(write(&mut session, b"", usize::MAX).unwrap(), b".\r\n");
+        assert!(!session.is_half_sent());
+    }
+
+    /// What was lent is another content than that of the scan: that shows what is looked at.
+    #[test]
+    fn a_scan_spares_the_look_at_the_content_of_the_open_transaction_alone() {
+        let clean = Scan::of(b"a\r\n");
+        let eight_bit = Scan::of(b"\xe9\r\n");
+        let mut session = behind("8BITMIME", &[MAIL, RCPT, DATA]);
+        session.scanned(&clean);
+        session.content(4).unwrap();
+        assert_eq!(write(&mut session, b".b\r\n", 9).unwrap(), b".b\r\n");
+
+        // Not where some of it is on its way,
+        let mut session = behind("8BITMIME", &[MAIL, RCPT, DATA]);
+        session.content(4).unwrap();
+        session.scanned(&clean);
+        assert_eq!(write(&mut session, b".b\r\n", 9).unwrap(), b"..b\r\n");
+        // nor where its end is,
+        session.finish().unwrap();
+        session.scanned(&Scan::of(b"a"));
+        assert_eq!(write(&mut session, b"", 9).unwrap(), b".\r\n");
+        // nor where MAIL has declared something else.
+        let mut session = behind("8BITMIME", &[MAIL, RCPT, DATA]);
+        session.scanned(&eight_bit);
+        session.content(3).unwrap();
+        let fault = write(&mut session, b"\xe9\r\n", 9).unwrap_err();
+        assert_eq!(fault, ContentFault::EightBit { offset: 0 });
+
+        let mail = ("MAIL FROM:<> BODY=8BITMIME", "250 ok\r\n");
+        let mut session = behind("8BITMIME", &[mail, RCPT, DATA]);
+        session.scanned(&eight_bit);
+        session.content(4).unwrap();
+        assert_eq!(write(&mut session, b".\xe9\r\n", 9).unwrap(), b".\xe9\r\n");
+    }
+
+    #[test]
+    fn behind_a_security_layer_nothing_is_known_of_the_server() {
+        let mut session = behind("LIMITS MAILMAX=1", &[MAIL, ("RSET", "250 ok\r\n")]);
+        assert!(session.allows(Verb::Mail).is_err());
+        session.start_over();
+        assert_eq!(session.phase(), Phase::Hello);
+        assert_eq!(session.capabilities().keywords().count(), 0);
+        send(&mut session, "EHLO c.example");
+        write(&mut session, b"", usize::MAX).unwrap();
+        hear(&mut session, "250-mx\r\n250 LIMITS MAILMAX=1\r\n");
+        assert_eq!(session.allows(Verb::Mail), Ok(()));
+    }
+
+    #[test]
+    fn the_end_of_what_is_read_is_known_before_the_session_is_over() {
+        let mut session = behind("HELP", &[]);
+        assert!(!session.is_input_ended());
+        session.end_of_input();
+        assert!(session.is_input_ended());
+        assert_eq!(session.phase(), Phase::Ready);
+    }
+}

@@ -3,8 +3,9 @@
 use std::io::IoSlice;
 
 use ehlo::{
-    Command, ContentFault, Delivery, Dispatch, Due, Envelope, Event, Phase, Protection,
-    ReversePath, Session, SessionConfig, Stage, Step,
+    AuthFault, Command, Delivery, Dispatch, Due, Envelope, Event, Exchange, Mechanism, Misuse,
+    Notify, Phase, Protection, RcptParam, ReversePath, Secret, Session, SessionConfig, Stage, Step,
+    Verb,
 };
 
 /// Writes all there is; says what it was.
@@ -139,6 +140,32 @@ fn c_095_c_108_replies_behind_a_mail_do_not_change_its_outcome() {
 }
 
 #[test]
+fn c_095_of_two_mails_in_flight_each_has_its_own_outcome() {
+    let config = SessionConfig::default().run_ahead();
+    let mut session = introduced(config, &["PIPELINING", "CHUNKING"]);
+    let recipient = "b@example.org".parse().unwrap();
+    let send = |session: &mut Session| {
+        let mut dispatch = Dispatch::new(&[]);
+        dispatch.mail(session, &ReversePath::Null, &[]).unwrap();
+        dispatch.rcpt(session, &recipient, &[]).unwrap();
+        dispatch.chunk(session, 2, true).unwrap();
+        written(session, &mut &b"\r\n"[..]);
+        dispatch
+    };
+    let mut mails = vec![send(&mut session)];
+    say(&mut session, b"RSET");
+    mails.push(send(&mut session));
+    session.receive(b"250 ok\r\n250 ok\r\n550 no\r\n");
+    session.receive(b"250 ok\r\n250 ok\r\n250 ok\r\n250 queued\r\n");
+    while let Ok(Step::Event(event)) = session.poll() {
+        mails.iter_mut().for_each(|mail| mail.note(&session, event));
+    }
+    let outcomes = mails.into_iter().map(|mail| outcome(&mail.into_delivery(&session)));
+    let expected = ["refused: 550 no (in reply to end of data)", "accepted: 250 queued"];
+    assert!(outcomes.eq(expected));
+}
+
+#[test]
 fn c_103_a_server_that_goes_away_is_no_misuse_of_the_dispatch() {
     let envelope = Envelope::new("a@example.org", ["b@example.org", "c@example.org"]).unwrap();
     let mut session = introduced(SessionConfig::default(), &[]);
@@ -254,45 +281,215 @@ fn c_116_raw_lines_of_extensions_lead_where_they_should() {
     assert_eq!(session.capabilities().keywords().count(), 0);
 }
 
-/// Chunks of one mail are read as one text; those behind what the server fetched begin another.
-#[test]
-fn c_063_a_chunk_behind_a_burl_is_looked_at_anew() {
-    let mut session = introduced(SessionConfig::default(), &["CHUNKING", "BURL", "8BITMIME"]);
-    let mut begin = |body: &[u8]| {
-        for line in [body, b"RCPT TO:<b@example.org>"] {
-            say(&mut session, line);
-            hear(&mut session, b"250 ok\r\n");
-        }
-        say(&mut session, b"BURL imap:x");
-        hear(&mut session, b"250 ok\r\n");
-        session.send(&Command::bdat(4, true)).unwrap();
-        let wire = written(&mut session, &mut &b"\xfc\r\n."[..]);
-        hear(&mut session, b"250 ok\r\n");
-        wire
-    };
-    assert!(begin(b"MAIL FROM:<a@example.org> BODY=8BITMIME").ends_with(b"LAST\r\n\xfc\r\n."));
-    assert!(begin(b"MAIL FROM:<a@example.org> BODY=8BITMIME").ends_with(b"LAST\r\n\xfc\r\n."));
+/// What the next step is, and when all of that is written, the one behind it.
+fn steps(session: &mut Session, mut content: &[u8]) -> (Step, Step) {
+    let step = session.poll().unwrap();
+    written(session, &mut content);
+    (step, session.poll().unwrap())
 }
 
-/// At the end of what is lent it may be half of a line end; at that of the last chunk it is not.
+/// Content has a deadline of its own, until its last octet is written.
 #[test]
-fn t1_a_cr_is_found_to_be_alone_where_the_last_chunk_ends() {
-    let lend = |parts: &[&[u8]]| {
-        let mut session = introduced(SessionConfig::default(), &["CHUNKING"]);
-        for line in [&b"MAIL FROM:<a@example.org>"[..], b"RCPT TO:<b@example.org>"] {
-            say(&mut session, line);
-            hear(&mut session, b"250 ok\r\n");
+fn c_109_each_step_names_the_stage_whose_deadline_runs() {
+    use Step::{Read, Write};
+
+    let mut session = introduced(SessionConfig::default(), &["CHUNKING"]);
+    for (line, stage) in [("MAIL FROM:<>", Stage::Mail), ("RCPT TO:<b@example.org>", Stage::Rcpt)] {
+        session.send(&Command::parse(line.as_bytes()).unwrap()).unwrap();
+        assert_eq!(steps(&mut session, b""), (Write(stage), Read(stage)));
+        hear(&mut session, b"250 ok\r\n");
+    }
+    session.send(&Command::bdat(2, false)).unwrap();
+    assert_eq!(steps(&mut session, b"\r\n"), (Write(Stage::Content), Read(Stage::Content)));
+    hear(&mut session, b"250 ok\r\n");
+    session.send(&Command::bdat(2, true)).unwrap();
+    assert_eq!(steps(&mut session, b"\r\n"), (Write(Stage::Content), Read(Stage::EndOfData)));
+    hear(&mut session, b"250 queued\r\n");
+
+    let mut session = introduced(SessionConfig::default(), &["PIPELINING"]);
+    up_to_content(&mut session);
+    session.content(2).unwrap();
+    assert_eq!(steps(&mut session, b"\r\n"), (Write(Stage::Content), Step::Idle));
+    session.finish().unwrap();
+    assert_eq!(steps(&mut session, b""), (Write(Stage::Content), Read(Stage::EndOfData)));
+}
+
+/// A server need not be asked for more at once than it and this side can hold.
+#[test]
+fn t13_a_flight_ends_at_512_commands_or_32_kib() {
+    let longest = format!("RCPT TO:<{}@{}.example>", "b".repeat(64), "c".repeat(43));
+    assert_eq!(longest.len() + 2, 128);
+    let mail = format!("MAIL FROM:<{}@{}.example>", "a".repeat(62), "c".repeat(43));
+    assert_eq!(mail.len() + 2, 128);
+    for (mail, rcpt, most) in
+        [("MAIL FROM:<>", "RCPT TO:<b@example.org>", 512), (&mail, &longest, 32 * 1024 / 128)]
+    {
+        let mut session = introduced(SessionConfig::default(), &["PIPELINING"]);
+        session.send(&Command::parse(mail.as_bytes()).unwrap()).unwrap();
+        let rcpt = Command::parse(rcpt.as_bytes()).unwrap();
+        for _ in 1..most {
+            assert!(session.has_room());
+            session.send(&rcpt).unwrap();
         }
-        let octets: usize = parts.iter().map(|part| part.len()).sum();
-        session.send(&Command::bdat(octets as u64, true)).unwrap();
-        for part in parts {
-            let mut slices = [IoSlice::new(b""); 8];
-            let used = session.gather(part, &mut slices)?;
-            let octets = slices[..used].iter().map(|slice| slice.len()).sum();
-            session.wrote(octets);
-        }
-        Ok(session.promised())
+        assert!(!session.has_room());
+        assert_eq!(session.send(&rcpt), Err(Misuse::NoRoom(Verb::Rcpt, most)));
+        written(&mut session, &mut &b""[..]);
+        hear(&mut session, b"250 ok\r\n");
+        session.send(&rcpt).unwrap();
+    }
+}
+
+/// A reply that has begun, or come and not been looked at, when the next command is written.
+#[test]
+fn t8_c_092_a_group_may_grow_while_replies_come() {
+    let mut session = introduced(SessionConfig::default(), &["PIPELINING"]);
+    let mail = session.send(&Command::parse(b"MAIL FROM:<>").unwrap()).unwrap();
+    assert!(!session.is_written(mail));
+    written(&mut session, &mut &b""[..]);
+    assert!(session.is_written(mail) && !session.is_answered(mail));
+    session.receive(b"25");
+    let rcpt = session.send(&Command::parse(b"RCPT TO:<b@example.org>").unwrap()).unwrap();
+    written(&mut session, &mut &b""[..]);
+    session.receive(b"0 ok\r\n250 ok\r\n");
+    assert_eq!(session.poll(), Ok(Step::Event(Event::Reply(mail))));
+    assert!(session.is_answered(mail) && !session.is_answered(rcpt));
+    assert_eq!(session.poll(), Ok(Step::Event(Event::Reply(rcpt))));
+    assert!(session.is_answered(rcpt));
+}
+
+#[test]
+fn t8_c_106_a_reply_to_what_is_not_written_answers_nothing() {
+    let mut session = introduced(SessionConfig::default(), &[]);
+    session.send(&Command::parse(b"MAIL FROM:<>").unwrap()).unwrap();
+    session.receive(b"550 no\r\n");
+    let violation = session.poll().unwrap_err().to_string();
+    assert_eq!(violation, "a reply came that answers no command: 550 no");
+
+    // It began in the content, and ends when that is out: it says nothing of the mail.
+    let mut session = introduced(SessionConfig::default(), &["PIPELINING"]);
+    let mut dispatch = up_to_content(&mut session);
+    dispatch.finish(&mut session).unwrap();
+    session.receive(b"55");
+    written(&mut session, &mut &b""[..]);
+    session.receive(b"4 no\r\n");
+    let violation = session.poll().unwrap_err().to_string();
+    assert_eq!(violation, "a reply came that answers no command: 554 no");
+    let outcome = outcome(&dispatch.into_delivery(&session));
+    assert_eq!(outcome, "unknown: no answer came after the mail was sent");
+}
+
+#[test]
+fn what_is_no_reply_belongs_to_the_stage_of_what_was_awaited() {
+    let mut session = introduced(SessionConfig::default(), &[]);
+    assert!(session.poll().is_ok());
+    session.receive(b"what\r\n");
+    assert!(session.poll().is_err());
+    assert_eq!(session.answered_stage(), Stage::Ehlo);
+
+    let mut session = introduced(SessionConfig::default(), &[]);
+    say(&mut session, b"MAIL FROM:<>");
+    session.receive(b"what\r\n");
+    assert!(session.poll().is_err());
+    assert_eq!(session.answered_stage(), Stage::Mail);
+}
+
+/// Exchange offers NTLM so.
+#[test]
+fn another_keyword_may_stand_for_auth() {
+    let config = SessionConfig::default().allow_cleartext();
+    let keyword = config.clone().auth_keyword("X-EXPS");
+    assert_eq!(introduced(keyword, &["X-EXPS LOGIN"]).allows(Verb::Auth), Ok(()));
+    let misuse = introduced(config, &["X-EXPS LOGIN"]).allows(Verb::Auth).unwrap_err();
+    assert_eq!(misuse.to_string(), "the server does not offer AUTH, which AUTH needs");
+}
+
+#[test]
+fn a_mail_can_be_checked_before_the_first_of_its_commands_is_sent() {
+    let session = introduced(SessionConfig::default(), &["SIZE 1000", "LIMITS RCPTDOMAINMAX=1"]);
+    let envelope = |to: &[&str]| Envelope::new("a@example.org", to.iter().copied()).unwrap();
+    let check = |envelope: &Envelope, params: &[&str]| {
+        let params: Vec<_> = params.iter().map(|param| param.parse().unwrap()).collect();
+        session.check_mail(envelope, &params).map_err(|misuse| misuse.to_string())
     };
-    assert_eq!(lend(&[b"a\r"]), Err(ContentFault::BareCr { offset: 1 }));
-    assert_eq!(lend(&[b"a\r", b"\n"]), Ok(0));
+    let two = envelope(&["b@example.org", "c@example.org"]);
+    assert_eq!(check(&two, &["SIZE=1000"]), Ok(()));
+    for (envelope, params, words) in [
+        (
+            two.clone(),
+            "BODY=8BITMIME",
+            "the server does not offer 8BITMIME, which BODY=8BITMIME needs",
+        ),
+        (
+            two.rcpt_param(RcptParam::notify(Notify::NEVER)),
+            "SIZE=1",
+            "the server does not offer DSN, which NOTIFY=NEVER needs",
+        ),
+        (
+            envelope(&["b@example.org", "é@example.org"]),
+            "SIZE=1",
+            r#""RCPT TO:<é@example.org>" is not ASCII, which needs SMTPUTF8"#,
+        ),
+    ] {
+        assert_eq!(check(&envelope, &[params]), Err(words.to_owned()));
+    }
+    assert_eq!(session.in_flight(), 0);
+
+    // How many recipients go in one transaction is for whoever sends them.
+    let mut session = session;
+    for line in [&b"MAIL FROM:<>"[..], b"RCPT TO:<b@example.org>", b"RSET"] {
+        say(&mut session, line);
+        hear(&mut session, b"250 ok\r\n");
+    }
+    let check = |to: &[&str]| session.check_mail(&envelope(to), &[]);
+    assert_eq!(check(&["d@example.org", "e@example.net"]), Ok(()));
+    let limit = Misuse::LimitReached { limit: "RCPTDOMAINMAX", most: 1 };
+    assert_eq!(check(&["e@example.net", "d@example.org"]), Err(limit));
+}
+
+#[test]
+fn a_line_may_be_longer_by_what_is_offered() {
+    let mut session = introduced(SessionConfig::default(), &["SIZE", "XLONG"]);
+    let mut mail = |octets: usize| {
+        let line = format!("MAIL FROM:<> XLONG={}", "a".repeat(octets - 21));
+        session.send(&Command::parse(line.as_bytes()).unwrap())
+    };
+    let too_long = Misuse::LineTooLong { verb: Verb::Mail, length: 539, limit: 538 };
+    assert_eq!(mail(539), Err(too_long));
+    assert!(mail(538).is_ok());
+}
+
+/// A mechanism in which the server has something to prove.
+#[derive(Debug)]
+struct Proving;
+
+impl Mechanism for Proving {
+    fn name(&self) -> &str {
+        "XPROOF"
+    }
+
+    fn respond(&mut self, _: &[u8]) -> Result<Secret, AuthFault> {
+        Ok(Secret::from(""))
+    }
+}
+
+#[test]
+fn what_one_mechanism_wants_proved_is_not_asked_of_the_next() {
+    let config = SessionConfig::default().allow_cleartext();
+    let mut session = introduced(config, &["AUTH XPROOF LOGIN"]);
+    let exchange = Exchange::begin(&mut session, Box::new(Proving)).unwrap();
+    written(&mut session, &mut &b""[..]);
+    hear(&mut session, b"535 no\r\n");
+    assert_eq!(exchange.end(&mut session), None);
+    say(&mut session, b"AUTH LOGIN");
+    hear(&mut session, b"235 ok\r\n");
+    assert!(session.is_authenticated());
+}
+
+#[test]
+fn what_is_read_into_the_sessions_own_buffer_is_heard() {
+    let mut session = Session::new(SessionConfig::default());
+    session.space().extend_from_slice(b"220 m");
+    assert_eq!(session.poll(), Ok(Step::Read(Stage::Greeting)));
+    session.space().extend_from_slice(b"x\r\n");
+    assert_eq!(session.poll(), Ok(Step::Event(Event::Greeting)));
 }

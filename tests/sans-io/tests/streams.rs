@@ -162,6 +162,37 @@ fn a_stream_that_takes_nothing_is_broken() {
     assert_eq!(written, b"NOOP\r\n");
 }
 
+/// A stream that takes nothing before it is asked again.
+struct Full {
+    taken: Vec<u8>,
+    is_ready: bool,
+}
+
+impl Write for Full {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        if std::mem::replace(&mut self.is_ready, true) {
+            self.taken.write(octets)
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stream_that_does_not_block_is_written_to_when_it_takes_more() {
+    let mut session = introduced(SessionConfig::default(), "HELP");
+    session.send(&Command::noop()).unwrap();
+    let mut stream = Full { taken: Vec::new(), is_ready: false };
+    let why = session.write_to(&mut stream, &mut &b""[..]).unwrap_err();
+    assert_eq!((why.kind(), &stream.taken[..]), (io::ErrorKind::WouldBlock, &b""[..]));
+    session.write_to(&mut stream, &mut &b""[..]).unwrap();
+    assert_eq!(stream.taken, b"NOOP\r\n");
+}
+
 #[test]
 fn a_stream_that_ends_ends_the_session() {
     let mut session = introduced(SessionConfig::default(), "HELP");

@@ -130,6 +130,29 @@ fn every_phase_has_these_words() {
 }
 
 #[test]
+fn every_stage_has_these_words() {
+    let words = [
+        ("resolve", "name resolution"),
+        ("connect", "connect"),
+        ("handshake", "TLS handshake"),
+        ("greeting", "greeting"),
+        ("ehlo", "EHLO"),
+        ("starttls", "STARTTLS"),
+        ("auth", "AUTH"),
+        ("mail", "MAIL FROM"),
+        ("rcpt", "RCPT TO"),
+        ("data", "DATA"),
+        ("content", "content"),
+        ("end_of_data", "end of data"),
+        ("rset", "RSET"),
+        ("query", "query"),
+        ("quit", "QUIT"),
+    ];
+    let all = Stage::ALL.iter().map(|stage| (stage.name(), stage.to_string()));
+    assert!(all.eq(words.map(|(name, words)| (name, words.to_owned()))));
+}
+
+#[test]
 fn the_diagram_begins_and_ends() {
     let diagram = Phase::diagram();
     println!("{diagram}");
@@ -138,6 +161,12 @@ fn the_diagram_begins_and_ends() {
     ));
     assert!(diagram.ends_with("    Closed --> [*]\n"));
     assert!(diagram.contains("    Auth --> Ready: response, * 4yz/5yz\n"));
+    // What leaves the phase as it is, or cannot be answered so, is not drawn.
+    for line in diagram.lines() {
+        let (from, to) = line.split_once(" --> ").unwrap_or((line, ""));
+        assert_ne!(Some(from.trim()), to.split(':').next(), "{line}");
+        assert_eq!(line, line.trim_end());
+    }
     let mut lines: Vec<_> = diagram.lines().collect();
     let all = lines.len();
     lines.sort_unstable();

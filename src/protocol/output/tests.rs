@@ -1,0 +1,122 @@
+use super::*;
+
+/// An output with content that may have any line ends, all of it promised.
+fn begun(content: &[u8]) -> Output {
+    let mut output = Output::default();
+    output.begin_stuffed(LineEndings::Normalize, false);
+    output.promise(content.len());
+    output
+}
+
+fn runs(output: &Output) -> Vec<Run> {
+    output.runs.iter().copied().collect()
+}
+
+#[test]
+fn content_is_lent_in_long_pieces_and_copied_in_short_ones() {
+    let content = [b'x'; SMALL];
+    let mut output = begun(&content);
+    output.plan(&content, 8).unwrap();
+    assert_eq!(runs(&output), [Run::Caller(SMALL)]);
+    let mut slices = [IoSlice::new(b""); 8];
+    assert_eq!(output.slices(&content, &mut slices), 1);
+    assert_eq!(slices[0].as_ptr(), content.as_ptr());
+
+    let short = &content[1..];
+    let mut output = begun(short);
+    output.plan(short, 8).unwrap();
+    assert_eq!(runs(&output), [Run::Own(short.len()), Run::Skip(short.len())]);
+}
+
+#[test]
+fn short_lines_are_copied_into_one_slice() {
+    let content = b"one\n.two\nthree\n";
+    let mut output = begun(content);
+    output.plan(content, 8).unwrap();
+    let wire = b"one\r\n..two\r\nthree";
+    assert_eq!(runs(&output), [Run::Own(wire.len()), Run::Skip(content.len())]);
+    let mut slices = [IoSlice::new(b""); 8];
+    assert_eq!(output.slices(content, &mut slices), 1);
+    assert_eq!(&*slices[0], wire);
+}
+
+#[test]
+fn t2_the_terminator_waits_for_all_that_was_promised() {
+    let mut output = begun(b"a\r\nb");
+    output.end();
+    assert_eq!(output.plan(b"a\r", 8), Ok(None));
+    assert_eq!(output.plan(b"a\r\nb", 8), Ok(Some(9)));
+    let mut slices = [IoSlice::new(b""); 8];
+    assert_eq!(output.slices(b"a\r\nb", &mut slices), 1);
+    assert_eq!(&*slices[0], b"a\r\nb\r\n.\r\n");
+}
+
+#[test]
+fn t2_c_069_content_that_goes_as_it_is_gets_the_line_end_that_it_lacks() {
+    for (content, terminator) in
+        [(&b""[..], &b".\r\n"[..]), (b"a\r\n", b".\r\n"), (b"a", b"\r\n.\r\n")]
+    {
+        let mut output = begun(content);
+        output.scanned(&Scan::of(content));
+        output.end();
+        output.plan(content, 8).unwrap();
+        assert_eq!(output.own, [content, terminator].concat());
+    }
+
+    let content = b"a\n.b";
+    let mut output = begun(content);
+    output.scanned(&Scan::of(content));
+    output.plan(content, 8).unwrap();
+    assert_eq!(output.own, &b"a\r\n..b"[..]);
+}
+
+#[test]
+fn t13_no_more_is_laid_out_than_one_write_takes() {
+    // Slices: each line is one piece, the dot before it another.
+    let content = [b".", &[b'x'; SMALL][..], b"\r\n"].concat().repeat(9);
+    for (slices, laid_out) in [(0, 0), (1, 2), (2, 2), (3, 4), (17, 18), (18, 18), (19, 18)] {
+        let mut output = begun(&content);
+        output.plan(&content, slices).unwrap();
+        assert_eq!(output.runs.len(), laid_out, "{slices} slices");
+    }
+
+    // Octets that are copied, up to the end of a line.
+    let content = b"abc\n".repeat(MOST_OWN);
+    let mut output = begun(&content);
+    output.plan(&content, 64).unwrap();
+    assert_eq!(output.own.len(), MOST_OWN);
+    output.plan(&content, 64).unwrap();
+    assert_eq!(output.own.len(), MOST_OWN);
+}
+
+/// A socket may take a part of what holds a secret: the rest still does.
+#[test]
+fn t11_a_secret_is_wiped_as_it_is_written() {
+    let mut output = Output::default();
+    output.own(|own| own.extend_from_slice(b"NOOP\r\n"));
+    assert!(!output.secret);
+    output.secret(|own| own.extend_from_slice(b"wonderland\r\n"));
+    output.wrote(8);
+    assert!(output.secret);
+    assert_eq!(&output.own[..], b"nderland\r\n");
+    output.wipe(6);
+    assert_eq!(&output.own[..], b"\0\0\0\0\0\0nd\r\n");
+    output.wrote(10);
+    assert!(!output.secret);
+
+    // What is none is left to its buffer.
+    output.own(|own| own.extend_from_slice(b"NOOP\r\n"));
+    output.wrote(2);
+    assert!(!output.secret);
+    output.wipe(4);
+    assert_eq!(&output.own[..], b"OP\r\n");
+}
+
+#[test]
+fn what_was_not_laid_out_was_not_written() {
+    let mut output = Output::default();
+    output.own(|own| own.extend_from_slice(b"NOOP\r\n"));
+    output.promise(100);
+    assert_eq!(output.wrote(1000), 0);
+    assert_eq!((output.written(), output.promised()), (6, 100));
+}
