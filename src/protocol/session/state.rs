@@ -80,6 +80,10 @@ impl Session {
     /// There is a security layer from here on: what was offered without it is forgotten (RFC 4954
     /// §4).
     pub(in crate::protocol) fn start_over(&mut self) {
+        // It may have been ended since AUTH was answered.
+        if self.here == Phase::Closed {
+            return;
+        }
         self.capabilities = Capabilities::default();
         self.quota = Quota::default();
         self.go(Phase::Hello);
@@ -314,6 +318,9 @@ mod tests {
         write(&mut session, b"", usize::MAX).unwrap();
         hear(&mut session, "250-mx\r\n250 LIMITS MAILMAX=1\r\n");
         assert_eq!(session.allows(Verb::Mail), Ok(()));
+        session.close();
+        session.start_over();
+        assert_eq!(session.phase(), Phase::Closed);
     }
 
     #[test]

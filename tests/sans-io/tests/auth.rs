@@ -218,7 +218,8 @@ fn a_success_with_a_layer_counts_once_the_layer_is_there() {
 /// So that a call may be dropped behind its last response.
 #[test]
 fn where_the_server_has_nothing_to_prove_its_word_counts_at_once() {
-    let (password, token) = (Credentials::new("tim", "wonderland"), Credentials::token("tim", "ya29"));
+    let (password, token) =
+        (Credentials::new("tim", "wonderland"), Credentials::token("tim", "ya29"));
     let challenges = ["334 VXNlcm5hbWU6\r\n", "334 UGFzc3dvcmQ6\r\n"];
     for (name, credentials, challenges) in [
         ("PLAIN", &password, &[][..]),

@@ -317,8 +317,12 @@ fn whoever_is_named_out_of_turn_has_the_reply_to_that() {
     write(&mut session, b"");
     hear(&mut session, &mut [&mut dispatch], "250 a\r\n250 b\r\n550 d\r\n251 e\r\n450 c\r\n");
     let delivery = dispatch.into_delivery(&session);
-    let said = delivery.recipients().map(|one| format!("{} {}", one.mailbox(), one.rcpt().unwrap()));
-    assert_eq!(said.collect::<Vec<_>>(), ["<b@x> 250 b", "<d@x> 550 d", "<e@x> 251 e", "<c@x> 450 c"]);
+    let said =
+        delivery.recipients().map(|one| format!("{} {}", one.mailbox(), one.rcpt().unwrap()));
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        ["<b@x> 250 b", "<d@x> 550 d", "<e@x> 251 e", "<c@x> 450 c"]
+    );
 }
 
 #[test]
