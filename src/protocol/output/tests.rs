@@ -1,3 +1,5 @@
+//! What is laid out and what is written of it: runs, their limits, and what is left of a secret.
+
 use super::*;
 
 /// An output with content that may have any line ends, all of it promised.
