@@ -288,3 +288,22 @@ fn ahead_of(phase: Phase, act: Act) -> Phase {
     let rule = rule(act);
     if rule.from.contains(phase) { rule.foreseen().from(phase) } else { phase }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Verb;
+
+    #[test]
+    fn t13_a_flight_is_bounded_in_commands_and_in_octets() {
+        let most = |octets| {
+            let mut flight = Flight::new();
+            flight.pop();
+            while flight.has_room(true) {
+                flight.push(Ticket::GREETING, Act::Command(Verb::Rcpt), &vec![b'x'; octets], 0);
+            }
+            flight.len()
+        };
+        assert_eq!([64, 65, 1024].map(most), [512, 505, 32]);
+    }
+}
