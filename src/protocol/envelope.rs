@@ -375,14 +375,19 @@ mod tests {
         assert_eq!(error.to_string(), "<e@x> is no recipient of this envelope");
     }
 
-    #[test]
-    fn is_split_in_order_with_all_parameters() {
-        let envelope = Envelope::new("a@x", ["b@x", "c@x"])
+    /// One with parameters of its own, and a third recipient without any.
+    fn to_three() -> Envelope {
+        Envelope::new("a@x", ["b@x", "c@x"])
             .unwrap()
             .rcpt_param(notify("NEVER"))
             .recipient("d@x", [])
             .unwrap()
-            .param(MailParam::size(7));
+            .param(MailParam::size(7))
+    }
+
+    #[test]
+    fn is_split_in_order_with_all_parameters() {
+        let envelope = to_three();
         let parts = |most| envelope.split(most).map(|part| written_to(&part)).collect::<Vec<_>>();
         let [b, c, d] = ["<b@x> NOTIFY=NEVER", "<c@x> NOTIFY=NEVER", "<d@x>"];
         assert_eq!(parts(2), [vec![b, c], vec![d]]);
@@ -399,12 +404,7 @@ mod tests {
 
     #[test]
     fn those_who_are_left_keep_their_order_and_all_parameters() {
-        let envelope = Envelope::new("a@x", ["b@x", "c@x"])
-            .unwrap()
-            .rcpt_param(notify("NEVER"))
-            .recipient("d@x", [])
-            .unwrap()
-            .param(MailParam::size(7));
+        let envelope = to_three();
         let some = envelope.select(|n| n > 0).unwrap();
         assert_eq!(written_to(&some), ["<c@x> NOTIFY=NEVER", "<d@x>"]);
         assert_eq!((some.sender(), some.params()), (envelope.sender(), envelope.params()));

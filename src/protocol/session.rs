@@ -438,6 +438,7 @@ mod tests {
         for octets in [0, 1, 190, 9000] {
             let mut out = BytesMut::new();
             put_response(&mut out, &vec![0xff; octets]);
+            // A buffer of less than eight octets is not made.
             assert_eq!(out.capacity(), out.len().max(8), "{octets}");
         }
     }
