@@ -7,3 +7,5 @@ pub mod any_calls;
 pub mod player;
 #[path = "../../support/script.rs"]
 pub mod script;
+#[path = "../../support/stream.rs"]
+pub mod stream;

@@ -3,15 +3,7 @@
 use std::io::IoSlice;
 
 use ehlo::{Command, ContentFault, Event, Misuse, Session, SessionConfig, Step};
-
-/// Writes all there is; says what it was.
-fn written(session: &mut Session, mut content: &[u8]) -> Vec<u8> {
-    let mut wire = Vec::new();
-    while let Ok(Step::Write(_)) = session.poll() {
-        session.write_to(&mut wire, &mut content).unwrap();
-    }
-    wire
-}
+use sans_io::stream::written;
 
 fn hear(session: &mut Session, reply: &str) {
     session.receive(reply.as_bytes());
