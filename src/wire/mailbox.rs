@@ -88,7 +88,9 @@ pub struct Mailbox {
     /// Shared: a mail and its delivery name the same mailboxes, by the thousand.
     wire: Arc<str>,
     /// Where the `@` between the parts stands; a quoted local part may hold others.
-    at: usize,
+    at: u8,
+    /// Seen once: whoever sends to thousands asks for each of them, and more than once.
+    is_ascii: bool,
 }
 
 impl Mailbox {
@@ -104,19 +106,21 @@ impl Mailbox {
             let reason = "the mailbox is longer than 254 octets";
             return Err(InvalidValue::new("mailbox", wire, reason));
         }
-        Ok(Self { wire: wire.into(), at: local_part.as_wire().len() })
+        // Of 64 octets at most.
+        let at = u8::try_from(local_part.as_wire().len()).unwrap_or(u8::MAX);
+        Ok(Self { is_ascii: wire.is_ascii(), wire: wire.into(), at })
     }
 
     /// The part left of the `@` as it goes over the wire, in quotes where it needs them.
     #[must_use]
     pub fn local_part(&self) -> &str {
-        self.wire.get(..self.at).unwrap_or_default()
+        self.wire.get(..self.at.into()).unwrap_or_default()
     }
 
     /// The part right of the `@`: a domain, or an address literal in its brackets.
     #[must_use]
     pub fn domain(&self) -> &str {
-        self.wire.get(self.at + 1..).unwrap_or_default()
+        self.wire.get(usize::from(self.at) + 1..).unwrap_or_default()
     }
 
     /// The whole, as it goes over the wire.
@@ -127,8 +131,8 @@ impl Mailbox {
 
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
     #[must_use]
-    pub fn is_ascii(&self) -> bool {
-        self.wire.is_ascii()
+    pub const fn is_ascii(&self) -> bool {
+        self.is_ascii
     }
 
     fn is_postmaster(&self) -> bool {

@@ -38,6 +38,7 @@ pub enum ReversePath {
 impl ReversePath {
     /// The mailbox, unless it is the null sender.
     #[must_use]
+    #[inline]
     pub const fn mailbox(&self) -> Option<&Mailbox> {
         match self {
             Self::Null => None,
@@ -47,12 +48,14 @@ impl ReversePath {
 
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
     #[must_use]
+    #[inline]
     pub fn is_ascii(&self) -> bool {
-        self.as_str().is_ascii()
+        self.mailbox().is_none_or(Mailbox::is_ascii)
     }
 
     /// What stands between the brackets.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Null => "",
@@ -94,6 +97,7 @@ pub enum ForwardPath {
 impl ForwardPath {
     /// The mailbox, unless it is the postmaster without a domain.
     #[must_use]
+    #[inline]
     pub const fn mailbox(&self) -> Option<&Mailbox> {
         match self {
             Self::Postmaster => None,
@@ -103,12 +107,14 @@ impl ForwardPath {
 
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
     #[must_use]
+    #[inline]
     pub fn is_ascii(&self) -> bool {
-        self.as_str().is_ascii()
+        self.mailbox().is_none_or(Mailbox::is_ascii)
     }
 
     /// What stands between the brackets.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Postmaster => POSTMASTER,
