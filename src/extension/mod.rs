@@ -91,9 +91,11 @@ pub use dsn::{EnvelopeId, Notify, OriginalRecipient, ReturnContent};
 pub use eight_bit_mime::BodyType;
 pub use future_release::Hold;
 pub use mt_priority::Priority;
+#[cfg(feature = "testing")]
+pub(crate) use param::needed_by;
 use param::read;
 pub use param::{MailParam, RcptParam};
-pub(crate) use param::{needed_by, refused_by};
+pub(crate) use param::{Uncovered, covers};
 pub use rrvs::ValidSince;
 
 use crate::wire::Param;
@@ -162,7 +164,7 @@ struct Known {
     rcpt_params: &'static [&'static str],
     mail_octets: usize,
     rcpt_octets: usize,
-    refused: fn(&Capabilities, &Param, &[Param]) -> Option<String>,
+    covers: fn(&Capabilities, &Param, &[Param]) -> Result<(), Uncovered>,
 }
 
 impl Known {
@@ -173,12 +175,17 @@ impl Known {
             rcpt_params: E::RCPT_PARAMS,
             mail_octets: E::MAIL_OCTETS,
             rcpt_octets: E::RCPT_OCTETS,
-            refused: |offered, param, all| match offered.get::<E>() {
-                Some(offer) => offer.refuses(param, all),
-                None => offered
-                    .has(E::KEYWORD)
-                    .then(|| format!("its offer of {} cannot be read", E::KEYWORD)),
+            covers: |offered, param, all| match offered.get::<E>() {
+                Some(offer) => offer.refuses(param, all).map_or(Ok(()), uncovered),
+                None if offered.has(E::KEYWORD) => {
+                    uncovered(format!("its offer of {} cannot be read", E::KEYWORD))
+                }
+                None => Err(Uncovered::NotOffered(E::KEYWORD.to_owned())),
             },
         }
     }
+}
+
+const fn uncovered(reason: String) -> Result<(), Uncovered> {
+    Err(Uncovered::Refused(reason))
 }

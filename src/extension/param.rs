@@ -60,21 +60,39 @@ written_as_param!(MailParam, RcptParam);
 /// does not know needs the extension of the same name.
 pub(crate) fn needed_by(verb: Verb, param: &Param) -> [&str; 2] {
     let keyword = param.keyword();
-    if verb == Verb::Mail && BodyType::of(param) == Some(BodyType::BinaryMime) {
+    if is_binary(verb, param) {
         return [BinaryMime::KEYWORD, Chunking::KEYWORD];
     }
     [known(verb, param).map_or(keyword, |known| known.keyword); 2]
 }
 
-/// Why what is offered does not cover one of the parameters of a command, although its keyword is
-/// offered.
-pub(crate) fn refused_by(
+/// Why a parameter may not be said to a server.
+pub(crate) enum Uncovered {
+    /// It does not offer this keyword.
+    NotOffered(String),
+    /// What it offers is not enough, for this reason.
+    Refused(String),
+}
+
+/// Whether what is offered covers one of the parameters of a command.
+pub(crate) fn covers(
     offered: &Capabilities,
     verb: Verb,
     param: &Param,
     all: &[Param],
-) -> Option<String> {
-    (known(verb, param)?.refused)(offered, param, all)
+) -> Result<(), Uncovered> {
+    if let (Some(known), false) = (known(verb, param), is_binary(verb, param)) {
+        return (known.covers)(offered, param, all);
+    }
+    match needed_by(verb, param).into_iter().find(|keyword| !offered.has(keyword)) {
+        Some(keyword) => Err(Uncovered::NotOffered(keyword.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// Two extensions together let this be said.
+fn is_binary(verb: Verb, param: &Param) -> bool {
+    verb == Verb::Mail && BodyType::of(param) == Some(BodyType::BinaryMime)
 }
 
 /// The value of a parameter, which may have been built by hand; or why it is none.

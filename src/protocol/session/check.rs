@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bytes::BytesMut;
 
 use super::Session;
-use crate::extension::{self, BodyType, Capabilities, Extension, RequireTls, SmtpUtf8};
+use crate::extension::{self, BodyType, Capabilities, Extension, RequireTls, SmtpUtf8, Uncovered};
 use crate::protocol::config::{Protection, Protocol};
 use crate::protocol::fault::Misuse;
 use crate::protocol::rules::{Act, Phase, rule};
@@ -145,14 +145,16 @@ impl Session {
     fn check_within(&self, transaction: Declared, command: &Command<'_>) -> Result<(), Misuse> {
         let verb = command.verb();
         for param in command.params() {
-            let keyword = extension::needed_by(verb, param);
-            if let Some(keyword) = keyword.iter().find(|keyword| !self.capabilities.has(keyword)) {
-                return Err(Misuse::Unsupported {
-                    keyword: (*keyword).to_owned(),
-                    needs: param.to_string(),
-                });
-            }
-            self.check_param(verb, param, command.params())?;
+            let covered = extension::covers(&self.capabilities, verb, param, command.params());
+            covered.map_err(|uncovered| match uncovered {
+                Uncovered::NotOffered(keyword) => {
+                    Misuse::Unsupported { keyword, needs: param.to_string() }
+                }
+                Uncovered::Refused(reason) => {
+                    Misuse::NotCovered { param: param.to_string(), reason }
+                }
+            })?;
+            self.check_channel(verb, param)?;
         }
         if let Command::Raw(_) = command {
             if verb == Verb::Bdat {
@@ -179,11 +181,9 @@ impl Session {
         }
     }
 
-    /// Whether an offer covers a parameter that needs it, and the channel does.
-    fn check_param(&self, verb: Verb, param: &Param, all: &[Param]) -> Result<(), Misuse> {
-        if let Some(reason) = extension::refused_by(&self.capabilities, verb, param, all) {
-            return Err(Misuse::NotCovered { param: param.to_string(), reason });
-        }
+    /// Whether a parameter may be said over this channel.
+    #[inline]
+    fn check_channel(&self, verb: Verb, param: &Param) -> Result<(), Misuse> {
         // RFC 8689 §4.2.1; that the server offers it inside TLS was looked at before.
         if verb == Verb::Mail && param.is(RequireTls::KEYWORD) {
             return match self.protection {
