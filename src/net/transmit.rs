@@ -48,7 +48,8 @@ pub(super) enum Load<'a> {
 impl Job<'_> {
     /// The mail, of which nothing has been sent.
     pub(super) fn dispatch(&self) -> Dispatch {
-        let dispatch = Dispatch::new(self.envelope.recipients()).with_long_lines(self.long_lines);
+        let dispatch = Dispatch::new(self.envelope.recipients());
+        let dispatch = dispatch.with_long_lines(self.long_lines).checked();
         match self.way {
             Way::Data => dispatch,
             Way::Bdat => dispatch.over_bdat(),

@@ -71,6 +71,8 @@ pub struct Dispatch {
     accepted: usize,
     /// The server takes no more recipients: the rest are not asked for.
     is_full: bool,
+    /// That the server takes its commands was seen before the first of them.
+    is_checked: bool,
     way: Way,
 }
 
@@ -114,6 +116,7 @@ impl Dispatch {
             ended: 0,
             accepted: 0,
             is_full: false,
+            is_checked: false,
             way: Way::Data,
         }
     }
@@ -142,6 +145,13 @@ impl Dispatch {
         self
     }
 
+    /// Every command of the mail has passed [`Session::check_mail`].
+    #[cfg(feature = "net")]
+    pub(crate) const fn checked(mut self) -> Self {
+        self.is_checked = true;
+        self
+    }
+
     /// Sends as many commands of the envelope as there is room for, MAIL with these parameters.
     /// Recipients beyond what the server takes by its LIMITS (RFC 9422) are not asked for: they are
     /// *not sent*.
@@ -167,20 +177,21 @@ impl Dispatch {
         if session.phase() == Phase::Closed {
             return Ok(Due::Nothing);
         }
-        let all = envelope.recipients().len();
-        while !self.is_mail_refused() && !self.is_full && self.rcpts.len() < all {
+        let is_refused = self.is_mail_refused();
+        let rest = envelope.recipients().iter().enumerate().skip(self.rcpts.len());
+        for (n, recipient) in rest {
+            if is_refused || self.is_full {
+                break;
+            }
             if !session.has_room() {
                 return Ok(Due::Reply);
             }
-            let n = self.rcpts.len();
-            if let Some(recipient) = envelope.recipients().get(n) {
-                match self.rcpt(session, recipient, envelope.recipient_params(n)) {
-                    Err(Misuse::LimitReached { .. }) => self.is_full = true,
-                    sent => drop(sent?),
-                }
+            match self.rcpt(session, recipient, envelope.recipient_params(n)) {
+                Err(Misuse::LimitReached { .. }) => self.is_full = true,
+                sent => drop(sent?),
             }
         }
-        if self.way == Way::Data && self.data.is_none() && !self.is_mail_refused() {
+        if self.way == Way::Data && self.data.is_none() && !is_refused {
             if !session.has_room() {
                 return Ok(Due::Reply);
             }
@@ -212,7 +223,7 @@ impl Dispatch {
             let reason = "a mail that may go on is sent command by command";
             return Err(InvalidValue::new("parameter", resumable.to_string(), reason).into());
         }
-        let ticket = session.send(&Command::mail(sender).with_params(params)?)?;
+        let ticket = self.send(session, &Command::mail(sender).with_params(params)?)?;
         self.mail = Some(ticket);
         Ok(ticket)
     }
@@ -228,7 +239,7 @@ impl Dispatch {
         recipient: &ForwardPath,
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
-        let ticket = session.send(&Command::rcpt(recipient).with_params(params)?)?;
+        let ticket = self.send(session, &Command::rcpt(recipient).with_params(params)?)?;
         let n = self.rcpts.len();
         let recipients = &mut self.delivery.recipients;
         let mut expected = recipients.iter().skip(n);
@@ -253,7 +264,7 @@ impl Dispatch {
     /// # Errors
     /// It cannot be sent; nothing has changed.
     pub fn data(&mut self, session: &mut Session) -> Result<Ticket, Misuse> {
-        let ticket = session.send(&Command::data())?;
+        let ticket = self.send(session, &Command::data())?;
         self.data = Some(ticket);
         Ok(ticket)
     }
@@ -437,6 +448,11 @@ impl Dispatch {
         self.delivery
     }
 
+    fn send(&self, session: &mut Session, command: &Command<'_>) -> Result<Ticket, Misuse> {
+        if self.is_checked { session.send_checked(command) } else { session.send(command) }
+    }
+
+    #[inline]
     fn is_mail_refused(&self) -> bool {
         self.delivery.is_negative(self.delivery.mail)
     }

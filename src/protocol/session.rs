@@ -195,11 +195,29 @@ impl Session {
     /// The command is not lawful where the session will be when everything in flight has
     /// succeeded, needs what the server does not offer, or does not fit. Nothing has changed.
     pub fn send(&mut self, command: &Command<'_>) -> Result<Ticket, Misuse> {
-        let verb = command.verb();
-        let allowed = self.allows(verb).and_then(|()| self.check(command));
+        let allowed = self.allows(command.verb()).and_then(|()| self.check(command));
         allowed.inspect_err(leak::search_shown)?;
+        Ok(self.put(command))
+    }
+
+    /// Sends a command of a mail of which [`check_mail`](Self::check_mail) has seen that the server
+    /// takes it: its place in the order is checked.
+    ///
+    /// # Errors
+    /// It is not lawful there, or more than the server takes. Nothing has changed.
+    #[inline]
+    pub(super) fn send_checked(&mut self, command: &Command<'_>) -> Result<Ticket, Misuse> {
+        self.allows(command.verb())?;
+        self.quota.check(command)?;
+        Ok(self.put(command))
+    }
+
+    /// The command is written into the output, and awaited.
+    #[inline]
+    fn put(&mut self, command: &Command<'_>) -> Ticket {
+        let verb = command.verb();
         if let Command::Bdat { size, last } = command {
-            return Ok(self.send_chunk(command, *size, *last));
+            return self.send_chunk(command, *size, *last);
         }
         let ticket = self.draw(1);
         if is_secret(command) {
@@ -221,8 +239,8 @@ impl Session {
             Verb::Auth => self.unproved = false,
             _ => {}
         }
-        self.quota.sent(command);
-        Ok(ticket)
+        self.quota.sent(verb, command);
+        ticket
     }
 
     /// The chunk belongs to its command: its octets are promised, and the reply comes after both.

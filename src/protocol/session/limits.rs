@@ -61,8 +61,9 @@ impl Quota {
     }
 
     /// A command is sent.
-    pub(super) fn sent(&mut self, command: &Command<'_>) {
-        match command.verb() {
+    #[inline]
+    pub(super) fn sent(&mut self, verb: Verb, command: &Command<'_>) {
+        match verb {
             Verb::Mail => {
                 self.mails = self.mails.saturating_add(1);
                 self.rcpts = 0;
