@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use bytes::{Buf, BytesMut};
 
 use super::event::Ticket;
-use super::rules::{Act, Phase, rule};
+use super::rules::{Act, Phase, Rule, rule};
 use crate::wire::leak;
 
 /// Commands in flight at most, where the server offers PIPELINING. Replies are read while
@@ -25,6 +25,10 @@ const NOT_LAID_OUT: u64 = u64::MAX;
 pub(super) struct Awaited {
     pub(super) ticket: Ticket,
     pub(super) act: Act,
+    /// Its row of the table.
+    pub(super) rule: &'static Rule,
+    /// Where it and all before it are taken to lead.
+    leads_to: Phase,
     /// Nobody asked for it: the lone dot after a DATA without recipients.
     pub(super) orphan: bool,
     /// Length of the line as errors and the transcript show it.
@@ -160,7 +164,7 @@ impl Flight {
             return true;
         };
         pipelining
-            && !rule(back.act).last
+            && !back.rule.last
             && self.awaited.len() < MOST_COMMANDS
             && self.shown.len() - self.answered < MOST_OCTETS
     }
@@ -169,16 +173,19 @@ impl Flight {
     pub(super) fn push(&mut self, ticket: Ticket, act: Act, shown: &[u8], ends_at: u64) {
         leak::search(shown);
         self.shown.extend_from_slice(shown);
+        let rule = rule(act);
+        self.ahead = ahead_of(self.ahead, rule);
         self.awaited.push_back(Awaited {
             ticket,
             act,
+            rule,
+            leads_to: self.ahead,
             orphan: false,
             shown: shown.len(),
             content: 0,
             ends_at,
             floor: None,
         });
-        self.ahead = ahead_of(self.ahead, act);
     }
 
     /// A chunk, whose octets follow its line, and the replies that it draws: over LMTP the last one
@@ -207,6 +214,10 @@ impl Flight {
         self.base = Phase::EndOfData;
         // Behind a lone dot an RSET is due, whatever its answer.
         self.ahead = if orphan { Phase::Spoiled } else { Phase::Ready };
+        if let Some(end) = self.awaited.back_mut() {
+            end.orphan = orphan;
+            end.leads_to = self.ahead;
+        }
     }
 
     /// The terminator has been laid out and ends there.
@@ -246,23 +257,21 @@ impl Flight {
         self.answered + lines.sum::<usize>()
     }
 
-    /// Takes the front out: it is answered.
-    pub(super) fn pop(&mut self) -> Option<Awaited> {
+    /// Takes the front out: it is answered. Over LMTP content is answered more than once: says
+    /// whether another answer to it is due.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<(Awaited, bool)> {
         let front = self.awaited.pop_front()?;
         self.written = self.written.saturating_sub(1);
-        // What is answered more than once leads on with its last answer.
-        if !self.awaits_more(front.act) {
-            self.base = ahead_of(self.base, front.act);
+        let is_more_due = matches!(front.act, Act::EndOfData | Act::LastChunk)
+            && self.awaited.front().is_some_and(|next| next.act == front.act);
+        // It leads on with its last answer.
+        if !is_more_due {
+            self.base = front.leads_to;
         }
         self.forget_answered();
         self.answered = front.shown;
-        Some(front)
-    }
-
-    /// Over LMTP: whether another answer to the content that was just answered is due.
-    pub(super) fn awaits_more(&self, answered: Act) -> bool {
-        matches!(answered, Act::EndOfData | Act::LastChunk)
-            && self.awaited.front().is_some_and(|next| next.act == answered)
+        Some((front, is_more_due))
     }
 
     /// A reply moved the session: what is left in flight starts from there.
@@ -272,7 +281,10 @@ impl Flight {
             return;
         }
         self.base = here;
-        self.ahead = self.awaited.iter().fold(here, |phase, awaited| ahead_of(phase, awaited.act));
+        self.ahead = self.awaited.iter_mut().fold(here, |phase, awaited| {
+            awaited.leads_to = ahead_of(phase, awaited.rule);
+            awaited.leads_to
+        });
     }
 
     pub(super) fn clear(&mut self) {
@@ -284,9 +296,8 @@ impl Flight {
 }
 
 /// Where an act is taken to lead; one that is not lawful there changes nothing.
-fn ahead_of(phase: Phase, act: Act) -> Phase {
-    let rule = rule(act);
-    if rule.from.contains(phase) { rule.foreseen().from(phase) } else { phase }
+const fn ahead_of(phase: Phase, rule: &Rule) -> Phase {
+    if rule.from.contains(phase) { rule.foreseen.from(phase) } else { phase }
 }
 
 #[cfg(test)]

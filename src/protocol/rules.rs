@@ -190,7 +190,7 @@ impl fmt::Display for Act {
 }
 
 /// A set of phases.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Phases(u16);
 
 impl Phases {
@@ -264,7 +264,7 @@ impl Goto {
 }
 
 /// A row of the table.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Rule {
     /// The phases in which the act is lawful.
     pub(super) from: Phases,
@@ -274,6 +274,8 @@ pub(super) struct Rule {
     pub(super) success: Goto,
     /// Where a refusal leads.
     pub(super) refusal: Goto,
+    /// Where it is taken to lead while it is not answered.
+    pub(super) foreseen: Goto,
     /// Whether it ends a pipelined group: nothing may follow before its reply (RFC 2920 §3.1).
     pub(super) last: bool,
     /// Whose deadline runs, and what errors name.
@@ -284,16 +286,14 @@ pub(super) struct Rule {
     pub(super) when: &'static str,
 }
 
-impl Rule {
-    /// Where it is taken to lead while it is not answered: where success leads, unless a refusal
-    /// would leave a transaction open in which what is sent next goes wrong. Behind the last chunk
-    /// a server may refuse the next MAIL and take its recipients into the failed transaction, so
-    /// that RSET goes first (RFC 3030 §2).
-    pub(super) const fn foreseen(&self) -> Goto {
-        match (self.success, self.refusal) {
-            (To(Ready), To(Spoiled)) => self.refusal,
-            (success, _) => success,
-        }
+/// Where what is not answered is taken to lead: where success leads, unless a refusal would leave a
+/// transaction open in which what is sent next goes wrong. Behind the last chunk a server may refuse
+/// the next MAIL and take its recipients into the failed transaction, so that RSET goes first
+/// (RFC 3030 §2).
+const fn foreseen(success: Goto, refusal: Goto) -> Goto {
+    match (success, refusal) {
+        (To(Ready), To(Spoiled)) => refusal,
+        (success, _) => success,
     }
 }
 
@@ -315,6 +315,7 @@ macro_rules! row {
                 expects: $expects,
                 success: $success,
                 refusal: $refusal,
+                foreseen: foreseen($success, $refusal),
                 last: $last,
                 stage: $stage,
                 keyword: $keyword,

@@ -17,7 +17,7 @@ use super::event::{Step, Ticket};
 use super::fault::{Misuse, Violation};
 use super::flight::{Chunk, Flight};
 use super::output::Output;
-use super::rules::{Act, Phase, rule};
+use super::rules::{Act, Phase};
 use super::{Stage, Transcript};
 use crate::extension::Capabilities;
 use crate::wire::{Command, Reply, ReplyBuffer, ReplyKind, ReplyRef, Secret, Sink, Verb, leak};
@@ -379,11 +379,12 @@ impl Session {
     }
 
     /// What kind of reply is due: it decides how the reply is read, never what it means.
+    #[inline]
     fn kind(&self) -> ReplyKind {
-        match self.flight.front().map(|awaited| awaited.act) {
-            Some(Act::Connect) => ReplyKind::Greeting,
-            Some(Act::Command(Verb::Ehlo | Verb::Helo | Verb::Lhlo)) => ReplyKind::Hello,
-            Some(Act::Command(Verb::Auth) | Act::Response) => ReplyKind::Auth,
+        match self.flight.front().map(|awaited| awaited.rule.stage) {
+            Some(Stage::Greeting) => ReplyKind::Greeting,
+            Some(Stage::Ehlo) => ReplyKind::Hello,
+            Some(Stage::Auth) => ReplyKind::Auth,
             _ => ReplyKind::Other,
         }
     }
@@ -392,7 +393,7 @@ impl Session {
         match self.flight.front() {
             _ if self.here == Phase::Content => Stage::Content,
             Some(front) if front.is_content() && !front.is_written() => Stage::Content,
-            Some(awaited) => rule(awaited.act).stage,
+            Some(awaited) => awaited.rule.stage,
             None => Stage::Query,
         }
     }

@@ -4,10 +4,11 @@
 use super::Session;
 use super::limits::Quota;
 use crate::extension::Capabilities;
+use crate::protocol::Stage;
 use crate::protocol::config::Protocol;
 use crate::protocol::event::{Event, Ticket};
 use crate::protocol::fault::Violation;
-use crate::protocol::rules::{Act, Expects, Phase, rule};
+use crate::protocol::rules::{Act, Expects, Phase};
 use crate::wire::{LineEndings, MASK, Reply, ReplyRef, Severity, Verb};
 
 impl Session {
@@ -22,20 +23,21 @@ impl Session {
             return Ok(None);
         };
         let answered = self.flight.front().filter(|_| answers);
-        self.masked = answered.and_then(|awaited| masked(awaited.act, reply));
+        let is_auth = answered.is_some_and(|awaited| awaited.rule.stage == Stage::Auth);
+        self.masked = if is_auth { masked(reply) } else { None };
         if let Some(transcript) = &mut self.transcript {
             let shown = self.masked.as_deref().map_or(reply, Reply::as_ref);
             transcript.server(shown.octets());
         }
         self.taken += reply.octets().len() as u64;
         let code = reply.code().number();
-        let Some(awaited) = answers.then(|| self.flight.pop()).flatten() else {
+        let Some((awaited, is_more_due)) = answers.then(|| self.flight.pop()).flatten() else {
             return self.unawaited().map(Some);
         };
-        if matches!(awaited.act, Act::Command(Verb::Auth) | Act::Response) {
+        if is_auth {
             self.said = None;
         }
-        let rule = rule(awaited.act);
+        let rule = awaited.rule;
         self.answered_stage = rule.stage;
 
         let event = match awaited.act {
@@ -72,7 +74,7 @@ impl Session {
         // Over LMTP the content is answered once for each recipient; the last answer moves.
         let is_last_chunk = awaited.act == Act::LastChunk && self.config.protocol == Protocol::Lmtp;
         self.last_chunk_refused |= is_last_chunk && verdict == Verdict::Refusal;
-        if self.flight.awaits_more(awaited.act) {
+        if is_more_due {
             self.go(self.here);
             return Ok(Some(event));
         }
@@ -245,10 +247,7 @@ enum Verdict {
 
 /// What stands for a reply with the server's signature of SCRAM (`v=`): with that and the message
 /// before it passwords can be tried without asking anybody.
-fn masked(act: Act, reply: ReplyRef<'_>) -> Option<Box<Reply>> {
-    if !matches!(act, Act::Command(Verb::Auth) | Act::Response) {
-        return None;
-    }
+fn masked(reply: ReplyRef<'_>) -> Option<Box<Reply>> {
     // `v=` and one octet of ASCII in base64; a 235 may have its code of RFC 3463 before that.
     let is_signature = |word: &[u8]| word.starts_with(b"dj0") || word.starts_with(b"dj1");
     let mut words = reply.lines().flat_map(|line| line.split(u8::is_ascii_whitespace));
