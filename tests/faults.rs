@@ -305,9 +305,8 @@ fn one_too_many(cell: Cell, came: &dyn Fn([&str; 2], &str, &str) -> Came) -> Cam
         }
         // The recipient's reply answers DATA, which 2yz cannot.
         _ if pipelining && !bdat => ends("violation at data"),
-        // It stands before the chunk that is said next.
-        _ if pipelining && bdat => ends("violation at content"),
-        Point::Rcpt(1) if bdat => ends("violation at content"),
+        // It stands behind the replies to one flight, and nothing is said before it is seen.
+        _ if pipelining => ends("violation at rcpt"),
         Point::Mail => ends("violation at mail"),
         Point::Rset => ends("violation at rset"),
         _ => ends("violation at rcpt"),

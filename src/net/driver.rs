@@ -17,7 +17,7 @@ use super::clock::Clock;
 use super::observe::Observer;
 use super::stream::Stream;
 use crate::error::{Error, ErrorKind};
-use crate::protocol::{Event, Misuse, Phase, Session, Stage, Step, Ticket};
+use crate::protocol::{Event, Misuse, Phase, Session, Stage, Step, Ticket, Violation};
 use crate::wire::{InvalidValue, Reply};
 
 /// How often a stream that takes nothing more is looked at for what was said before. Once is enough
@@ -275,32 +275,12 @@ impl Driver {
         loop {
             let stage = match self.session.poll() {
                 Ok(Step::Event(event)) => {
-                    match event {
-                        Event::Closing | Event::ContentRefused => self.clock.stop(),
-                        _ => self.enter(self.session.answered_stage()),
-                    }
-                    self.trace(event);
-                    self.observer.heard(&self.session);
-                    let reply = self.session.reply();
-                    if let Some(reply) = reply.filter(|reply| reply.code().number() == 421) {
-                        self.farewell = Some(Box::new(reply.to_reply()));
-                    }
-                    if event == Event::Closing {
-                        return Poll::Ready(Err(self.closed()));
-                    }
-                    return Poll::Ready(Ok(Arrival::Event(event)));
+                    return Poll::Ready(self.said(event).map(Arrival::Event));
                 }
                 Ok(Step::Idle) => return Poll::Ready(Ok(Arrival::Idle)),
                 Ok(Step::StartTls) => return Poll::Ready(Ok(Arrival::StartTls)),
                 Ok(Step::Closed) => return Poll::Ready(Err(self.closed())),
-                Err(violation) => {
-                    self.hang_up();
-                    let stage = violation.stage().unwrap_or_else(|| self.session.answered_stage());
-                    // One reply too many names the stage that had its own before. What is in
-                    // doubt is what was waited for.
-                    let error = self.error(stage, violation).awaiting(Some(self.clock.stage()));
-                    return Poll::Ready(Err(error));
-                }
+                Err(violation) => return Poll::Ready(Err(self.violated(violation))),
                 Ok(Step::Write(stage)) => {
                     self.await_stage(stage);
                     // What was said before a command cannot answer it: read it first.
@@ -333,7 +313,46 @@ impl Driver {
         }
     }
 
+    /// What else was said, where the whole of it is there: nothing is waited for.
+    #[inline]
+    pub(crate) fn at_hand(&mut self) -> Result<Option<Event>, Error> {
+        match self.session.poll() {
+            Ok(Step::Event(event)) => self.said(event).map(Some),
+            Ok(_) => Ok(None),
+            Err(violation) => Err(self.violated(violation)),
+        }
+    }
+
+    /// Something was said; the session lends the reply.
+    #[inline]
+    fn said(&mut self, event: Event) -> Result<Event, Error> {
+        match event {
+            Event::Closing | Event::ContentRefused => self.clock.stop(),
+            _ => self.enter(self.session.answered_stage()),
+        }
+        self.trace(event);
+        self.observer.heard(&self.session);
+        let reply = self.session.reply();
+        if let Some(reply) = reply.filter(|reply| reply.code().number() == 421) {
+            self.farewell = Some(Box::new(reply.to_reply()));
+        }
+        match event {
+            Event::Closing => Err(self.closed()),
+            event => Ok(event),
+        }
+    }
+
+    /// The server broke the protocol.
+    fn violated(&mut self, violation: Violation) -> Error {
+        self.hang_up();
+        let stage = violation.stage().unwrap_or_else(|| self.session.answered_stage());
+        // One reply too many names the stage that had its own before. What is in doubt is what was
+        // waited for.
+        self.error(stage, violation).awaiting(Some(self.clock.stage()))
+    }
+
     /// The stage is waited for, from now on unless it was before.
+    #[inline]
     fn await_stage(&mut self, stage: Stage) {
         self.observer.begins(stage);
         self.clock.start(stage, &self.timeouts);

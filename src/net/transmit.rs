@@ -9,7 +9,7 @@ use super::outbox::Outbox;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
 use crate::extension::Size;
-use crate::protocol::{Dispatch, Due, Envelope, Phase, Stage};
+use crate::protocol::{Dispatch, Due, Envelope, Event, Phase, Stage};
 use crate::wire::{Param, Scan};
 
 /// A mail as it is to be sent: all has been decided.
@@ -94,17 +94,12 @@ impl Job<'_> {
                     let arrival = driver.write(&mut rest, &mut told).await;
                     let used = lent.len() - rest.len();
                     self.load.sent(used);
-                    if let Arrival::Event(event) = arrival? {
-                        driver.check_reset()?;
-                        watch.note(outbox, &driver.session, event);
-                    }
+                    hear(arrival?, driver, outbox, watch)?;
                 }
                 Due::Reply if is_ended => return Ok(()),
                 Due::Reply => {
-                    if let Arrival::Event(event) = driver.next().await? {
-                        driver.check_reset()?;
-                        watch.note(outbox, &driver.session, event);
-                    }
+                    let arrival = driver.next().await?;
+                    hear(arrival, driver, outbox, watch)?;
                 }
             }
         }
@@ -183,6 +178,27 @@ impl Job<'_> {
         }
         Ok(())
     }
+}
+
+/// Takes note of what was said, and of all that is there behind it: up to a go-ahead, which asks for
+/// content before anything else is looked at.
+fn hear(
+    arrival: Arrival,
+    driver: &mut Driver,
+    outbox: &mut Outbox,
+    watch: &mut Watch<'_>,
+) -> Result<(), Error> {
+    let Arrival::Event(event) = arrival else { return Ok(()) };
+    let mut said = Some(event);
+    while let Some(event) = said {
+        driver.check_reset()?;
+        watch.note(outbox, &driver.session, event);
+        said = match event {
+            Event::GoAhead(_) => None,
+            _ => driver.at_hand()?,
+        };
+    }
+    Ok(())
 }
 
 /// Content up to so many octets is copied where more is to go out in the same write.
