@@ -310,15 +310,16 @@ impl Deliveries<'_> {
     async fn send(&mut self, mail: Mail) {
         self.client.conversation.driver.begin_next();
         let Mail { envelope, content } = mail;
-        let started = self.client.prepare(&envelope, content);
-        let started = started.and_then(|job| self.client.start(&job).map(|()| job));
-        let mut job = match started {
-            Ok(job) => job,
-            Err(error) => {
-                let delivery = Delivery::not_sent(&envelope);
-                return self.row.push_back(Place::Known(Sent { delivery, error: Some(error) }));
-            }
+        let not_sent = |error| {
+            Place::Known(Sent { delivery: Delivery::not_sent(&envelope), error: Some(error) })
         };
+        let mut job = match self.client.prepare(&envelope, content) {
+            Ok(job) => job,
+            Err(error) => return self.row.push_back(not_sent(error)),
+        };
+        if let Err(error) = self.client.start(&job) {
+            return self.row.push_back(not_sent(error));
+        }
         job.is_followed = self.client.runs_ahead();
         self.row.push_back(Place::OnItsWay);
         self.state = State::Sending;
