@@ -247,6 +247,8 @@ impl Output {
     pub(super) fn copy_in(&mut self, content: &[u8]) -> Result<Option<u64>, ContentFault> {
         let content = content.get(..self.promised).unwrap_or(content);
         let before = self.own.len();
+        // What follows is not to move it.
+        self.own.reserve(content.len() + SMALL);
         match &mut self.form {
             Some(Form::Stuffed(stuffer)) => stuffer.stuff_into(content, &mut self.own)?,
             Some(Form::Chunk { last, text: Some(eight_bit) }) => {
