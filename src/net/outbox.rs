@@ -51,8 +51,11 @@ impl Outbox {
         if let Event::Reply(ticket) | Event::GoAhead(ticket) = event {
             let begun = |mail: &Mail| mail.dispatch.first().is_some_and(|first| first <= ticket);
             // Replies come in order: nearly always the oldest is meant.
-            let behind = self.mails.iter().skip(1).take_while(|mail| begun(mail)).count();
-            if let Some(mail) = self.mails.get_mut(behind) {
+            let mut nth = 0;
+            while self.mails.get(nth + 1).is_some_and(begun) {
+                nth += 1;
+            }
+            if let Some(mail) = self.mails.get_mut(nth) {
                 mail.dispatch.note(session, event);
             }
             return;
