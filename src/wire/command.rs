@@ -196,15 +196,11 @@ impl<'a> Command<'a> {
     pub fn with_params(mut self, given: impl Into<Cow<'a, [Param]>>) -> Result<Self, InvalidValue> {
         let given = given.into();
         if let Some(param) = repeated(&given) {
-            let reason = "its keyword is given twice in one command";
-            return Err(InvalidValue::new("parameter", param.to_string(), reason));
+            return Err(given_twice(param));
         }
         match &mut self {
             Self::Mail { params, .. } | Self::Rcpt { params, .. } => *params = given,
-            other => {
-                let reason = "only MAIL and RCPT have parameters";
-                return Err(InvalidValue::new("command", other.to_string(), reason));
-            }
+            other => return Err(other.has_no_params()),
         }
         Ok(self)
     }
@@ -299,8 +295,14 @@ impl<'a> Command<'a> {
 }
 
 impl Command<'_> {
+    #[cold]
+    fn has_no_params(&self) -> InvalidValue {
+        InvalidValue::new("command", self.to_string(), "only MAIL and RCPT have parameters")
+    }
+
     /// What it begins with; of a raw command, its first word.
     #[must_use]
+    #[inline]
     pub fn verb(&self) -> Verb {
         match self {
             Self::Ehlo(_) => Verb::Ehlo,
@@ -426,7 +428,14 @@ impl fmt::Display for Command<'_> {
     }
 }
 
+#[cold]
+fn given_twice(param: &Param) -> InvalidValue {
+    let reason = "its keyword is given twice in one command";
+    InvalidValue::new("parameter", param.to_string(), reason)
+}
+
 /// The first parameter whose keyword stands before it already.
+#[inline]
 fn repeated(params: &[Param]) -> Option<&Param> {
     let mut before = params.iter().enumerate();
     before.find_map(|(count, param)| {

@@ -1,8 +1,6 @@
 //! Whether a command may be sent now. The order stands in the table; here is the rest: what the
 //! server offers, what protects the channel, what fits.
 
-use std::borrow::Cow;
-
 use bytes::BytesMut;
 
 use super::Session;
@@ -211,32 +209,33 @@ impl Declared {
     }
 }
 
-/// The row of the table that a command belongs to. A raw one belongs to that of what it says.
+/// The row of the table that a command belongs to. A raw one belongs to that of what it says, where
+/// that can be read.
+#[inline]
 pub(super) fn act_of(command: &Command<'_>) -> Act {
-    match read(command).as_ref() {
-        Command::Burl { last: true, .. } => Act::LastUri,
-        mail @ Command::Mail { .. } if mail.params().iter().any(|param| param.is("TRANSID")) => {
-            Act::Resumable
-        }
-        _ => Act::Command(command.verb()),
-    }
-}
-
-/// What a raw command says, where that can be read.
-fn read<'a>(command: &'a Command<'a>) -> Cow<'a, Command<'a>> {
     match command {
         Command::Raw(raw) => match Command::parse(raw.as_octets()) {
-            Ok(read) => Cow::Owned(read),
-            Err(_) => Cow::Borrowed(command),
+            // Which is never raw again.
+            Ok(read) => act_of(&read),
+            Err(_) => Act::Command(command.verb()),
         },
-        command => Cow::Borrowed(command),
+        Command::Burl { last: true, .. } => Act::LastUri,
+        Command::Mail { params, .. } if params.iter().any(|param| param.is("TRANSID")) => {
+            Act::Resumable
+        }
+        command => Act::Command(command.verb()),
     }
 }
 
 /// What MAIL declares about what follows it. A raw one that cannot be read declares nothing.
+#[inline]
 pub(super) fn declared(mail: &Command<'_>) -> Declared {
+    if let Command::Raw(raw) = mail {
+        return Command::parse(raw.as_octets())
+            .map_or_else(|_| Declared::default(), |mail| declared(&mail));
+    }
     let mut declared = Declared::default();
-    for param in read(mail).params() {
+    for param in mail.params() {
         declared.utf8 |= param.is(SmtpUtf8::KEYWORD);
         match BodyType::of(param) {
             Some(BodyType::EightBitMime) => declared.eight_bit = true,
