@@ -118,6 +118,7 @@ impl Driver {
     }
 
     /// The call has come to this stage: what is heard from now on belongs to it.
+    #[inline]
     pub(crate) const fn enter(&mut self, stage: Stage) {
         self.clock.enter(stage);
     }

@@ -30,6 +30,7 @@ impl Outbox {
     }
 
     /// The mail that was begun last.
+    #[inline]
     pub(super) fn newest(&mut self) -> Option<&mut Dispatch> {
         self.mails.back_mut().map(|mail| &mut mail.dispatch)
     }
@@ -47,6 +48,7 @@ impl Outbox {
     }
 
     /// Something was said: to one of them, whose it is by its ticket, or to all.
+    #[inline]
     pub(super) fn note(&mut self, session: &Session, event: Event) {
         if let Event::Reply(ticket) | Event::GoAhead(ticket) = event {
             let begun = |mail: &Mail| mail.dispatch.first().is_some_and(|first| first <= ticket);
@@ -66,6 +68,7 @@ impl Outbox {
     }
 
     /// Whether every command of the oldest has its reply; the others' come after.
+    #[inline]
     pub(super) fn is_oldest_answered(&self, session: &Session) -> bool {
         self.mails.front().is_some_and(|mail| mail.dispatch.is_answered(session))
     }

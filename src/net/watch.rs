@@ -59,6 +59,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Something was said: the outbox takes note, and what it means for the newest mail is told.
+    #[inline]
     pub(super) fn note(&mut self, outbox: &mut Outbox, session: &Session, event: Event) {
         outbox.note(session, event);
         if self.tell.is_some()

@@ -95,10 +95,12 @@ impl Delivery {
         Said(self.replies.len().saturating_sub(1))
     }
 
+    #[inline]
     fn reply(&self, said: Option<Said>) -> Option<&Reply> {
         self.replies.get(said?.0)
     }
 
+    #[inline]
     pub(super) fn is_negative(&self, said: Option<Said>) -> bool {
         self.reply(said).is_some_and(Reply::is_negative)
     }
@@ -177,6 +179,7 @@ impl<'a> Recipient<'a> {
 
     /// What became of the mail for this recipient.
     #[must_use]
+    #[inline]
     pub fn outcome(&self) -> Outcome<'a> {
         let delivery = self.delivery;
         let Delivery { written, is_cut, .. } = delivery;

@@ -332,6 +332,7 @@ impl Dispatch {
 
     /// Whether the end of the content has been sent: all that is left is to wait.
     #[must_use]
+    #[inline]
     pub const fn is_ended(&self) -> bool {
         self.end.is_some()
     }
@@ -352,6 +353,7 @@ impl Dispatch {
 
     /// The ticket of MAIL, once it has been sent: those of the mail's other commands are behind it.
     #[cfg(feature = "net")]
+    #[inline]
     pub(crate) const fn first(&self) -> Option<Ticket> {
         self.mail
     }
@@ -424,6 +426,7 @@ impl Dispatch {
         rest.position(is_accepted).map(|n| self.ended + n)
     }
 
+    #[inline]
     fn is_chunk(&self, ticket: Ticket) -> bool {
         self.chunks.is_some_and(|(first, last)| (first..=last).contains(&ticket))
     }

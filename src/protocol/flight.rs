@@ -44,15 +44,18 @@ pub(super) struct Awaited {
 
 impl Awaited {
     /// Whether a reply that began at this octet of the input can answer it.
+    #[inline]
     pub(super) fn is_answered_from(&self, start: u64) -> bool {
         self.floor.is_some_and(|floor| start >= floor)
     }
 
+    #[inline]
     pub(super) const fn is_written(&self) -> bool {
         self.floor.is_some()
     }
 
     /// Whether content belongs to it.
+    #[inline]
     pub(super) fn is_content(&self) -> bool {
         self.content > 0 || self.act == Act::EndOfData
     }
@@ -109,33 +112,40 @@ impl Flight {
     }
 
     /// The line of what was answered last.
+    #[inline]
     pub(super) fn answered(&self) -> &[u8] {
         self.shown.get(..self.answered).unwrap_or_default()
     }
 
     /// Nothing of this side is meant by what was said last.
+    #[inline]
     pub(super) fn forget_answered(&mut self) {
         self.shown.advance(self.answered);
         self.answered = 0;
     }
 
     /// Where the session will be when everything in flight has succeeded.
+    #[inline]
     pub(super) const fn ahead(&self) -> Phase {
         self.ahead
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.awaited.len()
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.awaited.is_empty()
     }
 
+    #[inline]
     pub(super) fn front(&self) -> Option<&Awaited> {
         self.awaited.front()
     }
 
+    #[inline]
     pub(super) fn back(&self) -> Option<&Awaited> {
         self.awaited.back()
     }
@@ -159,6 +169,7 @@ impl Flight {
     }
 
     /// Whether one more command fits after what is in flight.
+    #[inline]
     pub(super) fn has_room(&self, pipelining: bool) -> bool {
         let Some(back) = self.awaited.back() else {
             return true;
@@ -170,6 +181,7 @@ impl Flight {
     }
 
     /// Takes note of what was sent: its line as it may be shown, and where it ends in the stream.
+    #[inline]
     pub(super) fn push(&mut self, ticket: Ticket, act: Act, shown: &[u8], ends_at: u64) {
         leak::search(shown);
         self.shown.extend_from_slice(shown);
@@ -208,9 +220,6 @@ impl Flight {
     /// The end of the content, whose place in the stream is known only when it is laid out.
     pub(super) fn push_end(&mut self, ticket: Ticket, orphan: bool) {
         self.push(ticket, Act::EndOfData, b"", NOT_LAID_OUT);
-        if let Some(end) = self.awaited.back_mut() {
-            end.orphan = orphan;
-        }
         self.base = Phase::EndOfData;
         // Behind a lone dot an RSET is due, whatever its answer.
         self.ahead = if orphan { Phase::Spoiled } else { Phase::Ready };
@@ -275,6 +284,7 @@ impl Flight {
     }
 
     /// A reply moved the session: what is left in flight starts from there.
+    #[inline]
     pub(super) fn start_from(&mut self, here: Phase) {
         // As foreseen: nothing changes, and a thousand recipients stay linear.
         if here == self.base {

@@ -81,6 +81,7 @@ impl Output {
     }
 
     /// Whether there is anything to write.
+    #[inline]
     pub(super) fn is_pending(&self) -> bool {
         !self.own.is_empty() || self.promised > 0 || self.ending
     }
@@ -90,6 +91,7 @@ impl Output {
     }
 
     /// Whether nothing more can be laid out before the caller's content is.
+    #[inline]
     pub(super) const fn is_content_open(&self) -> bool {
         self.promised > 0 || self.ending
     }
@@ -110,6 +112,7 @@ impl Output {
     }
 
     /// Appends octets of the session; says where they end in the stream.
+    #[inline]
     pub(super) fn own(&mut self, octets: impl FnOnce(&mut BytesMut)) -> (&[u8], u64) {
         let before = self.own.len();
         octets(&mut self.own);
@@ -283,6 +286,7 @@ impl Output {
         self.content += (before.len() + verbatim) as u64;
     }
 
+    #[inline]
     fn push_own(&mut self, octets: usize) {
         if octets == 0 {
             return;

@@ -177,6 +177,7 @@ impl Session {
 
     /// The reply of the event that the last poll returned.
     #[must_use]
+    #[inline]
     pub fn reply(&self) -> Option<ReplyRef<'_>> {
         self.input.reply().filter(|_| self.lent)
     }
@@ -372,6 +373,7 @@ impl Session {
         }
     }
 
+    #[inline]
     fn draw(&mut self, tickets: u64) -> Ticket {
         let first = Ticket(self.next_ticket);
         self.next_ticket = self.next_ticket.saturating_add(tickets);
@@ -389,6 +391,7 @@ impl Session {
         }
     }
 
+    #[inline]
     fn stage(&self) -> Stage {
         match self.flight.front() {
             _ if self.here == Phase::Content => Stage::Content,
@@ -398,6 +401,7 @@ impl Session {
         }
     }
 
+    #[inline]
     fn give_back(&mut self) {
         if std::mem::take(&mut self.lent) {
             self.input.consume();

@@ -169,11 +169,13 @@ impl<'a> Command<'a> {
     }
 
     /// `MAIL FROM`, without parameters; nothing is copied where the sender is lent.
+    #[inline]
     pub fn mail(sender: impl Into<Cow<'a, ReversePath>>) -> Self {
         Self::Mail { sender: sender.into(), params: Cow::Borrowed(&[]) }
     }
 
     /// `RCPT TO`, without parameters; nothing is copied where the recipient is lent.
+    #[inline]
     pub fn rcpt(recipient: impl Into<Cow<'a, ForwardPath>>) -> Self {
         Self::Rcpt { recipient: recipient.into(), params: Cow::Borrowed(&[]) }
     }
@@ -193,6 +195,7 @@ impl<'a> Command<'a> {
     ///
     /// Where a keyword is given twice (RFC 1870, 3461 and others each forbid it for their own), and
     /// on other commands, which have no parameters.
+    #[inline]
     pub fn with_params(mut self, given: impl Into<Cow<'a, [Param]>>) -> Result<Self, InvalidValue> {
         let given = given.into();
         if let Some(param) = repeated(&given) {
@@ -331,6 +334,7 @@ impl Command<'_> {
 
     /// The parameters of MAIL or RCPT; none for other commands.
     #[must_use]
+    #[inline]
     pub fn params(&self) -> &[Param] {
         match self {
             Self::Mail { params, .. } | Self::Rcpt { params, .. } => params,
@@ -365,6 +369,7 @@ impl Command<'_> {
 
     /// Octets that [`encode`](Self::encode) appends, the CRLF counted.
     #[must_use]
+    #[inline]
     pub fn encoded_len(&self) -> usize {
         let mut counter = Counter(0);
         self.write_to(&mut counter);

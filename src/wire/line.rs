@@ -141,6 +141,7 @@ impl LineBuffer {
 
     /// What has come and is not consumed.
     #[must_use]
+    #[inline]
     pub fn pending(&self) -> &[u8] {
         self.octets.get(self.start..).unwrap_or_default()
     }
@@ -168,6 +169,7 @@ impl LineBuffer {
     }
 
     /// Nothing is pending.
+    #[inline]
     fn empty(&mut self) {
         self.start = 0;
         if self.octets.capacity() > KEEP {
@@ -178,6 +180,7 @@ impl LineBuffer {
     }
 
     /// What is pending, and the search through it.
+    #[inline]
     pub(super) fn split(&mut self) -> (&[u8], &mut LineFinder) {
         let pending = self.octets.get(self.start..).unwrap_or_default();
         (pending, &mut self.finder)

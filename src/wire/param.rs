@@ -67,6 +67,7 @@ impl Param {
 
     /// The keyword, in the case in which it was written.
     #[must_use]
+    #[inline]
     pub fn keyword(&self) -> &str {
         &self.keyword
     }
@@ -88,6 +89,7 @@ impl Param {
 
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
     #[must_use]
+    #[inline]
     pub fn is_ascii(&self) -> bool {
         match &self.value {
             Some(Value::Text(text)) => text.is_ascii(),
@@ -97,6 +99,7 @@ impl Param {
 
     /// Whether the keyword is this one, in any case.
     #[must_use]
+    #[inline]
     pub fn is(&self, keyword: &str) -> bool {
         self.keyword.eq_ignore_ascii_case(keyword)
     }

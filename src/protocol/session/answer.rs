@@ -13,6 +13,7 @@ use crate::wire::{LineEndings, MASK, Reply, ReplyRef, Severity, Verb};
 
 impl Session {
     /// A whole reply is there: finds what it answers and moves the session.
+    #[inline]
     pub(super) fn take_reply(&mut self) -> Result<Option<Event>, Violation> {
         let start = self.taken;
         let answers = self.flight.front().is_some_and(|front| front.is_answered_from(start));
@@ -136,6 +137,7 @@ impl Session {
     }
 
     /// What a positive reply changes beside the phase.
+    #[inline]
     fn succeeded(&mut self, act: Act, ticket: Ticket, orphan: bool, next: Phase) -> Option<Event> {
         self.go(next);
         match act {
@@ -226,6 +228,7 @@ impl Session {
         Ok(event)
     }
 
+    #[inline]
     pub(super) fn go(&mut self, here: Phase) {
         self.here = here;
         if matches!(here, Phase::Closed) {

@@ -16,6 +16,7 @@ impl Session {
     ///
     /// # Errors
     /// Why it may not.
+    #[inline]
     pub fn allows(&self, verb: Verb) -> Result<(), Misuse> {
         let rule = rule(Act::Command(verb));
         let ahead = self.ahead();
@@ -112,6 +113,7 @@ impl Session {
     }
 
     /// What is wrong with a command beside its place in the order.
+    #[inline]
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
         self.quota.check(command)?;
         self.check_within(self.declared, command)
@@ -251,6 +253,7 @@ pub(super) fn declared(mail: &Command<'_>) -> Declared {
 
 /// Whether a line is not to be shown as it is. A raw one is judged by its first letters: `AUTH=`
 /// and the like may hold a secret too.
+#[inline]
 pub(super) fn is_secret(command: &Command<'_>) -> bool {
     match command {
         Command::Raw(raw) => {

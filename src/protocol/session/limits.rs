@@ -32,6 +32,7 @@ impl Quota {
     }
 
     /// Whether one more command of this verb is within them.
+    #[inline]
     pub(super) const fn allows(&self, verb: Verb) -> Result<(), Misuse> {
         let (limit, most, used) = match verb {
             Verb::Mail => ("MAILMAX", self.mail_max, self.mails),
@@ -45,6 +46,7 @@ impl Quota {
     }
 
     /// Whether this command's domain is.
+    #[inline]
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
         let Some(most) = self.rcpt_domain_max else {
             return Ok(());

@@ -15,6 +15,7 @@ use crate::wire::{Reply, ReplyRef};
 impl Session {
     /// Whether one more command can be sent before a reply is read.
     #[must_use]
+    #[inline]
     pub fn has_room(&self) -> bool {
         self.may_follow() && !self.output.is_content_open()
     }
@@ -22,6 +23,7 @@ impl Session {
     /// Whether the flight has room for one more command. Over LMTP none follows the end of a mail
     /// before its replies: where a server has one for all recipients, those to what follows would
     /// be taken for the others'.
+    #[inline]
     pub(super) fn may_follow(&self) -> bool {
         let is_end = |back: &Awaited| matches!(back.act, Act::EndOfData | Act::LastChunk);
         let is_open =
@@ -31,6 +33,7 @@ impl Session {
 
     /// How many replies are awaited.
     #[must_use]
+    #[inline]
     pub fn in_flight(&self) -> usize {
         self.flight.len()
     }
@@ -43,6 +46,7 @@ impl Session {
 
     /// Where the session will be when everything in flight has succeeded.
     #[must_use]
+    #[inline]
     pub fn ahead(&self) -> Phase {
         if self.flight.is_empty() { self.here } else { self.flight.ahead() }
     }
@@ -104,12 +108,14 @@ impl Session {
     /// Whether the last octet of what a ticket was drawn for has been written: from then on the
     /// server may have acted on it, and a mail that was ended so may have been taken.
     #[must_use]
+    #[inline]
     pub fn is_written(&self, ticket: Ticket) -> bool {
         ticket <= self.flight.last_written()
     }
 
     /// Whether nothing up to that ticket is awaited any more. Of a session that is over nothing is.
     #[must_use]
+    #[inline]
     pub fn is_answered(&self, ticket: Ticket) -> bool {
         self.flight.front().is_none_or(|front| ticket < front.ticket)
     }
@@ -185,6 +191,7 @@ impl Session {
     }
 
     /// Whether commands may be sent in groups.
+    #[inline]
     pub(crate) fn is_pipelining(&self) -> bool {
         self.capabilities.is_pipelining()
     }

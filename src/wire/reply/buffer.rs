@@ -60,6 +60,7 @@ impl ReplyBuffer {
 
     /// All that has come and is not consumed, a framed reply included.
     #[must_use]
+    #[inline]
     pub fn pending(&self) -> &[u8] {
         self.lines.pending()
     }
