@@ -138,8 +138,8 @@ fn by_client(recipients: u64, mails: u64, ahead: bool) -> Run {
     })
 }
 
-/// Takes whatever is written, and answers it whole. It looks at the end of a write alone, and
-/// counts the lines where a write is of many.
+/// Takes whatever is written, and answers it whole. It looks at the end of a write alone, line by
+/// line from the last one.
 struct Server {
     said: Vec<u8>,
     in_content: bool,
@@ -155,23 +155,31 @@ impl Server {
         if last.starts_with(b"EHLO") {
             return self.said.extend_from_slice(HELLO);
         }
-        let is_end = last.ends_with(b"\r\n.\r\n") || last == b".\r\n";
-        let mut commands = last;
         if std::mem::take(&mut self.in_content) {
             self.said.extend_from_slice(QUEUED);
-            // Behind the content, where all is in one write.
-            let mail = last.windows(5).rposition(|word| word == b"\nMAIL").map_or(0, |at| at + 1);
-            commands = if is_end { b"" } else { &last[mail..] };
         }
-        self.in_content = commands.ends_with(b"DATA\r\n");
-        let lines = commands.iter().filter(|octet| **octet == b'\n').count();
-        for _ in 0..lines - usize::from(self.in_content) {
+        self.in_content = last.ends_with(b"DATA\r\n");
+        for _ in 0..commands(last) - usize::from(self.in_content) {
             self.said.extend_from_slice(OK);
         }
         if self.in_content {
             self.said.extend_from_slice(GO_AHEAD);
         }
     }
+}
+
+/// How many commands a write ends with: behind the end of the content, where there is one.
+fn commands(mut written: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some(body) = written.strip_suffix(b"\r\n") {
+        let begin = memchr::memrchr(b'\n', body).map_or(0, |at| at + 1);
+        if body[begin..] == *b"." {
+            break;
+        }
+        written = &body[..begin];
+        count += 1;
+    }
+    count
 }
 
 impl AsyncWrite for Server {
