@@ -256,7 +256,7 @@ impl MailParam {
     /// `ENVID=`: what reports name the mail by.
     #[must_use]
     pub fn envid(id: &EnvelopeId) -> Self {
-        Self(Param::text("ENVID", id.as_wire().to_owned()))
+        Self(Param::text("ENVID", id.as_wire()))
     }
 }
 
@@ -270,7 +270,7 @@ impl RcptParam {
     /// `ORCPT=`: the address that this recipient was first given.
     #[must_use]
     pub fn orcpt(recipient: &OriginalRecipient) -> Self {
-        Self(Param::text("ORCPT", recipient.as_wire().to_owned()))
+        Self(Param::text("ORCPT", recipient.as_wire()))
     }
 }
 

@@ -20,7 +20,9 @@ use super::output::Output;
 use super::rules::{Act, Phase};
 use super::{Stage, Transcript};
 use crate::extension::Capabilities;
-use crate::wire::{Command, Reply, ReplyBuffer, ReplyKind, ReplyRef, Secret, Sink, Verb, leak};
+use crate::wire::{
+    Command, Reply, ReplyBuffer, ReplyKind, ReplyRef, Secret, Sink, Slot, Verb, base64_len, leak,
+};
 
 /// A conversation with a server, over bytes.
 ///
@@ -447,9 +449,7 @@ impl Session {
 
 /// A buffer that grows leaves what it held behind: it grows before the secret comes.
 fn put_response(out: &mut BytesMut, response: &[u8]) {
-    out.reserve(response.len().div_ceil(3) * 4 + 2);
-    out.put_base64(response);
-    out.put(b"\r\n");
+    Slot::behind(out, base64_len(response) + 2).put_base64(response).put(b"\r\n");
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use bytes::BytesMut;
 
 use self::encode::CRLF;
 use super::secret::MASK;
-use super::sink::Counter;
+use super::sink::{Counter, Slot};
 use super::{
     ClientName, Domain, Escaped, ForwardPath, InvalidValue, Param, ReversePath, Secret, Text, Verb,
 };
@@ -363,17 +363,16 @@ impl Command<'_> {
     /// Nothing is allocated but what `out` grows by, and `out` grows at most once, before the
     /// first octet: no part of a secret stays behind in a buffer that was too small.
     pub fn encode(&self, out: &mut BytesMut) {
-        out.reserve(self.encoded_len());
-        self.write_to(out);
+        let slot = self.write_to(Slot::behind(out, self.encoded_len()));
+        debug_assert!(slot.is_full(), "fewer octets than were counted");
     }
 
     /// Octets that [`encode`](Self::encode) appends, the CRLF counted.
     #[must_use]
     #[inline]
     pub fn encoded_len(&self) -> usize {
-        let mut counter = Counter(0);
-        self.write_to(&mut counter);
-        counter.0
+        let Counter(octets) = self.write_to(Counter(0));
+        octets
     }
 
     /// The same command, borrowing nothing.

@@ -1,7 +1,6 @@
 //! One parameter of MAIL or RCPT. Which parameters there are, and what they need of the server,
 //! is known to the extensions.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -10,7 +9,6 @@ use super::InvalidValue;
 use super::domain::{hash_ignoring_case, is_ldh};
 use super::invalid::try_from_text;
 use super::mailbox::is_utf8_non_ascii;
-use super::sink::Sink;
 
 /// An ESMTP parameter: a keyword, and for most a value.
 ///
@@ -23,17 +21,26 @@ use super::sink::Sink;
 /// assert_eq!(Param::new("SMTPUTF8")?.to_string(), "SMTPUTF8");
 /// # Ok::<(), ehlo::InvalidValue>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Param {
-    keyword: Cow<'static, str>,
-    value: Option<Value>,
+    argument: Argument,
+    /// Octets of the keyword.
+    keyword: usize,
 }
 
-/// A number is never kept as text where it could be kept as a number: so equality is derived.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Value {
-    Number(u64),
-    Text(Cow<'static, str>),
+/// A parameter as it stands in a command, with the space before it: it is said as one piece.
+#[derive(Clone)]
+enum Argument {
+    /// Of nearly all parameters. Nothing is allocated for it.
+    Short(Short),
+    Long(Box<str>),
+}
+
+/// A few octets, in place.
+#[derive(Clone, Copy)]
+struct Short {
+    octets: [u8; SHORT],
+    len: u8,
 }
 
 impl Param {
@@ -44,7 +51,7 @@ impl Param {
     /// Where the keyword is not one letter or digit, and then letters, digits and hyphens.
     pub fn new(keyword: &str) -> Result<Self, InvalidValue> {
         match keyword_fault(keyword) {
-            None => Ok(Self { keyword: Cow::Owned(keyword.into()), value: None }),
+            None => Ok(Self::of(keyword, "", "")),
             Some(reason) => Err(InvalidValue::new("parameter", keyword, reason)),
         }
     }
@@ -57,7 +64,7 @@ impl Param {
     /// Other text is taken, but then [is not ASCII](Self::is_ascii).
     pub fn with_value(keyword: &str, value: &str) -> Result<Self, InvalidValue> {
         match keyword_fault(keyword).or_else(|| value_fault(value)) {
-            None => Ok(Self { keyword: Cow::Owned(keyword.into()), value: Some(Value::of(value)) }),
+            None => Ok(Self::of(keyword, "=", value)),
             Some(reason) => {
                 let whole = format!("{keyword}={value}");
                 Err(InvalidValue::new("parameter", whole, reason))
@@ -69,89 +76,120 @@ impl Param {
     #[must_use]
     #[inline]
     pub fn keyword(&self) -> &str {
-        &self.keyword
+        text_of(self.parts().0)
     }
 
-    /// The value, if there is one; allocates for a number only.
+    /// The value, if there is one.
     #[must_use]
-    pub fn value(&self) -> Option<Cow<'_, str>> {
-        match self.value.as_ref()? {
-            Value::Number(number) => Some(Cow::Owned(number.to_string())),
-            Value::Text(text) => Some(Cow::Borrowed(text)),
-        }
+    pub fn value(&self) -> Option<&str> {
+        let (_, value) = self.parts();
+        value.split_first().map(|(_, value)| text_of(value))
     }
 
     /// Whether there is a value: it is never empty.
     #[must_use]
-    pub const fn has_value(&self) -> bool {
-        self.value.is_some()
+    pub fn has_value(&self) -> bool {
+        !self.parts().1.is_empty()
     }
 
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
     #[must_use]
     #[inline]
     pub fn is_ascii(&self) -> bool {
-        match &self.value {
-            Some(Value::Text(text)) => text.is_ascii(),
-            Some(Value::Number(_)) | None => true,
-        }
+        self.argument().is_ascii()
     }
 
     /// Whether the keyword is this one, in any case.
     #[must_use]
     #[inline]
     pub fn is(&self, keyword: &str) -> bool {
-        self.keyword.eq_ignore_ascii_case(keyword)
+        self.parts().0.eq_ignore_ascii_case(keyword.as_bytes())
     }
 
+    /// As it stands in a command, with the space before it.
     #[inline]
-    pub(super) fn write_to(&self, sink: &mut impl Sink) {
-        sink.put(self.keyword.as_bytes());
-        match &self.value {
-            None => {}
-            Some(Value::Number(number)) => {
-                sink.put(b"=");
-                sink.put_number(*number);
-            }
-            Some(Value::Text(text)) => {
-                sink.put(b"=");
-                sink.put(text.as_bytes());
-            }
+    pub(super) fn argument(&self) -> &[u8] {
+        match &self.argument {
+            Argument::Short(short) => short.octets(),
+            Argument::Long(text) => text.as_bytes(),
         }
+    }
+
+    /// The keyword, and what follows it: the value with the `=` before it, or nothing.
+    fn parts(&self) -> (&[u8], &[u8]) {
+        let text = self.argument().get(1..).unwrap_or_default();
+        text.split_at_checked(self.keyword).unwrap_or_default()
+    }
+
+    /// Of a keyword and what follows it, which are lawful.
+    fn of(keyword: &str, equals: &str, value: &str) -> Self {
+        let pieces = [" ", keyword, equals, value];
+        let argument = match Short::of(pieces.map(str::as_bytes)) {
+            Some(short) => Argument::Short(short),
+            None => Argument::Long(pieces.concat().into()),
+        };
+        Self { argument, keyword: keyword.len() }
     }
 }
 
 /// Parameters of words that stand in the source, and of values that were checked before.
 impl Param {
     pub(crate) const fn flag(keyword: &'static str) -> Self {
-        Self { keyword: Cow::Borrowed(keyword), value: None }
+        Self::known(keyword, b"", b"")
     }
 
     pub(crate) const fn number(keyword: &'static str, number: u64) -> Self {
-        Self { keyword: Cow::Borrowed(keyword), value: Some(Value::Number(number)) }
+        let mut digits = [0; MAX_DIGITS];
+        let (mut before, mut rest): (&mut [u8], _) = (&mut digits, number);
+        while let [others @ .., digit] = before {
+            // Always below 10, so the cast loses nothing.
+            *digit = b'0' + (rest % 10) as u8;
+            (before, rest) = (others, rest / 10);
+            if rest == 0 {
+                break;
+            }
+        }
+        let unused = before.len();
+        let (_, digits) = digits.split_at(unused);
+        Self::known(keyword, b"=", digits)
     }
 
-    /// The value must not be a number: equality would not know it as one.
     pub(crate) const fn fixed(keyword: &'static str, value: &'static str) -> Self {
-        Self { keyword: Cow::Borrowed(keyword), value: Some(Value::Text(Cow::Borrowed(value))) }
+        Self::known(keyword, b"=", value.as_bytes())
     }
 
     /// The value must be one that [`with_value`](Self::with_value) takes.
-    pub(crate) fn text(keyword: &'static str, value: String) -> Self {
-        debug_assert_eq!(value_fault(&value), None, "{value}");
-        Self { keyword: Cow::Borrowed(keyword), value: Some(Value::of(value)) }
+    pub(crate) fn text(keyword: &'static str, value: impl AsRef<str>) -> Self {
+        let value = value.as_ref();
+        debug_assert_eq!(value_fault(value), None, "{value}");
+        Self::of(keyword, "=", value)
+    }
+
+    const fn known(keyword: &'static str, equals: &[u8], value: &[u8]) -> Self {
+        match Short::of([b" ", keyword.as_bytes(), equals, value]) {
+            Some(short) => Self { argument: Argument::Short(short), keyword: keyword.len() },
+            None => panic!("what stands in the source is short"),
+        }
     }
 }
 
-impl Value {
-    fn of(text: impl Into<String> + AsRef<str>) -> Self {
-        let value = text.as_ref();
-        let is_canonical = value.bytes().all(|octet| octet.is_ascii_digit())
-            && (value == "0" || !value.starts_with('0'));
-        match value.parse() {
-            Ok(number) if is_canonical => Self::Number(number),
-            _ => Self::Text(Cow::Owned(text.into())),
+impl Short {
+    /// These pieces one behind the other; `None` where they are too long.
+    const fn of(pieces: [&[u8]; 4]) -> Option<Self> {
+        let mut octets = [0; SHORT];
+        let (mut rest, mut pieces): (&mut [u8], &[&[u8]]) = (&mut octets, &pieces);
+        while let [piece, others @ ..] = pieces {
+            let Some((part, behind)) = rest.split_at_mut_checked(piece.len()) else { return None };
+            part.copy_from_slice(piece);
+            (rest, pieces) = (behind, others);
         }
+        // No more than `SHORT`, so the cast loses nothing.
+        let len = (SHORT - rest.len()) as u8;
+        Some(Self { octets, len })
+    }
+
+    fn octets(&self) -> &[u8] {
+        self.octets.get(..self.len.into()).unwrap_or_default()
     }
 }
 
@@ -171,7 +209,8 @@ impl FromStr for Param {
 
 impl PartialEq for Param {
     fn eq(&self, other: &Self) -> bool {
-        self.is(&other.keyword) && self.value == other.value
+        let ((keyword, value), (other, other_value)) = (self.parts(), other.parts());
+        keyword.eq_ignore_ascii_case(other) && value == other_value
     }
 }
 
@@ -179,23 +218,29 @@ impl Eq for Param {}
 
 impl Hash for Param {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash_ignoring_case(&self.keyword, state);
-        self.value.hash(state);
+        hash_ignoring_case(self.keyword(), state);
+        self.value().hash(state);
     }
 }
 
 impl fmt::Display for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.keyword)?;
-        match &self.value {
-            None => Ok(()),
-            Some(Value::Number(number)) => write!(f, "={number}"),
-            Some(Value::Text(text)) => write!(f, "={text}"),
-        }
+        f.write_str(text_of(self.argument().trim_ascii_start()))
+    }
+}
+
+impl fmt::Debug for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Param").field(&self.to_string()).finish()
     }
 }
 
 try_from_text!(Param);
+
+/// It was text, and was cut where a piece of it ended.
+fn text_of(octets: &[u8]) -> &str {
+    str::from_utf8(octets).unwrap_or_default()
+}
 
 /// ```text
 /// esmtp-keyword = ( ALPHA / DIGIT ) *( ALPHA / DIGIT / "-" )
@@ -226,14 +271,17 @@ fn value_fault(value: &str) -> Option<&'static str> {
     }
 }
 
+/// Octets of an argument that is kept in place: those of every parameter with a number or a word of
+/// the source, and as many as cost no room beside a `Box`.
+const SHORT: usize = 38;
+/// Digits of the greatest `u64`.
+const MAX_DIGITS: usize = 20;
+
 #[cfg(test)]
 mod tests {
     use std::hash::BuildHasher as _;
 
-    use bytes::BytesMut;
-
     use super::*;
-    use crate::wire::sink::Counter;
 
     #[test]
     fn is_written_as_it_was_read() {
@@ -249,22 +297,36 @@ mod tests {
             "ORCPT=rfc822;a+2Bb@example.org",
             "AUTH=<>",
             "X-1=jürgen",
+            // The longest one that is kept in place, and the first that is not.
+            "ORCPT=rfc822;bob.bobson@mail.example",
+            "ORCPT=rfc822;bob.bobson@mail.examples",
+            "X-OF-A-KEYWORD-THAT-IS-LONGER-THAN-MOST",
+            "ENVID=of.an.envelope.that.came.a.long.way@mail.example.org",
         ] {
             let param = Param::try_from(text).unwrap();
-            let (mut out, mut counter) = (BytesMut::new(), Counter(0));
-            param.write_to(&mut out);
-            param.write_to(&mut counter);
-            assert_eq!(out, text);
-            assert_eq!(counter.0, text.len());
+            assert_eq!(param.argument(), format!(" {text}").as_bytes());
             assert_eq!(param.to_string(), text);
             assert_eq!(param.is_ascii(), text.is_ascii());
             let (keyword, value) = match text.split_once('=') {
                 Some((keyword, value)) => (keyword, Some(value)),
                 None => (text, None),
             };
-            assert_eq!((param.keyword(), param.value().as_deref()), (keyword, value));
+            assert_eq!((param.keyword(), param.value()), (keyword, value));
             assert_eq!(param.has_value(), value.is_some());
         }
+    }
+
+    /// Nothing is allocated for them, whatever the number.
+    #[test]
+    fn those_of_the_source_are_kept_in_place() {
+        for param in [
+            Param::number("MT-PRIORITY", u64::MAX),
+            Param::fixed("NOTIFY", "SUCCESS,FAILURE,DELAY"),
+            Param::flag("REQUIRETLS"),
+        ] {
+            assert!(matches!(param.argument, Argument::Short(_)), "{param}");
+        }
+        assert_eq!(size_of::<Argument>(), SHORT + 2);
     }
 
     #[test]
@@ -277,6 +339,8 @@ mod tests {
         assert_ne!(parsed("SIZE=05"), Param::number("SIZE", 5));
         assert_ne!(parsed("BODY=7bit"), Param::fixed("BODY", "7BIT"));
         assert_ne!(parsed("SIZE"), Param::number("SIZE", 5));
+        assert_ne!(parsed("SIZ"), parsed("SIZE"));
+        assert_eq!(format!("{:?}", Param::number("SIZE", 5)), r#"Param("SIZE=5")"#);
         assert!(parsed("Size=1").is("SIZE") && !parsed("Size=1").is("BODY"));
         let set = std::collections::HashSet::from([parsed("size=5")]);
         assert!(set.contains(&Param::number("SIZE", 5)));

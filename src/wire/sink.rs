@@ -1,48 +1,71 @@
-//! Where encoders write: a buffer, or a counter, so that the length of a command comes from the
-//! same code as its octets.
+//! Where encoders write: a slot of a buffer, or a counter, so that the length of a command comes
+//! from the same code as its octets.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 
-/// Takes encoded octets.
-pub(crate) trait Sink {
-    fn put(&mut self, octets: &[u8]);
+/// Takes encoded octets. It is handed on from piece to piece, so that it stays in registers.
+pub(crate) trait Sink: Sized {
+    fn put(self, octets: &[u8]) -> Self;
 
     /// Padded base64 of RFC 4648 §4, without line breaks (RFC 4954 §8).
-    fn put_base64(&mut self, octets: &[u8]);
+    fn put_base64(self, octets: &[u8]) -> Self;
 
-    fn put_number(&mut self, number: u64) {
-        let mut digits = [b'0'; MAX_DIGITS];
-        let mut rest = number;
-        let mut count = 0;
-        for digit in digits.iter_mut().rev() {
-            // Always below 10, so the cast loses nothing.
-            *digit += (rest % 10) as u8;
-            rest /= 10;
-            count += 1;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.put(digits.get(MAX_DIGITS - count..).unwrap_or_default());
+    fn put_number(self, number: u64) -> Self;
+}
+
+/// As many octets at the end of a buffer as were counted, to be filled from the front: one look at
+/// whether the buffer has room does for all.
+#[must_use]
+pub(crate) struct Slot<'a>(&'a mut [u8]);
+
+impl<'a> Slot<'a> {
+    pub(crate) fn behind(out: &'a mut BytesMut, octets: usize) -> Self {
+        let start = out.len();
+        out.resize(start + octets, 0);
+        Self(out.get_mut(start..).unwrap_or_default())
+    }
+
+    /// Whether as many octets were written as were counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next so many octets, to be written to. Those that were not counted are dropped.
+    #[inline(always)]
+    fn fill(self, octets: usize, write: impl FnOnce(&mut [u8])) -> Self {
+        let Some((part, rest)) = self.0.split_at_mut_checked(octets) else {
+            debug_assert!(false, "{octets} octets were not counted");
+            return Self(&mut []);
+        };
+        write(part);
+        Self(rest)
     }
 }
 
-impl Sink for BytesMut {
-    #[inline]
-    fn put(&mut self, octets: &[u8]) {
-        self.extend_from_slice(octets);
+impl Sink for Slot<'_> {
+    #[inline(always)]
+    fn put(self, octets: &[u8]) -> Self {
+        self.fill(octets.len(), |part| part.copy_from_slice(octets))
     }
 
-    fn put_base64(&mut self, octets: &[u8]) {
-        // Blocks of whole groups need padding at the end only, and no second buffer on the heap.
-        let mut text = zeroize::Zeroizing::new([0; BASE64_BLOCK / 3 * 4]);
-        for block in octets.chunks(BASE64_BLOCK) {
-            let written = STANDARD.encode_slice(block, text.as_mut_slice());
-            let written = written.unwrap_or_default();
-            self.extend_from_slice(text.get(..written).unwrap_or_default());
-        }
+    fn put_base64(self, octets: &[u8]) -> Self {
+        self.fill(base64_len(octets), |part| {
+            // It has the length that it needs.
+            let _ = STANDARD.encode_slice(octets, part);
+        })
+    }
+
+    fn put_number(self, number: u64) -> Self {
+        self.fill(digits_of(number), |part| {
+            let mut rest = number;
+            for digit in part.iter_mut().rev() {
+                // Always below 10, so the cast loses nothing.
+                *digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        })
     }
 }
 
@@ -50,37 +73,63 @@ impl Sink for BytesMut {
 pub(super) struct Counter(pub(super) usize);
 
 impl Sink for Counter {
-    #[inline]
-    fn put(&mut self, octets: &[u8]) {
-        self.0 += octets.len();
+    #[inline(always)]
+    fn put(self, octets: &[u8]) -> Self {
+        Self(self.0 + octets.len())
     }
 
-    fn put_base64(&mut self, octets: &[u8]) {
-        self.0 += octets.len().div_ceil(3) * 4;
+    fn put_base64(self, octets: &[u8]) -> Self {
+        Self(self.0 + base64_len(octets))
     }
 
-    fn put_number(&mut self, number: u64) {
-        self.0 += number.checked_ilog10().unwrap_or(0) as usize + 1;
+    fn put_number(self, number: u64) -> Self {
+        Self(self.0 + digits_of(number))
     }
 }
 
-/// Digits of the greatest `u64`.
-const MAX_DIGITS: usize = 20;
-/// Octets per block of base64: a multiple of 3.
-const BASE64_BLOCK: usize = 192;
+/// Octets of so many octets in base64.
+pub(crate) const fn base64_len(octets: &[u8]) -> usize {
+    octets.len().div_ceil(3) * 4
+}
+
+fn digits_of(number: u64) -> usize {
+    number.checked_ilog10().unwrap_or(0) as usize + 1
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What is put behind a beginning that stays; the counter comes to the same.
+    #[track_caller]
+    fn assert_writes(
+        slot: impl FnOnce(Slot<'_>) -> Slot<'_>,
+        counter: impl FnOnce(Counter) -> Counter,
+        expected: &str,
+    ) {
+        let mut out = BytesMut::from("> ");
+        let Counter(octets) = counter(Counter(0));
+        assert_eq!(octets, expected.len());
+        assert!(slot(Slot::behind(&mut out, octets)).is_full());
+        assert_eq!(out, format!("> {expected}"));
+    }
+
+    #[test]
+    fn writes_piece_behind_piece() {
+        fn pieces<S: Sink>(sink: S) -> S {
+            sink.put(b"").put(b"a").put_number(10).put_base64(b"x").put(b"bc")
+        }
+        assert_writes(|slot| pieces(slot), |counter| pieces(counter), "a10eA==bc");
+    }
+
     #[test]
     fn writes_numbers_in_decimal() {
         for number in [0, 1, 9, 10, 99, 100, 12345, u64::MAX - 1, u64::MAX] {
-            let (mut out, mut counter) = (BytesMut::new(), Counter(0));
-            out.put_number(number);
-            counter.put_number(number);
-            assert_eq!(out, number.to_string());
-            assert_eq!(counter.0, out.len());
+            assert_writes(
+                |slot| slot.put_number(number),
+                |counter| counter.put_number(number),
+                &number.to_string(),
+            );
         }
     }
 
@@ -88,11 +137,11 @@ mod tests {
     fn writes_padded_base64_in_one_line() {
         for len in [0, 1, 2, 3, 191, 192, 193, 383, 384, 1000] {
             let octets: Vec<u8> = (0..=250).cycle().take(len).collect();
-            let (mut out, mut counter) = (BytesMut::new(), Counter(0));
-            out.put_base64(&octets);
-            counter.put_base64(&octets);
-            assert_eq!(out, STANDARD.encode(&octets));
-            assert_eq!(counter.0, out.len());
+            assert_writes(
+                |slot| slot.put_base64(&octets),
+                |counter| counter.put_base64(&octets),
+                &STANDARD.encode(&octets),
+            );
         }
     }
 }

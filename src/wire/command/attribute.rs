@@ -223,11 +223,9 @@ macro_rules! attributes {
                 &self.value
             }
 
-            pub(super) fn write_to(&self, sink: &mut impl Sink) {
-                sink.put(b" ");
-                sink.put(self.name.as_str().as_bytes());
-                sink.put(b"=");
-                sink.put(self.value.xtext.as_bytes());
+            pub(super) fn write_to<S: Sink>(&self, sink: S) -> S {
+                let sink = sink.put(b" ").put(self.name.as_str().as_bytes());
+                sink.put(b"=").put(self.value.xtext.as_bytes())
             }
 
             /// What keeps these from being said by one command: there has to be one, and each name

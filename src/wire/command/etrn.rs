@@ -74,10 +74,9 @@ impl EtrnNode {
         }
     }
 
-    pub(super) fn write_to(&self, sink: &mut impl Sink) {
+    pub(super) fn write_to<S: Sink>(&self, sink: S) -> S {
         let (option, name) = self.parts();
-        sink.put(option.as_bytes());
-        sink.put(name.as_bytes());
+        sink.put(option.as_bytes()).put(name.as_bytes())
     }
 }
 
