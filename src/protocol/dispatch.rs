@@ -223,7 +223,7 @@ impl Dispatch {
             let reason = "a mail that may go on is sent command by command";
             return Err(InvalidValue::new("parameter", resumable.to_string(), reason).into());
         }
-        let ticket = self.send(session, &Command::mail(sender).with_params(params)?)?;
+        let ticket = self.send(session, &Command::mail_with(sender, params)?)?;
         self.mail = Some(ticket);
         Ok(ticket)
     }
@@ -239,7 +239,7 @@ impl Dispatch {
         recipient: &ForwardPath,
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
-        let ticket = self.send(session, &Command::rcpt(recipient).with_params(params)?)?;
+        let ticket = self.send(session, &Command::rcpt_with(recipient, params)?)?;
         let n = self.rcpts.len();
         let recipients = &mut self.delivery.recipients;
         let mut expected = recipients.iter().skip(n);

@@ -198,14 +198,32 @@ impl<'a> Command<'a> {
     #[inline]
     pub fn with_params(mut self, given: impl Into<Cow<'a, [Param]>>) -> Result<Self, InvalidValue> {
         let given = given.into();
-        if let Some(param) = repeated(&given) {
-            return Err(given_twice(param));
-        }
+        check_params(&given)?;
         match &mut self {
             Self::Mail { params, .. } | Self::Rcpt { params, .. } => *params = given,
             other => return Err(other.has_no_params()),
         }
         Ok(self)
+    }
+
+    /// `MAIL FROM` with parameters, all of it lent.
+    #[inline]
+    pub(crate) fn mail_with(
+        sender: &'a ReversePath,
+        params: &'a [Param],
+    ) -> Result<Self, InvalidValue> {
+        check_params(params)?;
+        Ok(Self::Mail { sender: Cow::Borrowed(sender), params: Cow::Borrowed(params) })
+    }
+
+    /// `RCPT TO` with parameters, all of it lent.
+    #[inline]
+    pub(crate) fn rcpt_with(
+        recipient: &'a ForwardPath,
+        params: &'a [Param],
+    ) -> Result<Self, InvalidValue> {
+        check_params(params)?;
+        Ok(Self::Rcpt { recipient: Cow::Borrowed(recipient), params: Cow::Borrowed(params) })
     }
 
     /// `DATA`.
@@ -432,20 +450,19 @@ impl fmt::Display for Command<'_> {
     }
 }
 
+/// Refuses a parameter whose keyword stands before it already.
+#[inline]
+fn check_params(params: &[Param]) -> Result<(), InvalidValue> {
+    let mut before = params.iter().enumerate();
+    let repeated = before
+        .find(|(count, param)| params.iter().take(*count).any(|other| other.is(param.keyword())));
+    repeated.map_or(Ok(()), |(_, param)| Err(given_twice(param)))
+}
+
 #[cold]
 fn given_twice(param: &Param) -> InvalidValue {
     let reason = "its keyword is given twice in one command";
     InvalidValue::new("parameter", param.to_string(), reason)
-}
-
-/// The first parameter whose keyword stands before it already.
-#[inline]
-fn repeated(params: &[Param]) -> Option<&Param> {
-    let mut before = params.iter().enumerate();
-    before.find_map(|(count, param)| {
-        let earlier = params.iter().take(count);
-        earlier.into_iter().any(|other| other.is(param.keyword())).then_some(param)
-    })
 }
 
 fn client_name<'a, N>(name: N) -> Result<Cow<'a, ClientName>, InvalidValue>

@@ -126,13 +126,13 @@ impl Session {
     /// # Errors
     /// What is wrong with one of them.
     pub fn check_mail(&self, envelope: &Envelope, params: &[Param]) -> Result<(), Misuse> {
-        let mail = Command::mail(envelope.sender()).with_params(params)?;
+        let mail = Command::mail_with(envelope.sender(), params)?;
         let declared = declared(&mail);
         self.quota.allows(Verb::Mail)?;
         self.check_within(declared, &mail)?;
         for (n, recipient) in envelope.recipients().iter().enumerate() {
             let params = envelope.recipient_params(n);
-            let rcpt = Command::rcpt(recipient).with_params(params)?;
+            let rcpt = Command::rcpt_with(recipient, params)?;
             if n == 0 {
                 self.quota.check(&rcpt)?;
             }
