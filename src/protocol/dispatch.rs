@@ -340,14 +340,17 @@ impl Dispatch {
     /// Whether every command that was sent has its reply.
     #[must_use]
     pub fn is_answered(&self, session: &Session) -> bool {
-        let mut last = self.mail;
-        last = last.max(self.rcpts.last().copied()).max(self.data);
-        last = last.max(self.chunks.map(|(_, last)| last));
         let ends = match session.protocol() {
             Protocol::Smtp => 1,
             Protocol::Lmtp => self.accepted.max(1) as u64,
         };
-        last = last.max(self.end.map(|end| end.plus(ends - 1)));
+        let last = match self.end {
+            Some(end) => Some(end.plus(ends - 1)),
+            None => {
+                let before_content = self.mail.max(self.rcpts.last().copied()).max(self.data);
+                before_content.max(self.chunks.map(|(_, last)| last))
+            }
+        };
         last.is_none_or(|last| session.is_answered(last))
     }
 
