@@ -30,10 +30,16 @@ use crate::wire::{
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ReplyRef<'a> {
     octets: &'a [u8],
-    quirks: Quirks,
-    lines: usize,
-    code: Code,
-    kind: ReplyKind,
+    facts: Facts,
+}
+
+/// What was found in the octets of a reply when its end was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) quirks: Quirks,
+    pub(super) lines: usize,
+    pub(super) code: Code,
+    pub(super) kind: ReplyKind,
 }
 
 impl<'a> ReplyRef<'a> {
@@ -60,13 +66,13 @@ impl<'a> ReplyRef<'a> {
     /// [`MixedCodes`](Quirk::MixedCodes) is flagged.
     #[must_use]
     pub const fn code(&self) -> Code {
-        self.code
+        self.facts.code
     }
 
     /// What the first digit of the code says.
     #[must_use]
     pub const fn severity(&self) -> Severity {
-        self.code.severity()
+        self.facts.code.severity()
     }
 
     /// Whether the code is 2yz.
@@ -91,7 +97,7 @@ impl<'a> ReplyRef<'a> {
     /// another class, the code is trusted.
     #[must_use]
     pub const fn retry(&self) -> Retry {
-        self.code.retry()
+        self.facts.code.retry()
     }
 
     /// The text of each line: what follows code and separator, an enhanced code included. Blank
@@ -104,7 +110,7 @@ impl<'a> ReplyRef<'a> {
     /// How many lines there are, at least 1; blank lines are not counted.
     #[must_use]
     pub const fn line_count(&self) -> usize {
-        self.lines
+        self.facts.lines
     }
 
     /// Each line as it came, without its end. Blank lines are skipped.
@@ -119,7 +125,7 @@ impl<'a> ReplyRef<'a> {
     pub fn text(&self) -> Cow<'a, str> {
         let mut lines = self.texts();
         let first = String::from_utf8_lossy(lines.next().unwrap_or_default());
-        if self.lines == 1 {
+        if self.facts.lines == 1 {
             return first;
         }
         let mut text = first.into_owned();
@@ -144,16 +150,16 @@ impl<'a> ReplyRef<'a> {
     /// What the server should not have said, but was let pass.
     #[must_use]
     pub fn quirks(&self) -> Quirks {
-        let mut quirks = self.quirks;
-        if !self.code.is_known() {
+        let mut quirks = self.facts.quirks;
+        if !self.facts.code.is_known() {
             quirks.insert(Quirk::UnknownCode);
         }
-        let class = self.code.number() / 100;
+        let class = self.facts.code.number() / 100;
         let clashes = |enhanced: EnhancedCode| u16::from(enhanced.class()) != class;
         if self.may_be_enhanced() && self.enhanced().is_some_and(clashes) {
             quirks.insert(Quirk::EnhancedClash);
         }
-        if self.kind == ReplyKind::Auth && self.is_completed() && self.code.number() != 235 {
+        if self.facts.kind == ReplyKind::Auth && self.is_completed() && self.facts.code.number() != 235 {
             quirks.insert(Quirk::OddAuthSuccess);
         }
         quirks
@@ -162,7 +168,7 @@ impl<'a> ReplyRef<'a> {
     /// What the reply answers, as its reader said.
     #[must_use]
     pub const fn kind(&self) -> ReplyKind {
-        self.kind
+        self.facts.kind
     }
 
     /// The reply as it was received: all lines with their ends, and blank lines before and among
@@ -178,19 +184,12 @@ impl<'a> ReplyRef<'a> {
         Reply::copy(*self)
     }
 
-    pub(super) const fn framed(
-        octets: &'a [u8],
-        code: Code,
-        kind: ReplyKind,
-        quirks: Quirks,
-        lines: usize,
-    ) -> Self {
-        Self { octets, quirks, lines, code, kind }
+    pub(super) const fn framed(octets: &'a [u8], facts: Facts) -> Self {
+        Self { octets, facts }
     }
 
-    /// The same reply with its octets at another place.
-    pub(super) const fn with_octets<'b>(&self, octets: &'b [u8]) -> ReplyRef<'b> {
-        ReplyRef::framed(octets, self.code, self.kind, self.quirks, self.lines)
+    pub(super) const fn facts(&self) -> Facts {
+        self.facts
     }
 
     /// The text of each line, without enhanced codes.
@@ -200,7 +199,7 @@ impl<'a> ReplyRef<'a> {
     }
 
     fn may_be_enhanced(&self) -> bool {
-        matches!(self.kind, ReplyKind::Auth | ReplyKind::Other) && !self.is_intermediate()
+        matches!(self.facts.kind, ReplyKind::Auth | ReplyKind::Other) && !self.is_intermediate()
     }
 
     fn without_enhanced(&self, text: &'a [u8]) -> &'a [u8] {
@@ -228,7 +227,7 @@ impl fmt::Display for ReplyRef<'_> {
 impl fmt::Debug for ReplyRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplyRef")
-            .field("kind", &self.kind)
+            .field("kind", &self.facts.kind)
             .field("octets", &Escaped::new(self.octets))
             .field("quirks", &self.quirks())
             .finish()

@@ -1,6 +1,7 @@
 //! Where a reply ends and what is wrong with its lines. Each line is judged as soon as its end is
 //! there, whatever is to follow; the same octets give the same result however they are split.
 
+use super::borrowed::Facts;
 use super::{Foreign, ReplyError, ReplyFault, ReplyKind, ReplyRef};
 use crate::wire::line::{Found, LineFinder, first_line};
 use crate::wire::{Code, Limits, Quirk, Quirks, Strictness};
@@ -222,7 +223,8 @@ impl Frame {
     /// The reply, if `octets` begin with it and a line with a code was seen.
     pub(super) fn reply<'a>(&self, octets: &'a [u8]) -> Option<ReplyRef<'a>> {
         let octets = octets.get(..self.octets)?;
-        Some(ReplyRef::framed(octets, self.code?, self.kind, self.quirks, self.lines))
+        let Self { quirks, lines, kind, .. } = *self;
+        Some(ReplyRef::framed(octets, Facts { quirks, lines, code: self.code?, kind }))
     }
 
     /// A line has another code than the one before.

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
+use super::borrowed::Facts;
 use super::{Lines, ReplyError, ReplyFault, ReplyKind, ReplyRef, WireLines};
 use crate::wire::{Code, EnhancedCode, Quirks, Retry, Severity, Strictness};
 
@@ -23,8 +24,7 @@ use crate::wire::{Code, EnhancedCode, Quirks, Retry, Severity, Strictness};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     octets: Box<[u8]>,
-    /// All but the octets, which it has none of.
-    rest: ReplyRef<'static>,
+    facts: Facts,
 }
 
 impl Reply {
@@ -65,43 +65,43 @@ impl Reply {
     /// The same reply, borrowed.
     #[must_use]
     pub const fn as_ref(&self) -> ReplyRef<'_> {
-        self.rest.with_octets(&self.octets)
+        ReplyRef::framed(&self.octets, self.facts)
     }
 
     /// The code of the last line; see [`ReplyRef::code`].
     #[must_use]
     pub const fn code(&self) -> Code {
-        self.rest.code()
+        self.as_ref().code()
     }
 
     /// What the first digit of the code says; see [`ReplyRef::severity`].
     #[must_use]
     pub const fn severity(&self) -> Severity {
-        self.rest.severity()
+        self.as_ref().severity()
     }
 
     /// Whether the code is 2yz; see [`ReplyRef::is_completed`].
     #[must_use]
     pub const fn is_completed(&self) -> bool {
-        self.rest.is_completed()
+        self.as_ref().is_completed()
     }
 
     /// Whether the code is 3yz; see [`ReplyRef::is_intermediate`].
     #[must_use]
     pub const fn is_intermediate(&self) -> bool {
-        self.rest.is_intermediate()
+        self.as_ref().is_intermediate()
     }
 
     /// Whether the code is 4yz or 5yz; see [`ReplyRef::is_negative`].
     #[must_use]
     pub const fn is_negative(&self) -> bool {
-        self.rest.is_negative()
+        self.as_ref().is_negative()
     }
 
     /// When the same request may be tried again; see [`ReplyRef::retry`].
     #[must_use]
     pub const fn retry(&self) -> Retry {
-        self.rest.retry()
+        self.as_ref().retry()
     }
 
     /// The text of each line; see [`ReplyRef::lines`].
@@ -113,7 +113,7 @@ impl Reply {
     /// How many lines there are, at least 1; see [`ReplyRef::line_count`].
     #[must_use]
     pub const fn line_count(&self) -> usize {
-        self.rest.line_count()
+        self.as_ref().line_count()
     }
 
     /// Each line as it came, without its end; see [`ReplyRef::wire_lines`].
@@ -143,7 +143,7 @@ impl Reply {
     /// What the reply answers; see [`ReplyRef::kind`].
     #[must_use]
     pub const fn kind(&self) -> ReplyKind {
-        self.rest.kind()
+        self.as_ref().kind()
     }
 
     /// The reply as it goes over the wire, line ends included; see [`ReplyRef::octets`].
@@ -153,7 +153,7 @@ impl Reply {
     }
 
     pub(super) fn copy(reply: ReplyRef<'_>) -> Self {
-        Self { octets: reply.octets().into(), rest: reply.with_octets(&[]) }
+        Self { octets: reply.octets().into(), facts: reply.facts() }
     }
 
     /// The one reply that these octets are.
