@@ -16,16 +16,19 @@ use super::octets::len_before;
 /// | [`lines`](Self::lines) | 256 | 1 | the longest EHLO replies have some 30 lines |
 /// | [`reply`](Self::reply) | 262,144 octets | 512 | help texts and policy banners stay far below |
 ///
+/// What is over 4,294,967,295 counts as that.
+///
 /// ```
 /// let limits = ehlo::Limits::default().with_lines(64);
 /// assert_eq!((limits.line(), limits.lines()), (8192, 64));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    line: usize,
-    challenge_line: usize,
-    lines: usize,
-    reply: usize,
+    // In 32 bits: every connection has them, most of the time idle.
+    line: u32,
+    challenge_line: u32,
+    lines: u32,
+    reply: u32,
 }
 
 impl Default for Limits {
@@ -38,54 +41,58 @@ impl Limits {
     /// The octets that one line may have, its end included.
     #[must_use]
     pub const fn line(&self) -> usize {
-        self.line
+        self.line as usize
     }
 
     /// The octets that a line may have which begins with `334` and carries a challenge.
     #[must_use]
     pub const fn challenge_line(&self) -> usize {
-        self.challenge_line
+        self.challenge_line as usize
     }
 
     /// The lines that one reply may have; blank ones do not count.
     #[must_use]
     pub const fn lines(&self) -> usize {
-        self.lines
+        self.lines as usize
     }
 
     /// The octets that one reply may have, all line ends included.
     #[must_use]
     pub const fn reply(&self) -> usize {
-        self.reply
+        self.reply as usize
     }
 
     /// Sets the octets of a line. What is under 512 counts as 512.
     #[must_use]
     pub fn with_line(self, octets: usize) -> Self {
-        let line = octets.max(MIN_LINE);
+        let line = bound(octets, MIN_LINE);
         Self { line, ..self }
     }
 
     /// Sets the octets of a line that carries a challenge. What is under 12,294 counts as 12,294.
     #[must_use]
     pub fn with_challenge_line(self, octets: usize) -> Self {
-        let challenge_line = octets.max(MIN_CHALLENGE_LINE);
+        let challenge_line = bound(octets, MIN_CHALLENGE_LINE);
         Self { challenge_line, ..self }
     }
 
     /// Sets the lines of a reply. None counts as one.
     #[must_use]
     pub fn with_lines(self, lines: usize) -> Self {
-        let lines = lines.max(1);
+        let lines = bound(lines, 1);
         Self { lines, ..self }
     }
 
     /// Sets the octets of a reply. What is under 512 counts as 512.
     #[must_use]
     pub fn with_reply(self, octets: usize) -> Self {
-        let reply = octets.max(MIN_LINE);
+        let reply = bound(octets, MIN_LINE);
         Self { reply, ..self }
     }
+}
+
+fn bound(limit: usize, least: u32) -> u32 {
+    u32::try_from(limit).unwrap_or(u32::MAX).max(least)
 }
 
 /// A growing buffer that octets are read into and lines are taken out of.
@@ -337,9 +344,9 @@ impl LineTooLong {
 }
 
 /// The text and code of a reply line, as every server must be able to take it.
-const MIN_LINE: usize = 512;
+const MIN_LINE: u32 = 512;
 /// `334`, SP, 12,288 octets of base64, CRLF.
-const MIN_CHALLENGE_LINE: usize = 12_288 + 6;
+const MIN_CHALLENGE_LINE: u32 = 12_288 + 6;
 /// What a read has room for, at least: more than one segment of an Ethernet.
 const READ: usize = 4 * 1024;
 /// An empty buffer larger than this is given back: it held some giant of a reply.

@@ -37,7 +37,7 @@ pub struct ReplyRef<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) quirks: Quirks,
-    pub(super) lines: usize,
+    pub(super) lines: u32,
     pub(super) code: Code,
     pub(super) kind: ReplyKind,
 }
@@ -110,7 +110,7 @@ impl<'a> ReplyRef<'a> {
     /// How many lines there are, at least 1; blank lines are not counted.
     #[must_use]
     pub const fn line_count(&self) -> usize {
-        self.facts.lines
+        self.facts.lines as usize
     }
 
     /// Each line as it came, without its end. Blank lines are skipped.
@@ -159,7 +159,10 @@ impl<'a> ReplyRef<'a> {
         if self.may_be_enhanced() && self.enhanced().is_some_and(clashes) {
             quirks.insert(Quirk::EnhancedClash);
         }
-        if self.facts.kind == ReplyKind::Auth && self.is_completed() && self.facts.code.number() != 235 {
+        if self.facts.kind == ReplyKind::Auth
+            && self.is_completed()
+            && self.facts.code.number() != 235
+        {
             quirks.insert(Quirk::OddAuthSuccess);
         }
         quirks

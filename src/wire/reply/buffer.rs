@@ -26,18 +26,8 @@ use crate::wire::{Limits, LineBuffer, Strictness, mask_quoted};
 pub struct ReplyBuffer {
     lines: LineBuffer,
     framer: Framer,
-    state: State,
-}
-
-/// How far the search for the next reply has come.
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Searching,
-    /// The last line of the reply has been seen.
-    Framed,
     /// Behind what is no reply nothing can be found again: the error stays.
-    Failed(ReplyError),
+    failed: Option<ReplyError>,
 }
 
 impl ReplyBuffer {
@@ -73,45 +63,37 @@ impl ReplyBuffer {
     /// What came cannot become a reply. The same error is given from then on.
     #[inline]
     pub fn next(&mut self, kind: ReplyKind) -> Result<bool, ReplyError> {
-        match &self.state {
-            State::Searching => {}
-            State::Framed => return Ok(true),
-            State::Failed(error) => return Err(error.clone()),
+        if self.framer.is_done() {
+            return Ok(true);
+        }
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
         }
         let (pending, finder) = self.lines.split();
         if finder.has_searched(pending) {
             return Ok(false);
         }
-        match self.framer.next(pending, finder, kind) {
-            Ok(true) => {
-                self.state = State::Framed;
-                Ok(true)
-            }
-            Ok(false) => Ok(false),
-            Err(error) => {
-                self.state = State::Failed(error.clone());
-                Err(error)
-            }
-        }
+        self.framer.next(pending, finder, kind).inspect_err(|error| {
+            self.failed = Some(error.clone());
+        })
     }
 
     /// The reply that [`next`](Self::next) found.
     #[must_use]
     #[inline]
     pub fn reply(&self) -> Option<ReplyRef<'_>> {
-        match self.state {
-            State::Framed => self.framer.frame().reply(self.pending()),
-            State::Searching | State::Failed(_) => None,
+        match self.framer.is_done() {
+            true => self.framer.frame().reply(self.pending()),
+            false => None,
         }
     }
 
     /// Drops the reply that [`next`](Self::next) found; without one nothing happens.
     #[inline]
     pub fn consume(&mut self) {
-        if let State::Framed = self.state {
+        if self.framer.is_done() {
             self.lines.consume(self.framer.frame().octets);
             self.framer.restart();
-            self.state = State::Searching;
         }
     }
 
@@ -138,16 +120,13 @@ impl ReplyBuffer {
     pub fn clear(&mut self) {
         self.lines = LineBuffer::new();
         self.framer.restart();
-        self.state = State::Searching;
+        self.failed = None;
     }
 
     /// The lines that have come of a reply whose last line has not, as they came.
     #[must_use]
     pub fn partial_lines(&self) -> WireLines<'_> {
-        let octets = match self.state {
-            State::Framed => 0,
-            State::Searching | State::Failed(_) => self.lines.next_line_start(),
-        };
+        let octets = if self.framer.is_done() { 0 } else { self.lines.next_line_start() };
         WireLines::new(self.pending().get(..octets).unwrap_or_default())
     }
 

@@ -12,11 +12,13 @@ pub(super) struct Framer {
     limits: Limits,
     strictness: Strictness,
     frame: Frame,
+    /// The last line of the reply has been seen.
+    is_done: bool,
 }
 
 impl Framer {
     pub(super) fn new(limits: Limits, strictness: Strictness) -> Self {
-        Self { limits, strictness, frame: Frame::default() }
+        Self { limits, strictness, ..Self::default() }
     }
 
     /// Takes note of the lines that `octets`, which begin with the reply, have beyond what was
@@ -44,14 +46,21 @@ impl Framer {
                 return Ok(false);
             };
             if self.accept(raw, found.is_plain)? {
+                self.is_done = true;
                 return Ok(true);
             }
         }
     }
 
+    /// Whether the last line of the reply has been seen.
+    pub(super) const fn is_done(&self) -> bool {
+        self.is_done
+    }
+
     /// Forgets the reply that was framed; the next one begins.
     pub(super) fn restart(&mut self) {
         self.frame = Frame::default();
+        self.is_done = false;
     }
 
     pub(super) const fn frame(&self) -> &Frame {
@@ -173,7 +182,7 @@ impl Framer {
         }
         self.frame.octets += len;
         let limit = self.limits.lines();
-        if !is_last && self.frame.lines >= limit {
+        if !is_last && self.frame.lines as usize >= limit {
             return Err(ReplyError::of_line(ReplyFault::TooManyLines { limit }, line));
         }
         Ok(is_last)
@@ -196,7 +205,7 @@ impl Framer {
 pub(super) struct Frame {
     /// The octets of the lines that were seen.
     pub(super) octets: usize,
-    pub(super) lines: usize,
+    pub(super) lines: u32,
     pub(super) quirks: Quirks,
     kind: ReplyKind,
     /// The code of the last line that had one.
