@@ -10,33 +10,46 @@ use crate::wire::{Command, Verb};
 /// What the server takes, and has had.
 #[derive(Debug, Default)]
 pub(super) struct Quota {
-    mail_max: Option<u32>,
-    rcpt_max: Option<u32>,
-    rcpt_domain_max: Option<u32>,
     /// MAIL commands of this session, refused ones too.
     mails: u32,
     /// RCPT commands of the transaction that was opened last, refused ones too.
     rcpts: u32,
+    /// In a box: few servers have limits, and many sessions are idle.
+    limits: Option<Box<Limits>>,
+}
+
+/// The limits of the last EHLO, and what they alone make count.
+#[derive(Debug, Default)]
+struct Limits {
+    mail_max: Option<u32>,
+    rcpt_max: Option<u32>,
+    rcpt_domain_max: Option<u32>,
     /// Domains of recipients of this session in lower case; kept where they are counted.
-    #[expect(clippy::box_collection, reason = "few sessions count them, and many are idle")]
-    domains: Option<Box<HashSet<Box<str>>>>,
+    domains: HashSet<Box<str>>,
 }
 
 impl Quota {
     /// An EHLO was accepted: its limits replace those before; what was used stays used.
     pub(super) fn offered(&mut self, capabilities: &Capabilities) {
-        let limits = capabilities.get::<ServerLimits>();
-        self.mail_max = limits.as_ref().and_then(ServerLimits::mail_max);
-        self.rcpt_max = limits.as_ref().and_then(ServerLimits::rcpt_max);
-        self.rcpt_domain_max = limits.as_ref().and_then(ServerLimits::rcpt_domain_max);
+        let offered = capabilities.get::<ServerLimits>();
+        if offered.is_none() && self.limits.is_none() {
+            return;
+        }
+        let limits = self.limits.get_or_insert_default();
+        limits.mail_max = offered.as_ref().and_then(ServerLimits::mail_max);
+        limits.rcpt_max = offered.as_ref().and_then(ServerLimits::rcpt_max);
+        limits.rcpt_domain_max = offered.as_ref().and_then(ServerLimits::rcpt_domain_max);
     }
 
     /// Whether one more command of this verb is within them.
     #[inline]
-    pub(super) const fn allows(&self, verb: Verb) -> Result<(), Misuse> {
+    pub(super) fn allows(&self, verb: Verb) -> Result<(), Misuse> {
+        let Some(limits) = &self.limits else {
+            return Ok(());
+        };
         let (limit, most, used) = match verb {
-            Verb::Mail => ("MAILMAX", self.mail_max, self.mails),
-            Verb::Rcpt => ("RCPTMAX", self.rcpt_max, self.rcpts),
+            Verb::Mail => ("MAILMAX", limits.mail_max, self.mails),
+            Verb::Rcpt => ("RCPTMAX", limits.rcpt_max, self.rcpts),
             _ => return Ok(()),
         };
         match most {
@@ -48,15 +61,17 @@ impl Quota {
     /// Whether this command's domain is.
     #[inline]
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
-        let Some(most) = self.rcpt_domain_max else {
+        let Some(limits) = &self.limits else {
+            return Ok(());
+        };
+        let Some(most) = limits.rcpt_domain_max else {
             return Ok(());
         };
         let Some(domain) = domain(command) else {
             return Ok(());
         };
-        let used = self.domains.as_deref();
-        let is_full = used.map_or(0, HashSet::len) as u64 >= u64::from(most);
-        if is_full && !used.is_some_and(|used| used.contains(&*domain)) {
+        let is_full = limits.domains.len() as u64 >= u64::from(most);
+        if is_full && !limits.domains.contains(&*domain) {
             return Err(Misuse::LimitReached { limit: "RCPTDOMAINMAX", most });
         }
         Ok(())
@@ -72,8 +87,10 @@ impl Quota {
             }
             Verb::Rcpt => {
                 self.rcpts = self.rcpts.saturating_add(1);
-                if self.rcpt_domain_max.is_some() {
-                    self.domains.get_or_insert_default().extend(domain(command));
+                if let Some(limits) = &mut self.limits
+                    && limits.rcpt_domain_max.is_some()
+                {
+                    limits.domains.extend(domain(command));
                 }
             }
             _ => {}
