@@ -32,8 +32,8 @@ enum Run {
 enum Form {
     /// Dot-stuffed, line ends made right.
     Stuffed(Stuffer),
-    /// A scan has shown that nothing has to change.
-    Verbatim { terminator: &'static [u8] },
+    /// A scan has shown that nothing has to change. A last line without its end gets one.
+    Verbatim { is_whole: bool },
     /// BDAT: octet by octet as given, with no terminator. Text, which may be 8-bit or not, is looked
     /// at on its way.
     Chunk { last: bool, text: Option<bool> },
@@ -135,9 +135,8 @@ impl Output {
     /// The content that has begun is what this scan has seen.
     pub(super) fn scanned(&mut self, scan: &Scan) {
         if scan.is_verbatim() {
-            let whole = scan.octets() == 0 || scan.ends_with_crlf();
-            let terminator: &[u8] = if whole { b".\r\n" } else { b"\r\n.\r\n" };
-            self.begin(Form::Verbatim { terminator });
+            let is_whole = scan.octets() == 0 || scan.ends_with_crlf();
+            self.begin(Form::Verbatim { is_whole });
         }
     }
 
@@ -233,9 +232,10 @@ impl Output {
             return Ok(None);
         }
         self.ending = false;
-        let terminator = match self.form.take() {
+        let terminator: &[u8] = match self.form.take() {
             Some(Form::Stuffed(mut stuffer)) => stuffer.finish()?,
-            Some(Form::Verbatim { terminator }) => terminator,
+            Some(Form::Verbatim { is_whole: true }) => b".\r\n",
+            Some(Form::Verbatim { is_whole: false }) => b"\r\n.\r\n",
             Some(Form::Chunk { .. }) | None => b"",
         };
         self.content += terminator.len().saturating_sub(b".\r\n".len()) as u64;
