@@ -34,7 +34,8 @@ pub struct Capabilities {
     offers: Offers,
     quirks: Quirks,
     /// The keyword that offers AUTH beside its own.
-    auth_keyword: Option<Box<str>>,
+    #[expect(clippy::box_collection, reason = "few servers have one, and many sessions are idle")]
+    auth_keyword: Option<Box<String>>,
 }
 
 /// A keyword that a server offers, with its parameters as they were spelled.
@@ -103,7 +104,7 @@ impl Capabilities {
 
     /// Reads another keyword as AUTH too.
     pub(crate) fn with_auth_keyword(mut self, keyword: Option<&str>) -> Self {
-        self.auth_keyword = keyword.map(Into::into);
+        self.auth_keyword = keyword.map(|keyword| Box::new(keyword.to_owned()));
         if keyword.is_some() {
             self.offers.note_somewhere(Place::Auth);
         }
@@ -223,7 +224,7 @@ impl Capabilities {
     /// The mechanisms of a line that offers AUTH by another name: by that which was given, and by
     /// `AUTH=LOGIN PLAIN`, where the keyword ends at the first `=`.
     fn auth_by(&self, name: &str, line: Words<'_>) -> Option<&str> {
-        let also = self.auth_keyword.as_deref();
+        let also = self.auth_keyword.as_deref().map(String::as_str);
         if also.is_some_and(|also| name.eq_ignore_ascii_case(also)) {
             return Some(self.part(line.rest));
         }
