@@ -13,7 +13,8 @@ pub(super) struct Outbox {
     /// On their way, the oldest first.
     mails: VecDeque<Mail>,
     /// What became of mails whose call was dropped, or failed.
-    kept: VecDeque<Delivery>,
+    #[expect(clippy::box_collection, reason = "few clients have any, and many are idle")]
+    kept: Option<Box<VecDeque<Delivery>>>,
 }
 
 #[derive(Debug)]
@@ -100,9 +101,10 @@ impl Outbox {
 
     /// Keeps what became of a mail of which nobody was told.
     pub(super) fn keep(&mut self, delivery: Delivery) {
-        self.kept.push_back(delivery);
-        let too_many = self.kept.len().saturating_sub(KEPT);
-        self.kept.drain(..too_many);
+        let kept = self.kept.get_or_insert_default();
+        kept.push_back(delivery);
+        let too_many = kept.len().saturating_sub(KEPT);
+        kept.drain(..too_many);
     }
 
     /// Forgets the mail that was begun last.
@@ -120,17 +122,22 @@ impl Outbox {
 
     /// What was kept last.
     pub(super) fn newest_kept(&self) -> Option<&Delivery> {
-        self.kept.back()
+        self.kept.as_ref()?.back()
     }
 
     /// So many of those that were kept last.
     pub(super) fn take_newest_kept(&mut self, most: usize) -> VecDeque<Delivery> {
-        self.kept.split_off(self.kept.len().saturating_sub(most))
+        let Some(kept) = &mut self.kept else { return VecDeque::new() };
+        let newest = kept.split_off(kept.len().saturating_sub(most));
+        self.kept.take_if(|kept| kept.is_empty());
+        newest
     }
 
     /// What was kept, the oldest first.
     pub(super) fn take_kept(&mut self) -> Option<Delivery> {
-        self.kept.pop_front()
+        let oldest = self.kept.as_mut()?.pop_front();
+        self.kept.take_if(|kept| kept.is_empty());
+        oldest
     }
 }
 
