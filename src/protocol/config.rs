@@ -101,8 +101,12 @@ impl SessionConfig {
 
     /// Refuses MAIL and AUTH in clear.
     #[must_use]
-    pub const fn require_tls(mut self) -> Self {
-        self.require_tls = true;
+    pub const fn require_tls(self) -> Self {
+        self.tls_required(true)
+    }
+
+    pub(crate) const fn tls_required(mut self, is_required: bool) -> Self {
+        self.require_tls = is_required;
         self
     }
 

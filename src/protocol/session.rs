@@ -8,6 +8,8 @@ mod octets;
 mod state;
 mod stream;
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 
 use self::check::{Declared, act_of, carried, declared, is_secret, masked};
@@ -54,7 +56,7 @@ use crate::wire::{
 /// ```
 #[derive(Debug)]
 pub struct Session {
-    config: SessionConfig,
+    config: Arc<SessionConfig>,
     input: ReplyBuffer,
     /// Octets of whole replies taken from the input so far.
     taken: u64,
@@ -80,13 +82,13 @@ pub struct Session {
     /// What the last MAIL that was sent declares.
     declared: Declared,
     /// Recipients of the open transaction.
-    accepted: u64,
+    accepted: u32,
     /// Over LMTP: a recipient of the last chunk was refused.
     last_chunk_refused: bool,
     transcript: Option<Box<Transcript>>,
     /// What AUTH or a response has said, until it is answered: some servers quote what they do not
-    /// know.
-    said: Option<Secret>,
+    /// know. In a box: it is there for a moment alone.
+    said: Option<Box<Secret>>,
     /// What stands for the last reply where it is not to be shown as it is.
     masked: Option<Box<Reply>>,
     /// In the crate's own tests.
@@ -97,6 +99,11 @@ impl Session {
     /// A session that waits for the greeting.
     #[must_use]
     pub fn new(config: SessionConfig) -> Self {
+        Self::sharing(Arc::new(config))
+    }
+
+    /// The same, with what is told to others, too.
+    pub(crate) fn sharing(config: Arc<SessionConfig>) -> Self {
         Self {
             input: ReplyBuffer::new(config.limits, config.strictness),
             taken: 0,
@@ -226,7 +233,7 @@ impl Session {
         if is_secret(command) {
             let (line, end) = self.output.secret(|own| command.encode(own));
             leak::keep_line(line);
-            self.said = carried(line);
+            self.said = carried(line).map(Box::new);
             leak::search_shown(command);
             self.flight.push(ticket, Act::Command(verb), &masked(command), end);
         } else {
@@ -251,7 +258,7 @@ impl Session {
         let act = if last { Act::LastChunk } else { Act::Command(Verb::Bdat) };
         let is_first = self.ahead() != Phase::Chunks;
         let replies = match self.config.protocol {
-            Protocol::Lmtp if last => self.accepted,
+            Protocol::Lmtp if last => self.accepted.into(),
             _ => 1,
         };
         let ticket = self.draw(replies);
@@ -294,7 +301,8 @@ impl Session {
         let ticket = self.draw(1);
         let (line, end) = self.output.secret(line);
         leak::keep_line(line);
-        self.said = (act == Act::Response).then(|| Secret::from(line.trim_ascii_end()));
+        let said = (act == Act::Response).then(|| Secret::from(line.trim_ascii_end()));
+        self.said = said.map(Box::new);
         self.flight.push(ticket, act, shown, end);
         leak::search_debug(self);
         Ok(ticket)
@@ -324,7 +332,7 @@ impl Session {
         }
         let replies = match self.config.protocol {
             Protocol::Smtp => 1,
-            Protocol::Lmtp => self.accepted,
+            Protocol::Lmtp => self.accepted.into(),
         };
         let first = self.draw(replies);
         for n in 0..replies {

@@ -159,7 +159,7 @@ impl Session {
             // Counted from the reply to MAIL on: MAIL may be sent while those of an older
             // transaction are still being answered.
             Act::Command(Verb::Mail) | Act::Resumable => self.accepted = 0,
-            Act::Command(Verb::Rcpt) => self.accepted += 1,
+            Act::Command(Verb::Rcpt) => self.accepted = self.accepted.saturating_add(1),
             // As behind a new greeting: the client is another now.
             Act::Command(Verb::Xclient) => {
                 self.capabilities = Capabilities::default();

@@ -95,7 +95,7 @@ impl Session {
 
     /// SMTP or LMTP.
     #[must_use]
-    pub const fn protocol(&self) -> Protocol {
+    pub fn protocol(&self) -> Protocol {
         self.config.protocol
     }
 
