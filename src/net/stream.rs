@@ -102,6 +102,9 @@ impl AsyncRead for Stream {
             #[cfg(feature = "tls")]
             Self::Tls(stream) => {
                 let outcome = Pin::new(stream.as_mut()).poll_read(cx, buf);
+                if let Poll::Ready(Ok(())) = outcome {
+                    stream.get_mut().0.understood();
+                }
                 outcome.map(|outcome| closed_is_closed(outcome, stream.get_ref().0.heard()))
             }
             Self::Gone => Poll::Ready(Ok(())),

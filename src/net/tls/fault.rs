@@ -129,7 +129,7 @@ const fn is_record_type(octet: u8) -> bool {
 }
 
 /// Whether it is how a refusal begins (RFC 5321 §4.2).
-const fn is_refusal(heard: &[u8]) -> bool {
+pub(super) const fn is_refusal(heard: &[u8]) -> bool {
     matches!(heard, [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-' | b'\r' | b'\n', ..])
 }
 

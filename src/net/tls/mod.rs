@@ -184,7 +184,7 @@ impl TlsSetup {
             .into_fallible()
             .await
             .map_err(|(error, plain)| TlsFault::of_handshake(error, plain.heard(), self.minimum))?;
-        stream.get_mut().0.secured();
+        stream.get_mut().0.understood();
         let trust = match verdict.as_deref().map(OnceLock::get) {
             None | Some(Some(Ok(()))) => trust,
             Some(Some(Err(fault))) => Trust::Unverified(fault.clone()),

@@ -1,6 +1,6 @@
 //! A stream that remembers the first octets read from it, and changes nothing: when a server
 //! answers a handshake with something else than TLS, that is what tells what it is. Behind the
-//! handshake it is the first octets of each read: some servers say their last words in clear.
+//! handshake it remembers what is a refusal in clear: some servers say their last words so.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,33 +8,36 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::fault::is_refusal;
 use crate::net::stream::Plain;
 
 /// A plain stream under TLS.
 #[derive(Debug)]
 pub(crate) struct Overheard {
     plain: Plain,
-    heard: Vec<u8>,
-    is_secured: bool,
+    /// In a box, which is not there behind the handshake: connections are idle for hours.
+    #[expect(clippy::box_collection, reason = "a pointer where there is nothing")]
+    heard: Option<Box<Vec<u8>>>,
 }
 
 impl Overheard {
-    pub(super) const fn new(plain: Plain) -> Self {
-        Self { plain, heard: Vec::new(), is_secured: false }
+    pub(super) fn new(plain: Plain) -> Self {
+        Self { plain, heard: Some(Box::default()) }
     }
 
     pub(crate) const fn plain(&self) -> &Plain {
         &self.plain
     }
 
-    /// The first octets of all, or once it [is secured](Self::secured), of the last read.
+    /// The first octets of all, or once it was [understood](Self::understood), of what begins like
+    /// a refusal.
     pub(crate) fn heard(&self) -> &[u8] {
-        &self.heard
+        self.heard.as_deref().map_or(b"", Vec::as_slice)
     }
 
-    /// The handshake is done.
-    pub(super) fn secured(&mut self) {
-        self.is_secured = true;
+    /// What was read so far was TLS.
+    pub(crate) fn understood(&mut self) {
+        self.heard = None;
     }
 }
 
@@ -47,11 +50,13 @@ impl AsyncRead for Overheard {
         let before = buf.filled().len();
         let outcome = Pin::new(&mut self.plain).poll_read(cx, buf);
         let new = buf.filled().get(before..).unwrap_or_default();
-        if self.is_secured && !new.is_empty() {
-            self.heard.clear();
+        if is_refusal(new) {
+            self.heard.get_or_insert_default();
         }
-        let room = KEPT.saturating_sub(self.heard.len()).min(new.len());
-        self.heard.extend_from_slice(new.get(..room).unwrap_or_default());
+        if let Some(heard) = &mut self.heard {
+            let room = KEPT.saturating_sub(heard.len()).min(new.len());
+            heard.extend_from_slice(new.get(..room).unwrap_or_default());
+        }
         outcome
     }
 }
