@@ -3,6 +3,8 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,7 +23,7 @@ pub(crate) struct Aside {
     stream: Stream,
     buffer: ReplyBuffer,
     #[cfg(feature = "tls")]
-    secured: Option<super::secure::Secured>,
+    common: Arc<super::common::Common>,
     client_name: ClientName,
 }
 
@@ -42,7 +44,7 @@ impl Connector {
             stream: driver.stream,
             buffer: ReplyBuffer::new(Limits::default(), Strictness::Lenient),
             #[cfg(feature = "tls")]
-            secured: driver.tls,
+            common: driver.common,
             client_name,
         })
     }
@@ -84,8 +86,10 @@ impl Aside {
         &mut self,
         limit: Duration,
     ) -> Result<Result<(), TlsFault>, String> {
-        let Some(secured) = &self.secured else { return Err("TLS is not set up".to_owned()) };
-        let setup = secured.setup().map_err(|invalid| invalid.to_string())?;
+        let Some(prepared) = self.common.tls.get() else {
+            return Err("TLS is not set up".to_owned());
+        };
+        let setup = prepared.setup().map_err(|invalid| invalid.to_string())?;
         self.buffer.clear();
         let handshake = timeout(limit, self.stream.start_tls(&setup)).await;
         handshake.map(|made| made.map(drop)).map_err(|_| "the handshake took too long".to_owned())

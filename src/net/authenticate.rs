@@ -4,8 +4,6 @@
 use std::borrow::Cow;
 
 use super::Conversation;
-#[cfg(feature = "tls")]
-use super::tls::TlsInfo;
 use crate::auth::{AuthFault, Credentials, Mechanism, Offer, Provider, TokenRefusal};
 use crate::error::{Error, ErrorKind};
 use crate::extension::Auth;
@@ -109,15 +107,15 @@ impl Conversation {
     pub fn auth_offer(&self) -> Option<Offer> {
         let auth = self.capabilities().get::<Auth>()?;
         let mut offer = Offer::new(auth.mechanisms());
-        if let Some((host, port)) = &self.server {
-            offer = offer.server(host, *port);
+        if let Some(port) = self.driver.port.filter(|_| !self.peer().is_empty()) {
+            offer = offer.server(self.peer(), port);
         }
         if self.protects_secrets().is_err() {
             offer = offer.exposed();
         }
         #[cfg(feature = "tls")]
-        if let Some(binding) = self.tls().and_then(TlsInfo::channel_binding) {
-            offer = offer.channel_binding(binding.clone());
+        if let Some(binding) = self.driver.channel_binding() {
+            offer = offer.channel_binding(binding);
         }
         Some(offer)
     }

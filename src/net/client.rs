@@ -7,7 +7,6 @@ use super::content::Content;
 use super::conversation::Conversation;
 use super::driver::Arrival;
 use super::outbox::Outbox;
-use super::policy::Policy;
 use super::transaction::Transaction;
 use super::transmit::Job;
 use super::watch::{Progress, Watch};
@@ -101,14 +100,13 @@ use crate::wire::{Command, Param, Retry, ReversePath, Verb};
 /// ```
 pub struct Client {
     pub(super) conversation: Conversation,
-    pub(super) policy: Policy,
     pub(super) outbox: Outbox,
 }
 
 impl Client {
-    pub(super) fn new(mut conversation: Conversation, policy: Policy) -> Self {
+    pub(super) fn new(mut conversation: Conversation) -> Self {
         conversation.driver.session.rest();
-        Self { conversation, policy, outbox: Outbox::default() }
+        Self { conversation, outbox: Outbox::default() }
     }
 
     /// Sends a mail and says what became of it, for each recipient.
@@ -425,7 +423,7 @@ impl Client {
 
     /// Whether mails go out before those before them are answered.
     pub(super) fn runs_ahead(&self) -> bool {
-        self.policy.run_ahead && self.may_follow()
+        self.policy().run_ahead && self.may_follow()
     }
 
     /// Whether anything may go out before the mail before it is answered.

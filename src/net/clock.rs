@@ -11,19 +11,20 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Timeouts;
 use crate::protocol::Stage;
 
-/// The deadline that runs.
+/// The deadline that runs. How long stages and calls may take it is told where that matters: all
+/// connections of a connector share one copy.
 pub(super) struct Clock {
     sleep: Option<Pin<Box<Sleep>>>,
     /// The stage that is waited for. It outlives its wait, for errors.
     stage: Stage,
     is_running: bool,
-    deadline: Instant,
-    allowed: Duration,
-    began: Instant,
-    /// The end of the whole call, where it has one.
-    whole: Option<(Instant, Duration)>,
+    /// The deadline is the end of the whole call.
+    is_of_call: bool,
     /// Several things said are one call: none of them begins it anew.
     is_held: bool,
+    deadline: Instant,
+    /// When the call did.
+    began: Instant,
 }
 
 impl Clock {
@@ -33,27 +34,24 @@ impl Clock {
             sleep: None,
             stage: Stage::Greeting,
             is_running: false,
-            deadline: now,
-            allowed: Duration::ZERO,
-            began: now,
-            whole: None,
+            is_of_call: false,
             is_held: false,
+            deadline: now,
+            began: now,
         }
     }
 
     /// A call begins, with this stage.
-    pub(super) fn begin(&mut self, stage: Stage, whole: Option<Duration>) {
+    pub(super) fn begin(&mut self, stage: Stage) {
         self.enter(stage);
         if !self.is_held {
             self.began = Instant::now();
-            self.whole = end(self.began, whole);
         }
     }
 
     /// All that begins until [`release`](Self::release) belongs to a call that began then.
-    pub(super) fn hold(&mut self, began: Instant, whole: Option<Duration>) {
+    pub(super) const fn hold(&mut self, began: Instant) {
         self.began = began;
-        self.whole = end(began, whole);
         self.is_held = true;
     }
 
@@ -62,9 +60,8 @@ impl Clock {
     }
 
     /// The next of several things that one call does begins: it has the time of a whole call.
-    pub(super) fn renew(&mut self, whole: Option<Duration>) {
+    pub(super) fn renew(&mut self) {
         self.began = Instant::now();
-        self.whole = end(self.began, whole);
     }
 
     /// The call has come to this stage, which is not waited for yet.
@@ -80,13 +77,12 @@ impl Clock {
         }
         self.stage = stage;
         self.is_running = true;
-        self.allowed = timeouts.of(stage);
         let now = Instant::now();
         // A limit beyond what a clock can say is none.
-        self.deadline = now.checked_add(self.allowed).unwrap_or(now + NEVER);
-        if let Some((end, limit)) = self.whole.filter(|(end, _)| *end < self.deadline) {
-            (self.deadline, self.allowed) = (end, limit);
-        }
+        self.deadline = now.checked_add(timeouts.of(stage)).unwrap_or(now + NEVER);
+        let end = self.end(timeouts).filter(|end| *end < self.deadline);
+        self.is_of_call = end.is_some();
+        self.deadline = end.unwrap_or(self.deadline);
     }
 
     /// The wait is over.
@@ -103,9 +99,9 @@ impl Clock {
 
     /// How much of this limit the whole call leaves.
     #[cfg(feature = "tls")]
-    pub(super) fn limit(&self, limit: Duration) -> Duration {
-        match self.whole {
-            Some((end, _)) => limit.min(end.saturating_duration_since(Instant::now())),
+    pub(super) fn limit(&self, limit: Duration, timeouts: &Timeouts) -> Duration {
+        match self.end(timeouts) {
+            Some(end) => limit.min(end.saturating_duration_since(Instant::now())),
             None => limit,
         }
     }
@@ -115,8 +111,9 @@ impl Clock {
     }
 
     /// How long the deadline that runs allows.
-    pub(super) const fn allowed(&self) -> Duration {
-        self.allowed
+    pub(super) fn allowed(&self, timeouts: &Timeouts) -> Duration {
+        let whole = timeouts.whole().filter(|_| self.is_of_call);
+        whole.unwrap_or(timeouts.of(self.stage))
     }
 
     /// How long the call has been going on.
@@ -125,12 +122,12 @@ impl Clock {
     }
 
     /// Ready at the end of the whole call, where it has one, whatever is waited for.
-    pub(super) fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((end, limit)) = self.whole else {
+    pub(super) fn poll_whole(&mut self, cx: &mut Context<'_>, timeouts: &Timeouts) -> Poll<()> {
+        let Some(end) = self.end(timeouts) else {
             return Poll::Pending;
         };
         self.stop();
-        (self.deadline, self.allowed) = (end, limit);
+        (self.deadline, self.is_of_call) = (end, true);
         self.poll(cx)
     }
 
@@ -153,10 +150,11 @@ impl Clock {
         }
         Poll::Pending
     }
-}
 
-fn end(began: Instant, whole: Option<Duration>) -> Option<(Instant, Duration)> {
-    whole.and_then(|limit| Some((began.checked_add(limit)?, limit)))
+    /// The end of the whole call, where it has one.
+    fn end(&self, timeouts: &Timeouts) -> Option<Instant> {
+        timeouts.whole().and_then(|limit| self.began.checked_add(limit))
+    }
 }
 
 /// Longer than any conversation.

@@ -9,19 +9,15 @@ use std::net::IpAddr;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-#[cfg(feature = "tls")]
-use std::sync::OnceLock;
 
 #[cfg(feature = "tls")]
 pub use self::tls::DangerousConnector;
+use super::common::Common;
 use super::dial::Dialer;
-use super::observe::Observer;
-use super::policy::{Policy, Transfer};
+use super::policy::Transfer;
 #[cfg(feature = "proxy")]
 use super::proxy::{Proxy, ProxyHeader};
 use super::resolve::ip_literal;
-#[cfg(feature = "tls")]
-use super::secure::Prepared;
 #[cfg(feature = "tls")]
 use super::tls::{TlsFault, TlsOptions};
 use super::{Resolve, Security, SystemResolver, Timeouts};
@@ -50,8 +46,7 @@ use crate::wire::{
 /// ```
 #[derive(Debug, Clone)]
 pub struct Connector {
-    /// The server's name or address; of a Unix socket, its path to be shown.
-    pub(super) host: String,
+    pub(super) common: Arc<Common>,
     #[cfg(unix)]
     pub(super) socket: Option<PathBuf>,
     pub(super) port: Option<u16>,
@@ -67,23 +62,15 @@ pub struct Connector {
     pub(super) proxy: Option<Proxy>,
     #[cfg(feature = "proxy")]
     pub(super) proxy_header: Option<ProxyHeader>,
-    /// Shared by all connections: most are idle, and each would have its own copy.
-    pub(super) timeouts: Arc<Timeouts>,
-    pub(super) session: SessionConfig,
-    pub(super) policy: Policy,
     #[cfg(feature = "tls")]
     pub(super) tls: TlsOptions,
     #[cfg(feature = "tls")]
     pub(super) tls_name: Option<String>,
     #[cfg(feature = "tls")]
     pub(super) retry_in_clear: bool,
-    /// Prepared at the first connection, and shared by all that follow.
-    #[cfg(feature = "tls")]
-    pub(super) tls_setup: Arc<OnceLock<Arc<Prepared>>>,
     pub(super) invalid: Option<Misuse>,
     /// The host is another than was asked for: MX names it.
     pub(super) is_named_by_mx: bool,
-    pub(super) observer: Observer,
 }
 
 /// When HELO is said in place of EHLO. It offers no extension, so that it is never said where TLS
@@ -134,8 +121,10 @@ impl Connector {
             Err(misuse) if is_url(&server) => (String::new(), None, Some(misuse)),
             Err(misuse) => (server, None, Some(misuse)),
         };
+        let session = SessionConfig::default().tls_required(Security::default().requires_tls());
+        let common = Common { host, session: Arc::new(session), ..Common::default() };
         Self {
-            host,
+            common: Arc::new(common),
             #[cfg(unix)]
             socket: None,
             port,
@@ -151,20 +140,14 @@ impl Connector {
             proxy: None,
             #[cfg(feature = "proxy")]
             proxy_header: None,
-            timeouts: Arc::default(),
-            session: SessionConfig::default(),
-            policy: Policy::default(),
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
             #[cfg(feature = "tls")]
             tls_name: None,
             #[cfg(feature = "tls")]
             retry_in_clear: false,
-            #[cfg(feature = "tls")]
-            tls_setup: Arc::default(),
             invalid,
             is_named_by_mx: false,
-            observer: Observer::default(),
         }
     }
 
@@ -193,11 +176,9 @@ impl Connector {
     #[cfg(unix)]
     pub fn unix(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        Self {
-            host: path.to_string_lossy().into_owned(),
-            socket: Some(path.to_owned()),
-            ..Self::new("").security(Security::None)
-        }
+        let host = path.to_string_lossy().into_owned();
+        let connector = Self::new("").security(Security::None);
+        Self { socket: Some(path.to_owned()), ..connector.with_common(|common| common.host = host) }
     }
 
     /// The port. By default 465 for [`Security::Implicit`], 587 for [`Security::StartTls`], 25 for
@@ -213,17 +194,17 @@ impl Connector {
     #[must_use]
     pub fn security(mut self, security: Security) -> Self {
         self.security = security;
+        let connector = self.with_session(|session| session.tls_required(security.requires_tls()));
         #[cfg(feature = "tls")]
-        return self.with_tls(|_| {});
-        #[cfg(not(feature = "tls"))]
-        self
+        let connector = connector.with_tls(|_| {});
+        connector
     }
 
     /// Speaks LMTP (RFC 2033): LHLO, and one final reply for each recipient.
     #[must_use]
-    pub const fn lmtp(mut self) -> Self {
+    pub fn lmtp(mut self) -> Self {
         self.protocol = Protocol::Lmtp;
-        self
+        self.with_session(|session| session.protocol(Protocol::Lmtp))
     }
 
     /// Authenticates after connecting, by the strongest mechanism that the server offers and a
@@ -304,38 +285,33 @@ impl Connector {
 
     /// How long each stage may take; the limits of RFC 5321 §4.5.3.2 by default.
     #[must_use]
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = Arc::new(timeouts);
-        self
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.with_common(|common| common.timeouts = timeouts)
     }
 
     /// How much of what real servers do wrong is accepted; [`Strictness::Tolerant`] by default.
     #[must_use]
-    pub fn strictness(mut self, strictness: Strictness) -> Self {
-        self.session = self.session.strictness(strictness);
-        self
+    pub fn strictness(self, strictness: Strictness) -> Self {
+        self.with_session(|session| session.strictness(strictness))
     }
 
     /// Bounds for what the server may send; [`Limits`] has the defaults.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.session = self.session.limits(limits);
-        self
+    pub fn limits(self, limits: Limits) -> Self {
+        self.with_session(|session| session.limits(limits))
     }
 
     /// What is done with line ends that are not CRLF; [`LineEndings::Normalize`] by default.
     #[must_use]
-    pub fn line_endings(mut self, line_endings: LineEndings) -> Self {
-        self.session = self.session.line_endings(line_endings);
-        self.policy.line_endings = line_endings;
-        self
+    pub fn line_endings(self, line_endings: LineEndings) -> Self {
+        self.with_session(|session| session.line_endings(line_endings))
+            .with_common(|common| common.policy.line_endings = line_endings)
     }
 
     /// How content is sent: over DATA or BDAT; [`Transfer::Auto`] by default.
     #[must_use]
-    pub const fn transfer(mut self, transfer: Transfer) -> Self {
-        self.policy.transfer = transfer;
-        self
+    pub fn transfer(self, transfer: Transfer) -> Self {
+        self.with_common(|common| common.policy.transfer = transfer)
     }
 
     /// Sends more than what is safe with every server before it is answered, where the server
@@ -357,42 +333,48 @@ impl Connector {
     /// next mail go out together: a server that refuses a last chunk, keeps its transaction
     /// open, and refuses RSET too, would take that mail under the sender of the one before.
     #[must_use]
-    pub fn run_ahead(mut self) -> Self {
-        self.session = self.session.run_ahead();
-        self.policy.run_ahead = true;
-        self
+    pub fn run_ahead(self) -> Self {
+        self.with_session(SessionConfig::run_ahead)
+            .with_common(|common| common.policy.run_ahead = true)
     }
 
     /// Refuses content with lines of more than 998 octets, which a server need not take (RFC 5321
     /// §4.5.3.1.6): content in memory before MAIL, that of a [`Source`](super::Source) on its way.
     /// Not what a [`Body`](super::Body) writes, nor binary content. By default they are sent.
     #[must_use]
-    pub const fn refuse_long_lines(mut self) -> Self {
-        self.policy.refuse_long_lines = true;
-        self
+    pub fn refuse_long_lines(self) -> Self {
+        self.with_common(|common| common.policy.refuse_long_lines = true)
     }
 
     /// Keeps a transcript of at most so many octets, secrets masked. None by default.
     #[must_use]
-    pub fn transcript(mut self, octets: usize) -> Self {
-        self.session = self.session.transcript(octets);
-        self
+    pub fn transcript(self, octets: usize) -> Self {
+        self.with_session(|session| session.transcript(octets))
     }
 
     /// Reads another EHLO keyword as AUTH too: Exchange offers with `X-EXPS`, on ports for its own
     /// kind, what others offer with AUTH.
     #[must_use]
-    pub fn auth_keyword(mut self, keyword: impl Into<Box<str>>) -> Self {
-        self.session = self.session.auth_keyword(keyword);
-        self
+    pub fn auth_keyword(self, keyword: impl Into<Box<str>>) -> Self {
+        self.with_session(|session| session.auth_keyword(keyword))
     }
 
     /// Lets AUTH send a secret in clear, or to a server whose certificate was not verified.
     /// Anybody on the way can read it then.
     #[must_use]
-    pub fn allow_cleartext(mut self) -> Self {
-        self.session = self.session.allow_cleartext();
+    pub fn allow_cleartext(self) -> Self {
+        self.with_session(SessionConfig::allow_cleartext)
+    }
+
+    /// Changes what connections have in common. Clones that were made before keep theirs, and so
+    /// does every connection.
+    pub(super) fn with_common(mut self, change: impl FnOnce(&mut Common)) -> Self {
+        change(Arc::make_mut(&mut self.common));
         self
+    }
+
+    fn with_session(self, change: impl FnOnce(SessionConfig) -> SessionConfig) -> Self {
+        self.with_common(|common| common.change_session(change))
     }
 }
 

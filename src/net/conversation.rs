@@ -36,8 +36,6 @@ pub struct Conversation {
     pub(super) greeting: Reply,
     pub(super) client_name: ClientName,
     pub(super) in_clear: Option<Box<InClear>>,
-    /// The server's name and port, as they were asked for.
-    pub(super) server: Option<(String, u16)>,
 }
 
 impl Conversation {
@@ -256,7 +254,7 @@ impl Conversation {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(&self) -> Option<&TlsInfo> {
-        self.driver.tls.as_ref().and_then(|secured| secured.info())
+        self.driver.tls_info()
     }
 
     /// Why an opportunistic connection stayed in clear.
@@ -369,8 +367,8 @@ impl Conversation {
     }
 
     #[cfg(feature = "tls")]
-    const fn can_secure(&self) -> bool {
-        self.driver.tls.is_some()
+    fn can_secure(&self) -> bool {
+        self.driver.common.tls.get().is_some()
     }
 
     #[cfg(not(feature = "tls"))]

@@ -1,6 +1,8 @@
 //! THE LOOP: it polls a session, and does what the session says on a stream, within a deadline.
 //! All that outlives a dropped call is here or below; no order is written here.
 
+#[cfg(feature = "tls")]
+use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -12,10 +14,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::Timeouts;
 use super::clock::Clock;
-use super::observe::Observer;
+use super::common::Common;
 use super::stream::Stream;
+#[cfg(feature = "tls")]
+use super::tls::TlsInfo;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Event, Misuse, Phase, Session, Stage, Step, Ticket, Violation};
 use crate::wire::{InvalidValue, Reply};
@@ -34,23 +37,29 @@ const READ: usize = 4 * 1024;
 pub(crate) struct Driver {
     pub(crate) session: Session,
     pub(crate) stream: Stream,
-    timeouts: Arc<Timeouts>,
-    /// The server's name, or the address it was reached by.
-    peer: String,
+    pub(super) common: Arc<Common>,
+    /// The server's port, as it was asked for; none where the server was not asked for by name.
+    pub(super) port: Option<u16>,
     clock: Clock,
     /// Octets were written that a TLS stream may still hold.
     flush_due: bool,
+    /// In a box: most connections are idle, and have none.
+    failure: Option<Box<Failure>>,
+    #[cfg(feature = "tls")]
+    pub(super) tls_info: OnceCell<Box<TlsInfo>>,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+/// How a connection comes to its end.
+#[derive(Default)]
+struct Failure {
     /// The stream failed; whole replies that came before are still read.
     broken: Option<io::Error>,
     /// How the stream failed that takes nothing more, and how often it will still be looked at.
     unwritable: Option<(io::Error, usize)>,
     /// The 421 with which the server ended the session: why whatever is tried later fails.
-    farewell: Option<Box<Reply>>,
-    pub(crate) observer: Observer,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<super::secure::Secured>,
-    #[cfg(feature = "tracing")]
-    span: tracing::Span,
+    farewell: Option<Reply>,
 }
 
 /// Where the session is when there is nothing to carry.
@@ -84,37 +93,31 @@ enum Until {
 }
 
 impl Driver {
-    pub(crate) fn new(
-        session: Session,
-        stream: Stream,
-        timeouts: Arc<Timeouts>,
-        peer: String,
-    ) -> Self {
+    /// A session over this stream, before anything was said.
+    pub(super) fn new(stream: Stream, common: Arc<Common>) -> Self {
         Self {
             #[cfg(feature = "tracing")]
-            span: tracing::info_span!("smtp", peer = %peer),
-            session,
+            span: tracing::info_span!("smtp", peer = %common.host),
+            session: Session::sharing(Arc::clone(&common.session)),
             stream,
-            timeouts,
-            peer,
+            common,
+            port: None,
             clock: Clock::new(),
             flush_due: false,
-            broken: None,
-            unwritable: None,
-            farewell: None,
-            observer: Observer::default(),
+            failure: None,
             #[cfg(feature = "tls")]
-            tls: None,
+            tls_info: OnceCell::new(),
         }
     }
 
+    /// The server's name, or the address it was reached by.
     pub(crate) fn peer(&self) -> &str {
-        &self.peer
+        &self.common.host
     }
 
     /// A call begins, with this stage: its time runs from now.
     pub(crate) fn begin(&mut self, stage: Stage) {
-        self.clock.begin(stage, self.timeouts.whole());
+        self.clock.begin(stage);
     }
 
     /// The call has come to this stage: what is heard from now on belongs to it.
@@ -125,8 +128,8 @@ impl Driver {
 
     /// What is said from now on belongs to one call, which began before this driver was made.
     pub(crate) fn begin_introduction(&mut self, began: Instant) {
-        self.clock.begin(Stage::Greeting, self.timeouts.whole());
-        self.clock.hold(began, self.timeouts.whole());
+        self.clock.begin(Stage::Greeting);
+        self.clock.hold(began);
     }
 
     /// That call has come to its end.
@@ -217,7 +220,7 @@ impl Driver {
 
     /// The next mail of a call begins: its time runs from now.
     pub(crate) fn begin_next(&mut self) {
-        self.clock.renew(self.timeouts.whole());
+        self.clock.renew();
     }
 
     /// Waits for something that is not the session's, and listens meanwhile: what is said before it
@@ -240,7 +243,7 @@ impl Driver {
                 // Nothing is in flight, and the server may end the session at any time.
                 if self.flushed(cx) && self.poll_read(cx).is_pending() {
                     if under_way {
-                        ready!(self.clock.poll_whole(cx));
+                        ready!(self.clock.poll_whole(cx, &self.common.timeouts));
                         return Poll::Ready(Err(self.timed_out(self.clock.stage())));
                     }
                     return Poll::Pending;
@@ -261,8 +264,8 @@ impl Driver {
             if let Poll::Ready(other) = other.as_mut().poll(cx) {
                 return Poll::Ready(Ok(other));
             }
-            ready!(self.clock.poll_whole(cx));
-            Poll::Ready(Err(self.clock.allowed()))
+            ready!(self.clock.poll_whole(cx, &self.common.timeouts));
+            Poll::Ready(Err(self.clock.allowed(&self.common.timeouts)))
         })
         .await
     }
@@ -288,7 +291,7 @@ impl Driver {
                     if self.poll_read(cx).is_ready() {
                         continue;
                     }
-                    let written = match self.unwritable.is_some() {
+                    let written = match self.is_unwritable() {
                         true => self.poll_last_words(cx).map(Ok),
                         false => self.poll_write(cx, content),
                     };
@@ -332,10 +335,10 @@ impl Driver {
             _ => self.enter(self.session.answered_stage()),
         }
         self.trace(event);
-        self.observer.heard(&self.session);
+        self.common.observer.heard(&self.session);
         let reply = self.session.reply();
         if let Some(reply) = reply.filter(|reply| reply.code().number() == 421) {
-            self.farewell = Some(Box::new(reply.to_reply()));
+            self.failure.get_or_insert_default().farewell = Some(reply.to_reply());
         }
         match event {
             Event::Closing => Err(self.closed()),
@@ -355,8 +358,8 @@ impl Driver {
     /// The stage is waited for, from now on unless it was before.
     #[inline]
     fn await_stage(&mut self, stage: Stage) {
-        self.observer.begins(stage);
-        self.clock.start(stage, &self.timeouts);
+        self.common.observer.begins(stage);
+        self.clock.start(stage, &self.common.timeouts);
     }
 
     /// Hands over what a TLS stream may still hold; whether the stream still stands.
@@ -413,35 +416,48 @@ impl Driver {
             }
             // A server that refuses often closes at once: what it said before is worth more than
             // how the stream broke, and can still be read.
-            Err(error) => self.unwritable = Some((error, LOOKS)),
+            Err(error) => {
+                self.failure.get_or_insert_default().unwritable = Some((error, LOOKS));
+            }
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn is_unwritable(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.unwritable.is_some())
     }
 
     /// Nothing can be written any more and nothing is there to be read. That it is not there may be
     /// for want of looking: a runtime learns what has come when it turns to its sockets, which it
     /// has not done for as long as writing never had to wait.
     fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some((_, looks @ 1..)) = &mut self.unwritable {
-            *looks -= 1;
+        let unwritable = self.failure.as_mut().and_then(|failure| match &mut failure.unwritable {
+            Some((_, looks @ 1..)) => {
+                *looks -= 1;
+                None
+            }
+            unwritable => unwritable.take(),
+        });
+        let Some((error, _)) = unwritable else {
             // Pending, and woken once the runtime has looked.
             return pin!(tokio::task::yield_now()).poll(cx);
-        }
-        if let Some((error, _)) = self.unwritable.take() {
-            self.broke(error);
-        }
+        };
+        self.broke(error);
         Poll::Ready(())
     }
 
     /// The stream failed; whole replies that came before still count.
     fn broke(&mut self, error: io::Error) {
-        self.broken.get_or_insert(error);
+        self.failure.get_or_insert_default().broken.get_or_insert(error);
         self.session.end_of_input();
     }
 
     /// The session is over: nothing is said or heard any more, and the other side need not wait.
     pub(crate) fn hang_up(&mut self) {
         self.session.close();
+        // What the handshake has shown may be asked for later, and goes with the stream.
+        #[cfg(feature = "tls")]
+        let _ = self.tls_info();
         self.stream = Stream::Gone;
     }
 
@@ -455,7 +471,8 @@ impl Driver {
     pub(crate) fn closed(&mut self) -> Error {
         let stage = self.clock.stage();
         let unfinished = self.session.unfinished().to_vec();
-        let kind = match (self.broken.take(), &self.farewell) {
+        let broken = self.failure.as_mut().and_then(|failure| failure.broken.take());
+        let kind = match (broken, self.farewell()) {
             (Some(error), None) if !is_close(&error) => ErrorKind::Io(error),
             _ => ErrorKind::Closed(None),
         };
@@ -465,9 +482,13 @@ impl Driver {
 
     fn timed_out(&mut self, stage: Stage) -> Error {
         let unfinished = self.session.unfinished().to_vec();
-        let kind = ErrorKind::Timeout(self.clock.allowed());
+        let kind = ErrorKind::Timeout(self.clock.allowed(&self.common.timeouts));
         self.hang_up();
         self.error(stage, kind).with_unfinished(&unfinished)
+    }
+
+    fn farewell(&self) -> Option<&Reply> {
+        self.failure.as_ref()?.farewell.as_ref()
     }
 
     pub(crate) fn misuse(&self, misuse: Misuse) -> Error {
@@ -491,11 +512,11 @@ impl Driver {
 
     pub(crate) fn error(&self, stage: Stage, kind: impl Into<ErrorKind>) -> Error {
         let kind = match kind.into() {
-            ErrorKind::Closed(None) => ErrorKind::Closed(self.farewell.as_deref().cloned()),
+            ErrorKind::Closed(None) => ErrorKind::Closed(self.farewell().cloned()),
             kind => kind,
         };
         let is_ours = matches!(kind, ErrorKind::Closed(None)) && !self.session.is_input_ended();
-        let error = Error::new(stage, kind).with_peer(&self.peer, self.clock.elapsed());
+        let error = Error::new(stage, kind).with_peer(self.peer(), self.clock.elapsed());
         if is_ours { error.closed_by_us() } else { error }
     }
 
@@ -520,7 +541,7 @@ impl Driver {
     /// How long something that is not the session's may take from now on.
     #[cfg(feature = "tls")]
     pub(crate) fn limit(&self, stage: Stage) -> Duration {
-        self.clock.limit(self.timeouts.of(stage))
+        self.clock.limit(self.common.timeouts.of(stage), &self.common.timeouts)
     }
 
     /// Ends a session in good order: QUIT where it can be said, whatever it is answered with.
@@ -534,7 +555,7 @@ impl Driver {
     pub(crate) async fn shut_down(&mut self) {
         let shutdown = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx));
         // Best effort: the mail's fate is known, and a peer that does not close costs its own.
-        let _ = tokio::time::timeout(self.timeouts.quit(), shutdown).await;
+        let _ = tokio::time::timeout(self.common.timeouts.quit(), shutdown).await;
         self.hang_up();
     }
 

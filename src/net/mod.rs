@@ -16,6 +16,7 @@
 //! | `url` | the same from a URL |
 //! | `reach` | the steps from there to a client |
 //! | `observe` | who is told of each step |
+//! | `common` | what all connections of a connector share |
 //! | `driver` | THE LOOP: does on a stream what a session says, within deadlines |
 //! | `clock` | the deadline that runs |
 //! | `secure` | the step from clear to TLS |
@@ -40,6 +41,7 @@ mod authenticate;
 mod batch;
 mod client;
 mod clock;
+mod common;
 mod connect;
 mod connector;
 mod content;

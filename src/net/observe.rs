@@ -78,8 +78,10 @@ impl Observer {
     }
 
     #[cfg(feature = "tls")]
-    pub(super) fn secured(&self, info: &TlsInfo) {
-        if let Some(observer) = &self.0 {
+    pub(super) fn secured<'a>(&self, info: impl FnOnce() -> Option<&'a TlsInfo>) {
+        if let Some(observer) = &self.0
+            && let Some(info) = info()
+        {
             observer.secured(info);
         }
     }

@@ -39,6 +39,10 @@ pub(super) struct Policy {
 }
 
 impl Client {
+    pub(super) fn policy(&self) -> Policy {
+        self.conversation.driver.common.policy
+    }
+
     /// Decides how a mail is sent, and that it can be: after this the server alone can refuse it.
     pub(super) fn prepare<'a>(
         &self,
@@ -47,7 +51,7 @@ impl Client {
     ) -> Result<Job<'a>, Error> {
         let driver = &self.conversation.driver;
         let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
-        let policy = self.policy;
+        let policy = self.policy();
         let Content(content) = content;
         let scan = match &content {
             Kind::Octets(octets) => Some(Scan::of(octets.as_slice())),
@@ -104,7 +108,7 @@ impl Client {
     }
 
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {
-        let Policy { transfer, run_ahead, .. } = self.policy;
+        let Policy { transfer, run_ahead, .. } = self.policy();
         let offered = self.conversation.capabilities();
         let has_chunking = || offered.has("CHUNKING");
         let is_binary = needs.body() == Some(BodyType::BinaryMime);

@@ -19,14 +19,14 @@ use super::driver::{Arrival, Driver};
 use super::proxy::Target;
 use super::resolve::resolve;
 #[cfg(feature = "tls")]
-use super::secure::{Prepared, Secured};
+use super::secure::Prepared;
 use super::stream::{Plain, Stream};
 #[cfg(feature = "tls")]
 use super::tls::{Check, TlsFault, TlsInfo};
 use super::{Client, Conversation, Security};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{Extension, StartTls};
-use crate::protocol::{Event, Misuse, Phase, Protocol, Session, Stage};
+use crate::protocol::{Event, Misuse, Phase, Protocol, Stage};
 use crate::wire::{ClientName, Command, Escaped, Reply, Severity, Verb, leak};
 
 impl Connector {
@@ -145,7 +145,7 @@ impl Connector {
             Ok(Ok(made)) => Ok(made),
             Ok(Err((stage, kind))) => Err(self.failed(began, stage, kind)),
             Err(_) => {
-                let whole = self.timeouts.whole().unwrap_or(left);
+                let whole = self.common.timeouts.whole().unwrap_or(left);
                 Err(self.failed(began, Stage::Connect, ErrorKind::Timeout(whole)))
             }
         }
@@ -153,13 +153,13 @@ impl Connector {
 
     /// How much of its time a call has left that began then.
     fn time_left(&self, began: Instant) -> Duration {
-        let whole = self.timeouts.whole();
+        let whole = self.common.timeouts.whole();
         whole.map_or(Duration::MAX, |whole| whole.saturating_sub(began.elapsed()))
     }
 
     pub(super) fn failed(&self, began: Instant, stage: Stage, kind: ErrorKind) -> Error {
-        let error = Error::new(stage, kind).with_peer(&self.host, began.elapsed());
-        self.observer.failed(&error);
+        let error = Error::new(stage, kind).with_peer(&self.common.host, began.elapsed());
+        self.common.observer.failed(&error);
         error
     }
 
@@ -190,13 +190,6 @@ impl Connector {
         }
     }
 
-    /// Whom the caller asked for, over a stream that is given too; none at a Unix socket, nor where
-    /// no name was given.
-    fn name_and_port(&self) -> Option<(String, u16)> {
-        let port = self.tcp_port().ok().flatten();
-        port.filter(|_| !self.host.is_empty()).map(|port| (self.host.clone(), port))
-    }
-
     /// Whether nothing else is to make connections than the dialer.
     fn is_dialled_alone(&self) -> bool {
         #[cfg(feature = "proxy")]
@@ -213,10 +206,10 @@ impl Connector {
         port: Option<u16>,
         began: Instant,
     ) -> Result<Stream, (Stage, ErrorKind)> {
-        let limit = self.timeouts.connect();
+        let limit = self.common.timeouts.connect();
         let unreachable = |fault| (Stage::Connect, ErrorKind::Connect(fault));
         if let Some(dialer) = &self.dialer {
-            self.observer.begins(Stage::Connect);
+            self.common.observer.begins(Stage::Connect);
             return dialer.dial(limit).await.map_err(|kind| (Stage::Connect, kind));
         }
         #[cfg(feature = "proxy")]
@@ -225,12 +218,12 @@ impl Connector {
         }
         #[cfg(unix)]
         if let Some(path) = &self.socket {
-            self.observer.begins(Stage::Connect);
+            self.common.observer.begins(Stage::Connect);
             return connect_unix(path, limit).await.map(Stream::given).map_err(unreachable);
         }
         let addresses = self.addresses(port.unwrap_or_default(), began).await?;
-        self.observer.begins(Stage::Connect);
-        let connected = connect(&addresses, &self.sources, limit, &self.observer).await;
+        self.common.observer.begins(Stage::Connect);
+        let connected = connect(&addresses, &self.sources, limit, &self.common.observer).await;
         let (stream, _) = connected.map_err(unreachable)?;
         Ok(Stream::Plain(Plain::Tcp(stream)))
     }
@@ -240,12 +233,12 @@ impl Connector {
         port: u16,
         began: Instant,
     ) -> Result<Vec<SocketAddr>, (Stage, ErrorKind)> {
-        self.observer.begins(Stage::Resolve);
-        let patience = self.timeouts.resolve().min(self.time_left(began));
-        let addresses = resolve(&*self.resolver, &self.host, port, patience)
+        self.common.observer.begins(Stage::Resolve);
+        let patience = self.common.timeouts.resolve().min(self.time_left(began));
+        let addresses = resolve(&*self.resolver, &self.common.host, port, patience)
             .await
             .map_err(|fault| (Stage::Resolve, ErrorKind::Resolve(fault)))?;
-        self.observer.resolved(&addresses);
+        self.common.observer.resolved(&addresses);
         Ok(addresses)
     }
 
@@ -257,11 +250,11 @@ impl Connector {
             let words = "a Unix socket is not reached through a proxy".to_owned();
             return Some(Err(Misuse::Setting(words).into()));
         };
-        self.observer.begins(Stage::Connect);
-        let checked = proxy.check().and_then(|at| Ok((at, Target::new(&self.host, port)?)));
+        self.common.observer.begins(Stage::Connect);
+        let checked = proxy.check().and_then(|at| Ok((at, Target::new(&self.common.host, port)?)));
         let dialled = match checked {
             Ok((at, target)) => {
-                proxy.dial(at, &target, &*self.resolver, &self.sources, &self.timeouts).await
+                proxy.dial(at, &target, &*self.resolver, &self.sources, &self.common.timeouts).await
             }
             Err(misuse) => return Some(Err(misuse.into())),
         };
@@ -278,7 +271,7 @@ impl Connector {
             stream.write_all(&octets).await?;
             stream.flush().await
         };
-        let limit = self.timeouts.of(Stage::Connect).min(self.time_left(began));
+        let limit = self.common.timeouts.of(Stage::Connect).min(self.time_left(began));
         match timeout(limit, written).await {
             Ok(written) => written.map_err(ErrorKind::Io),
             Err(_) => Err(ErrorKind::Timeout(limit)),
@@ -315,14 +308,10 @@ impl Connector {
             ClientName::from(local.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)))
         });
         let mut driver = self.drive(stream, began).await?;
+        // Whom the caller asked for, over a stream that is given too.
+        driver.port = self.tcp_port().ok().flatten();
         match self.greeting(&mut driver).await {
-            Ok(greeting) => Ok(Conversation {
-                driver,
-                greeting,
-                client_name,
-                in_clear: None,
-                server: self.name_and_port(),
-            }),
+            Ok(greeting) => Ok(Conversation { driver, greeting, client_name, in_clear: None }),
             Err(error) => Err(leave(driver, error).await),
         }
     }
@@ -338,14 +327,7 @@ impl Connector {
         if let Err(kind) = self.announce(&mut stream, began).await {
             return Err(self.failed(began, Stage::Connect, kind));
         }
-        let mut config = self.session.clone().protocol(self.protocol);
-        if self.security.requires_tls() {
-            config = config.require_tls();
-        }
-        let peer = self.host.clone();
-        let timeouts = Arc::clone(&self.timeouts);
-        let mut driver = Driver::new(Session::new(config), stream, timeouts, peer);
-        driver.observer = self.observer.clone();
+        let mut driver = Driver::new(stream, Arc::clone(&self.common));
         driver.begin_introduction(began);
         Ok(driver)
     }
@@ -408,23 +390,26 @@ impl Connector {
         #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "it is in clear"))]
         smtp: &Conversation,
     ) -> Result<(), Misuse> {
+        if !self.is_named_by_mx {
+            return Ok(());
+        }
         #[cfg(feature = "tls")]
         let is_known = (self.tls_name.is_some() || !self.tls.pins.is_empty())
             && smtp.tls().is_some_and(TlsInfo::is_verified);
         #[cfg(not(feature = "tls"))]
         let is_known = false;
-        if !self.is_named_by_mx || is_known {
+        if is_known {
             return Ok(());
         }
         Err(Misuse::Setting(format!(
             "credentials go to a server that is named, not to one that MX names: name {} as the \
              server, or set tls_name or a pin",
-            Escaped::new(self.host.as_bytes())
+            Escaped::new(self.common.host.as_bytes())
         )))
     }
 
     fn client(&self, smtp: Conversation) -> Client {
-        Client::new(for_the_caller(smtp), self.policy)
+        Client::new(for_the_caller(smtp))
     }
 
     async fn hello(&self, smtp: &mut Conversation) -> Result<(), Error> {
@@ -503,21 +488,21 @@ impl Connector {
             Security::Opportunistic => Check::Recorded,
             _ => Check::Required,
         };
-        let made = match self.tls_setup.get() {
-            Some(prepared) => Ok(Arc::clone(prepared)),
-            None => Prepared::new(&self.tls, check, name)
-                .map(|prepared| Arc::clone(self.tls_setup.get_or_init(|| Arc::new(prepared)))),
-        };
-        match made {
-            Ok(prepared) => driver.tls = Some(Secured::new(prepared)),
+        if self.common.tls.get().is_some() {
+            return Ok(());
+        }
+        match Prepared::new(&self.tls, check, name) {
+            Ok(prepared) => {
+                self.common.tls.get_or_init(|| prepared);
+                Ok(())
+            }
             // In clear nobody asked for TLS: whoever says STARTTLS later is told then.
-            Err(_) if self.security == Security::None => {}
+            Err(_) if self.security == Security::None => Ok(()),
             Err(invalid) => {
                 let misuse = Misuse::Setting(invalid.to_string());
-                return Err(driver.error(Stage::Handshake, misuse));
+                Err(driver.error(Stage::Handshake, misuse))
             }
         }
-        Ok(())
     }
 
     /// The host's name or address; empty where there is none.
@@ -527,7 +512,7 @@ impl Connector {
         if self.socket.is_some() {
             return "";
         }
-        &self.host
+        &self.common.host
     }
 
     #[cfg(not(feature = "tls"))]
@@ -548,7 +533,7 @@ const fn for_the_caller(mut smtp: Conversation) -> Conversation {
 
 /// Leaves a session that cannot be used, in good order where that is still possible.
 pub(super) async fn leave(mut driver: Driver, error: Error) -> Error {
-    driver.observer.failed(&error);
+    driver.common.observer.failed(&error);
     if driver.session.allows(Verb::Quit).is_ok() {
         // What QUIT is answered with changes nothing.
         let _ = driver.quit().await;

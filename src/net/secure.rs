@@ -6,7 +6,12 @@ use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::driver::Driver;
-use super::tls::{Check, InvalidTlsOptions, TlsFault, TlsInfo, TlsOptions, TlsSetup, server_name};
+use super::stream::Stream;
+use super::tls::{
+    Check, InvalidTlsOptions, TlsFault, TlsInfo, TlsOptions, TlsSetup, Trust, channel_binding,
+    server_name,
+};
+use crate::auth::ChannelBinding;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Misuse, Protection, Stage};
 
@@ -34,7 +39,7 @@ impl Prepared {
         Ok(Self { options, check, name, made: OnceLock::new() })
     }
 
-    fn setup(&self) -> Result<TlsSetup, InvalidTlsOptions> {
+    pub(super) fn setup(&self) -> Result<TlsSetup, InvalidTlsOptions> {
         if let Some(setup) = self.made.get() {
             return Ok(setup.clone());
         }
@@ -46,53 +51,34 @@ impl Prepared {
     }
 }
 
-/// How a connection is secured, and what the handshake has shown.
-pub(crate) struct Secured {
-    prepared: Arc<Prepared>,
-    info: Option<Box<TlsInfo>>,
-}
-
-impl Secured {
-    pub(crate) const fn new(prepared: Arc<Prepared>) -> Self {
-        Self { prepared, info: None }
-    }
-
-    pub(crate) fn info(&self) -> Option<&TlsInfo> {
-        self.info.as_deref()
-    }
-
-    /// For a handshake with no session above it.
-    #[cfg(feature = "probe")]
-    pub(super) fn setup(&self) -> Result<TlsSetup, InvalidTlsOptions> {
-        self.prepared.setup()
-    }
-}
-
 impl Driver {
     /// Runs the handshake, on connect or after STARTTLS. Dropped midway or failed, it leaves the
     /// session closed: nothing may be said in clear after it.
     pub(crate) async fn secure(&mut self) -> Result<(), Error> {
-        self.observer.begins(Stage::Handshake);
+        let common = Arc::clone(&self.common);
+        common.observer.begins(Stage::Handshake);
         let limit = self.limit(Stage::Handshake);
-        let Some(secured) = &mut self.tls else {
+        let Some(prepared) = common.tls.get() else {
             let misuse = Misuse::Setting("TLS is not set up on this connection".to_owned());
             return Err(self.misuse(misuse));
         };
-        let setup = match secured.prepared.setup() {
+        let setup = match prepared.setup() {
             Ok(setup) => setup,
             Err(invalid) => {
                 self.session.close();
                 return Err(self.misuse(Misuse::Setting(invalid.to_string())));
             }
         };
-        let Secured { prepared, info } = secured;
         let handshake = self.stream.start_tls(&setup);
         let fault = match timeout(limit, handshake).await {
-            Ok(Ok(done)) => {
+            Ok(Ok(trust)) => {
                 // What would have done without a good certificate is not trusted for one.
-                self.observer.secured(&done);
-                let verified = prepared.check == Check::Required && done.is_verified();
-                *info = Some(Box::new(done));
+                let is_good = matches!(trust, Trust::Verified(_));
+                let verified = prepared.check == Check::Required && is_good;
+                if !is_good {
+                    self.note_handshake(&setup, trust);
+                }
+                common.observer.secured(|| self.tls_info());
                 let protection =
                     if verified { Protection::Verified } else { Protection::Unverified };
                 self.session.tls_started(protection);
@@ -103,6 +89,38 @@ impl Driver {
         };
         self.session.close();
         Err(self.error(Stage::Handshake, fault))
+    }
+
+    /// What the handshake has shown; `None` in clear.
+    ///
+    /// It is made when it is first asked for, and kept from then on: rustls has all of it as long
+    /// as the stream is there, and most connections are never asked. That a certificate is not good
+    /// rustls does not know: this is noted at once.
+    pub(super) fn tls_info(&self) -> Option<&TlsInfo> {
+        if self.tls_info.get().is_none()
+            && let Stream::Tls(stream) = &self.stream
+        {
+            let setup = self.common.tls.get()?.made.get()?;
+            let info = setup.info(stream, Trust::Verified(setup.trusted_by()?));
+            // It was empty.
+            let _ = self.tls_info.set(Box::new(info));
+        }
+        self.tls_info.get().map(Box::as_ref)
+    }
+
+    fn note_handshake(&mut self, setup: &TlsSetup, trust: Trust) {
+        if let Stream::Tls(stream) = &self.stream {
+            self.tls_info = Box::new(setup.info(stream, trust)).into();
+        }
+    }
+
+    /// What AUTH can be bound to this channel by.
+    pub(super) fn channel_binding(&self) -> Option<ChannelBinding> {
+        match (self.tls_info.get(), &self.stream) {
+            (Some(info), _) => info.channel_binding().cloned(),
+            (None, Stream::Tls(stream)) => channel_binding(stream.get_ref().1),
+            _ => None,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 #[cfg(feature = "tls")]
-use super::tls::{TlsFault, TlsInfo, TlsSetup, TlsStream};
+use super::tls::{TlsFault, TlsSetup, TlsStream, Trust};
 
 /// What a stream given by the caller has to be. Every type that can be, is.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -42,12 +42,12 @@ impl Stream {
     /// A future dropped midway leaves a stream that is closed; so does a failure, since after it
     /// nothing may be said in clear (RFC 3207 §4).
     #[cfg(feature = "tls")]
-    pub(crate) async fn start_tls(&mut self, setup: &TlsSetup) -> Result<TlsInfo, TlsFault> {
+    pub(crate) async fn start_tls(&mut self, setup: &TlsSetup) -> Result<Trust, TlsFault> {
         match std::mem::replace(self, Self::Gone) {
             Self::Plain(plain) => {
-                let (stream, info) = setup.handshake(plain).await?;
+                let (stream, trust) = setup.handshake(plain).await?;
                 *self = Self::Tls(Box::new(stream));
-                Ok(info)
+                Ok(trust)
             }
             Self::Gone => Err(TlsFault::closed()),
             secured @ Self::Tls(_) => {

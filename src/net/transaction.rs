@@ -138,7 +138,7 @@ impl<'a> Transaction<'a> {
         }
         driver.session.allows(Verb::Bdat).map_err(|misuse| driver.misuse(misuse))?;
         let text = driver.session.text_of_chunks();
-        let line_endings = match self.client.policy.line_endings {
+        let line_endings = match self.client.policy().line_endings {
             LineEndings::Raw => LineEndings::Reject,
             text => text,
         };

@@ -318,13 +318,13 @@ impl fmt::Display for Connector {
         if !user.is_empty() {
             write!(f, "{}@", Encoded(user.as_bytes(), b""))?;
         }
-        match self.host.parse::<std::net::Ipv6Addr>() {
+        match self.common.host.parse::<std::net::Ipv6Addr>() {
             Ok(address) => write!(f, "[{address}]")?,
             // No URL is read with a zone in it, and so this is for people.
-            Err(_) if self.host.contains(':') && !self.host.starts_with('[') => {
-                write!(f, "[{}]", Escaped::new(self.host.as_bytes()))?;
+            Err(_) if self.common.host.contains(':') && !self.common.host.starts_with('[') => {
+                write!(f, "[{}]", Escaped::new(self.common.host.as_bytes()))?;
             }
-            Err(_) => write!(f, "{}", Escaped::new(self.host.as_bytes()))?,
+            Err(_) => write!(f, "{}", Escaped::new(self.common.host.as_bytes()))?,
         }
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
@@ -353,7 +353,7 @@ mod tests {
             for scheme in [scheme.to_owned(), scheme.to_uppercase()] {
                 let connector: Connector = format!("{scheme}://mx.example").parse().unwrap();
                 assert_eq!((connector.protocol, connector.security), (protocol, security));
-                assert_eq!((connector.host.as_str(), connector.port), ("mx.example", None));
+                assert_eq!((connector.common.host.as_str(), connector.port), ("mx.example", None));
                 assert!(connector.credentials.is_none());
                 assert!(connector.invalid.is_none());
             }

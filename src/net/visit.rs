@@ -1,6 +1,7 @@
 //! What a probe asks of a connector beside connecting: to be looked at, to stop on the way, to go to
 //! one host of many. The steps themselves are those of `reach`.
 
+#[cfg(feature = "tls")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +15,13 @@ use tokio::time::Instant;
 
 impl Connector {
     /// The same connector, looked at by this observer.
-    pub(crate) fn observed(mut self, observer: Observer) -> Self {
-        self.observer = observer;
-        self
+    pub(crate) fn observed(self, observer: Observer) -> Self {
+        self.with_common(|common| common.observer = observer)
     }
 
     /// The same connector with a transcript in any case: of so many octets where none was asked for.
     pub(crate) fn with_transcript(self, octets: usize) -> Self {
-        if self.session.keeps_transcript() { self } else { self.transcript(octets) }
+        if self.common.session.keeps_transcript() { self } else { self.transcript(octets) }
     }
 
     /// The same connector for somebody whom the server does not know: AUTH is not said.
@@ -32,15 +32,22 @@ impl Connector {
 
     /// The same settings for a host that takes the server's mail, as MX or the lack of it has it.
     pub(crate) fn at_mail_host(mut self, host: &str) -> Self {
-        let [named, asked] = [host, &self.host].map(|name| name.strip_suffix('.').unwrap_or(name));
+        let [named, asked] =
+            [host, &self.common.host].map(|name| name.strip_suffix('.').unwrap_or(name));
         self.is_named_by_mx = !named.eq_ignore_ascii_case(asked);
         self.at_host(host)
     }
 
     /// The same settings for another host, which is no `host:port`.
-    fn at_host(mut self, host: &str) -> Self {
-        host.clone_into(&mut self.host);
-        self.forget_tls()
+    fn at_host(self, host: &str) -> Self {
+        self.with_common(|common| {
+            host.clone_into(&mut common.host);
+            // It is set up anew for another name.
+            #[cfg(feature = "tls")]
+            {
+                common.tls = Arc::default();
+            }
+        })
     }
 
     /// The same settings for another server, whose port is this one's where it names none. A PROXY
@@ -63,30 +70,31 @@ impl Connector {
     }
 
     /// The same connector with what is left of the time for the whole, if that began then.
-    pub(crate) fn with_time_left(mut self, began: Instant) -> Self {
-        let whole = self.timeouts.whole();
+    pub(crate) fn with_time_left(self, began: Instant) -> Self {
+        let whole = self.common.timeouts.whole();
         let left = whole.map(|whole| whole.saturating_sub(began.elapsed()));
-        self.timeouts = Arc::new(self.timeouts.with_whole(left));
-        self
+        self.with_common(|common| common.timeouts = common.timeouts.with_whole(left))
     }
 
     /// The same connector without a limit for the whole.
-    pub(crate) fn without_limit(mut self) -> Self {
-        self.timeouts = Arc::new(self.timeouts.with_whole(None));
-        self
+    pub(crate) fn without_limit(self) -> Self {
+        self.with_common(|common| common.timeouts = common.timeouts.with_whole(None))
     }
 
     /// The server's name or address, without its port.
     pub(crate) fn host(&self) -> &str {
-        &self.host
+        &self.common.host
     }
 
     /// The server as it was given: its host, with the port where there was one.
     pub(crate) fn shown(&self) -> String {
         let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
-        match self.host.contains(':') && !self.host.starts_with('[') && !port.is_empty() {
-            true => format!("[{}]{port}", self.host),
-            false => format!("{}{port}", self.host),
+        match self.common.host.contains(':')
+            && !self.common.host.starts_with('[')
+            && !port.is_empty()
+        {
+            true => format!("[{}]{port}", self.common.host),
+            false => format!("{}{port}", self.common.host),
         }
     }
 
@@ -102,7 +110,7 @@ impl Connector {
 
     /// How long this stage may take.
     pub(crate) fn patience(&self, stage: Stage) -> Duration {
-        self.timeouts.of(stage)
+        self.common.timeouts.of(stage)
     }
 
     /// What a session begins with.
@@ -125,11 +133,15 @@ impl Connector {
             let words = "MX leads to no proxy, no dialer, no Unix socket and no LMTP".to_owned();
             return Err(self.failed(began, Stage::Resolve, Misuse::Setting(words).into()));
         }
-        self.observer.begins(Stage::Resolve);
-        let patience = self.timeouts.resolve().min(self.timeouts.whole().unwrap_or(Duration::MAX));
-        match mail_hosts(&*self.resolver, &self.host, patience).await {
+        self.common.observer.begins(Stage::Resolve);
+        let patience = self
+            .common
+            .timeouts
+            .resolve()
+            .min(self.common.timeouts.whole().unwrap_or(Duration::MAX));
+        match mail_hosts(&*self.resolver, &self.common.host, patience).await {
             Ok(hosts) => {
-                self.observer.resolved(&[]);
+                self.common.observer.resolved(&[]);
                 Ok(hosts)
             }
             Err(fault) => Err(self.failed(began, Stage::Resolve, ErrorKind::Resolve(fault))),
@@ -159,8 +171,8 @@ impl Connector {
 
     /// A client over a conversation of this connector, whose calls all belong to the one that began
     /// with connecting: one limit holds for them together.
-    pub(crate) fn in_one_call(&self, smtp: Conversation) -> Client {
-        Client::new(smtp, self.policy)
+    pub(crate) fn in_one_call(smtp: Conversation) -> Client {
+        Client::new(smtp)
     }
 
     /// Whether the server's name is looked up here: it is neither a path nor the proxy's affair.
@@ -177,19 +189,6 @@ impl Connector {
             return false;
         }
         true
-    }
-
-    /// TLS is set up anew for another name.
-    #[cfg_attr(
-        not(feature = "tls"),
-        expect(clippy::missing_const_for_fn, unused_mut, reason = "TLS")
-    )]
-    fn forget_tls(mut self) -> Self {
-        #[cfg(feature = "tls")]
-        {
-            self.tls_setup = Arc::default();
-        }
-        self
     }
 }
 

@@ -129,7 +129,7 @@ impl Run<'_> {
         }
         let smtp = connector.converse(self.stop).await?;
         self.note_clear(&smtp);
-        let mut client = connector.in_one_call(smtp);
+        let mut client = Connector::in_one_call(smtp);
         if self.stop >= Stage::Mail
             && has_mail(self.probe)
             && let Err(error) = self.mail(&mut client).await

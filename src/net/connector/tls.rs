@@ -137,8 +137,7 @@ impl Connector {
     /// Changes what TLS is made of. Clones that were made before keep theirs.
     pub(super) fn with_tls(mut self, change: impl FnOnce(&mut TlsOptions)) -> Self {
         change(&mut self.tls);
-        self.tls_setup = Arc::default();
-        self
+        self.with_common(|common| common.tls = Arc::default())
     }
 }
 

@@ -55,7 +55,7 @@ impl TlsInfo {
             pin: chain.first().and_then(pinned),
             chain,
             trust,
-            binding: binding(connection),
+            binding: channel_binding(connection),
         }
     }
 
@@ -124,9 +124,9 @@ impl TlsInfo {
     }
 }
 
-/// RFC 9266 §4.2. Over TLS 1.2 the exporter would take the extended master secret, of which rustls
+/// What AUTH can be bound to a channel by: RFC 9266 §4.2. Over TLS 1.2 the exporter would take the extended master secret, of which rustls
 /// does not tell whether the server agreed to it.
-fn binding(connection: &ClientConnection) -> Option<ChannelBinding> {
+pub(crate) fn channel_binding(connection: &ClientConnection) -> Option<ChannelBinding> {
     if connection.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
         let label = b"EXPORTER-Channel-Binding";
         let exported = connection.export_keying_material([0; 32], label, None);

@@ -63,6 +63,7 @@ pub use client_certificate::{ClientCertificate, InvalidClientCertificate};
 #[cfg(feature = "x509")]
 pub use details::CertificateDetails;
 pub use fault::TlsFault;
+pub(crate) use info::channel_binding;
 pub use info::{TlsInfo, TlsVersion, Trust, TrustedBy};
 pub use options::Crypto;
 pub(crate) use options::{Anchor, InvalidTlsOptions, Sni, TlsOptions, server_name};
@@ -165,8 +166,9 @@ impl TlsSetup {
         !matches!(self.kind, Kind::Impossible(_))
     }
 
-    /// Speaks TLS over `plain`. Dropping the future drops the stream.
-    pub(crate) async fn handshake(&self, plain: Plain) -> Result<(TlsStream, TlsInfo), TlsFault> {
+    /// Speaks TLS over `plain`, and says how far the certificate is to be believed. Dropping the
+    /// future drops the stream.
+    pub(crate) async fn handshake(&self, plain: Plain) -> Result<(TlsStream, Trust), TlsFault> {
         let (config, trust, verdict) = match &self.kind {
             Kind::Shared(config, trust) => (Arc::clone(config), trust.clone(), None),
             Kind::Recorded(base, judge, by) => {
@@ -190,8 +192,20 @@ impl TlsSetup {
             Some(Some(Err(fault))) => Trust::Unverified(fault.clone()),
             Some(None) => Trust::Unchecked,
         };
-        let info = TlsInfo::new(stream.get_ref().1, trust, &self.pins, self.sha256);
-        Ok((stream, info))
+        Ok((stream, trust))
+    }
+
+    /// By what a certificate was found good that is; none where none is looked at.
+    pub(crate) const fn trusted_by(&self) -> Option<TrustedBy> {
+        match &self.kind {
+            Kind::Shared(_, Trust::Verified(by)) | Kind::Recorded(_, _, by) => Some(*by),
+            _ => None,
+        }
+    }
+
+    /// What a handshake of this setup agreed on.
+    pub(crate) fn info(&self, stream: &TlsStream, trust: Trust) -> TlsInfo {
+        TlsInfo::new(stream.get_ref().1, trust, &self.pins, self.sha256)
     }
 }
 

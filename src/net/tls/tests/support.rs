@@ -146,15 +146,17 @@ pub(super) async fn session(
     let (client, peer) = duplex(4096);
     let server = serve(peer, config);
     let mut stream = Stream::given(client);
-    let info = match stream.start_tls(setup).await {
-        Ok(info) => info,
+    let trust = match stream.start_tls(setup).await {
+        Ok(trust) => trust,
         Err(fault) => {
             assert!(!matches!(stream, Stream::Tls(_)));
             assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0, "{fault}");
             return Err(fault);
         }
     };
-    assert!(matches!(stream, Stream::Tls(_)) && stream.is_write_vectored());
+    assert!(stream.is_write_vectored());
+    let Stream::Tls(secured) = &stream else { panic!("it is secured") };
+    let info = setup.info(secured, trust);
     stream.write_all(b"NOOP\r\n").await.unwrap();
     stream.flush().await.unwrap();
     let mut heard = Vec::new();
