@@ -1,11 +1,8 @@
 //! What has been sent and is not answered yet, in order, and where the session will be when all
 //! of it succeeds. Replies are matched here by counting alone (RFC 2920 §3.1).
 
-use std::collections::VecDeque;
-
-use bytes::{Buf, BytesMut};
-
 use super::event::Ticket;
+use super::queue::Queue;
 use super::rules::{Act, Phase, Rule, rule};
 use crate::wire::leak;
 
@@ -70,9 +67,9 @@ pub(super) struct Chunk<'a> {
 
 #[derive(Debug)]
 pub(super) struct Flight {
-    awaited: VecDeque<Awaited>,
+    awaited: Queue<Awaited>,
     /// The line of what was answered last, then those of what is awaited, secrets masked.
-    shown: BytesMut,
+    shown: Queue<u8>,
     /// Length of the first of them.
     answered: usize,
     /// How many of them, from the front, are wholly written.
@@ -88,8 +85,8 @@ pub(super) struct Flight {
 impl Flight {
     pub(super) fn new() -> Self {
         let mut flight = Self {
-            awaited: VecDeque::new(),
-            shown: BytesMut::new(),
+            awaited: Queue::default(),
+            shown: Queue::default(),
             answered: 0,
             written: 0,
             last_written: Ticket::GREETING,
@@ -104,10 +101,10 @@ impl Flight {
     /// Gives back all room, where nothing is in flight.
     #[cfg(feature = "net")]
     pub(super) fn rest(&mut self) {
-        self.awaited.shrink_to_fit();
+        self.awaited.rest();
         if self.awaited.is_empty() {
-            self.shown = BytesMut::new();
-            self.answered = 0;
+            self.forget_answered();
+            self.shown.rest();
         }
     }
 
@@ -120,7 +117,7 @@ impl Flight {
     /// Nothing of this side is meant by what was said last.
     #[inline]
     pub(super) fn forget_answered(&mut self) {
-        self.shown.advance(self.answered);
+        self.shown.skip(self.answered);
         self.answered = 0;
     }
 
@@ -142,12 +139,12 @@ impl Flight {
 
     #[inline]
     pub(super) fn front(&self) -> Option<&Awaited> {
-        self.awaited.front()
+        self.awaited.first()
     }
 
     #[inline]
     pub(super) fn back(&self) -> Option<&Awaited> {
-        self.awaited.back()
+        self.awaited.last()
     }
 
     /// The last command that is wholly written.
@@ -171,7 +168,7 @@ impl Flight {
     /// Whether one more command fits after what is in flight.
     #[inline]
     pub(super) fn has_room(&self, pipelining: bool) -> bool {
-        let Some(back) = self.awaited.back() else {
+        let Some(back) = self.awaited.last() else {
             return true;
         };
         pipelining
@@ -184,10 +181,10 @@ impl Flight {
     #[inline]
     pub(super) fn push(&mut self, ticket: Ticket, act: Act, shown: &[u8], ends_at: u64) {
         leak::search(shown);
-        self.shown.extend_from_slice(shown);
+        self.shown.extend(shown);
         let rule = rule(act);
         self.ahead = ahead_of(self.ahead, rule);
-        self.awaited.push_back(Awaited {
+        self.awaited.push(Awaited {
             ticket,
             act,
             rule,
@@ -211,7 +208,7 @@ impl Flight {
         let ends_at = line_ends_at.saturating_add(chunk.octets);
         for (n, ticket) in tickets.into_iter().enumerate() {
             self.push(ticket, chunk.act, if n == 0 { chunk.line } else { b"" }, ends_at);
-            if let Some(first) = self.awaited.back_mut().filter(|_| n == 0) {
+            if let Some(first) = self.awaited.last_mut().filter(|_| n == 0) {
                 first.content = chunk.octets;
             }
         }
@@ -223,7 +220,7 @@ impl Flight {
         self.base = Phase::EndOfData;
         // Behind a lone dot an RSET is due, whatever its answer.
         self.ahead = if orphan { Phase::Spoiled } else { Phase::Ready };
-        if let Some(end) = self.awaited.back_mut() {
+        if let Some(end) = self.awaited.last_mut() {
             end.orphan = orphan;
             end.leads_to = self.ahead;
         }
@@ -270,10 +267,10 @@ impl Flight {
     /// whether another answer to it is due.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<(Awaited, bool)> {
-        let front = self.awaited.pop_front()?;
+        let front = self.awaited.pop()?;
         self.written = self.written.saturating_sub(1);
         let is_more_due = matches!(front.act, Act::EndOfData | Act::LastChunk)
-            && self.awaited.front().is_some_and(|next| next.act == front.act);
+            && self.awaited.first().is_some_and(|next| next.act == front.act);
         // It leads on with its last answer.
         if !is_more_due {
             self.base = front.leads_to;

@@ -1,13 +1,13 @@
 //! What is to be written, in order: the session's own octets and the caller's content, of which
 //! no copy is made where it can go out as it is. Whether it may be sent is decided elsewhere.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::IoSlice;
 
 use bytes::{Buf, BytesMut};
 use zeroize::Zeroize;
 
+use super::queue::Queue;
 use crate::wire::{ContentFault, LineEndings, Scan, Scanner, Stuffer};
 
 /// Pieces of content shorter than this are copied: many tiny slices cost more than they save.
@@ -42,7 +42,7 @@ enum Form {
 #[derive(Default)]
 pub(super) struct Output {
     own: BytesMut,
-    runs: VecDeque<Run>,
+    runs: Queue<Run>,
     /// Whether `own` holds a secret, and is to be wiped after what was written.
     secret: bool,
     /// Octets of the stream written so far.
@@ -77,7 +77,7 @@ impl Output {
         if self.own.is_empty() {
             self.own = BytesMut::new();
         }
-        self.runs.shrink_to_fit();
+        self.runs.rest();
     }
 
     /// Whether there is anything to write.
@@ -277,7 +277,7 @@ impl Output {
                 self.push_skip(verbatim);
             }
             _ => {
-                self.runs.push_back(Run::Caller(verbatim));
+                self.runs.push(Run::Caller(verbatim));
                 self.laid_out += verbatim as u64;
             }
         }
@@ -295,21 +295,21 @@ impl Output {
         // What is skipped leaves no trace in the stream: the session's octets on both sides of
         // it are one run.
         let last = self.runs.len().wrapping_sub(1);
-        let at = match self.runs.back() {
+        let at = match self.runs.last() {
             Some(Run::Skip(_)) => last.wrapping_sub(1),
             _ => last,
         };
         match self.runs.get_mut(at) {
             Some(Run::Own(length)) => *length += octets,
-            _ => self.runs.push_back(Run::Own(octets)),
+            _ => self.runs.push(Run::Own(octets)),
         }
     }
 
     fn push_skip(&mut self, octets: usize) {
-        match self.runs.back_mut() {
+        match self.runs.last_mut() {
             _ if octets == 0 => {}
             Some(Run::Skip(length)) => *length += octets,
-            _ => self.runs.push_back(Run::Skip(octets)),
+            _ => self.runs.push(Run::Skip(octets)),
         }
     }
 
@@ -317,7 +317,7 @@ impl Output {
     pub(super) fn slices<'a>(&'a self, content: &'a [u8], slices: &mut [IoSlice<'a>]) -> usize {
         let (mut own, mut caller) = (&self.own[..], content);
         let mut used = 0;
-        for run in &self.runs {
+        for run in self.runs.iter() {
             let Some(slice) = slices.get_mut(used) else {
                 break;
             };
@@ -344,11 +344,11 @@ impl Output {
     pub(super) fn wrote(&mut self, octets: usize) -> usize {
         let mut left = octets;
         let mut consumed = 0;
-        while let Some(run) = self.runs.front_mut() {
+        while let Some(run) = self.runs.first_mut() {
             match run {
                 Run::Skip(length) => {
                     consumed += *length;
-                    self.runs.pop_front();
+                    self.runs.skip(1);
                 }
                 Run::Own(length) | Run::Caller(length) => {
                     let done = left.min(*length);
@@ -359,7 +359,7 @@ impl Output {
                     left -= done;
                     let (own, is_done) = (matches!(run, Run::Own(_)), run_is_empty(run));
                     if is_done {
-                        self.runs.pop_front();
+                        self.runs.skip(1);
                     }
                     if own {
                         self.wipe(done);

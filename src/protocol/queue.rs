@@ -1,0 +1,186 @@
+//! What waits in line: put in behind, taken out in front, and one slice between the two. What is
+//! taken out leaves room that is used again when there is no other.
+
+use std::ops::{Deref, DerefMut};
+
+/// A queue in one piece: reaching into it is as cheap as into a slice, and moving an index is
+/// cheaper than moving what waits.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    items: Vec<T>,
+    /// The first that was not taken out.
+    first: usize,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), first: 0 }
+    }
+}
+
+impl<T: Copy> Queue<T> {
+    #[inline]
+    pub(super) fn push(&mut self, item: T) {
+        self.make_room(1);
+        self.items.push(item);
+    }
+
+    #[inline]
+    pub(super) fn extend(&mut self, items: &[T]) {
+        self.make_room(items.len());
+        self.items.extend_from_slice(items);
+    }
+
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<T> {
+        let front = self.first().copied()?;
+        self.skip(1);
+        Some(front)
+    }
+
+    /// Takes so many out, or all where there are fewer.
+    #[inline]
+    pub(super) fn skip(&mut self, count: usize) {
+        self.first += count.min(self.len());
+        if self.first == self.items.len() {
+            self.clear();
+        }
+    }
+
+    /// Takes all out behind the first so many.
+    pub(super) fn truncate(&mut self, count: usize) {
+        self.items.truncate(self.first + count);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.items.clear();
+        self.first = 0;
+    }
+
+    /// Gives back the room of what was taken out, where nothing waits.
+    #[cfg(feature = "net")]
+    pub(super) fn rest(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
+    /// Before more room is asked for, that in front is used, where it is half of what there is: so
+    /// each is moved once at most.
+    #[inline]
+    fn make_room(&mut self, more: usize) {
+        let has_room = self.items.capacity() - self.items.len() >= more;
+        if !has_room && self.first > self.items.len() / 2 {
+            self.items.drain(..self.first);
+            self.first = 0;
+        }
+    }
+}
+
+impl<T> Deref for Queue<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        self.items.get(self.first..).unwrap_or_default()
+    }
+}
+
+impl<T> DerefMut for Queue<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.items.get_mut(self.first..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        Push(u8),
+        Extend(Vec<u8>),
+        Pop,
+        Skip(usize),
+        Truncate(usize),
+        Clear,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            8 => any::<u8>().prop_map(Op::Push),
+            4 => proptest::collection::vec(any::<u8>(), 0..9).prop_map(Op::Extend),
+            8 => Just(Op::Pop),
+            4 => (0..9usize).prop_map(Op::Skip),
+            1 => (0..9usize).prop_map(Op::Truncate),
+            1 => Just(Op::Clear),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_deque(ops in proptest::collection::vec(op(), 0..200)) {
+            let mut queue = Queue::default();
+            let mut model = VecDeque::new();
+            for op in ops {
+                match op {
+                    Op::Push(item) => {
+                        queue.push(item);
+                        model.push_back(item);
+                    }
+                    Op::Extend(items) => {
+                        queue.extend(&items);
+                        model.extend(items);
+                    }
+                    Op::Pop => prop_assert_eq!(queue.pop(), model.pop_front()),
+                    Op::Skip(count) => {
+                        queue.skip(count);
+                        model.drain(..count.min(model.len()));
+                    }
+                    Op::Truncate(count) => {
+                        queue.truncate(count);
+                        model.truncate(count);
+                    }
+                    Op::Clear => {
+                        queue.clear();
+                        model.clear();
+                    }
+                }
+                prop_assert_eq!(&queue[..], model.make_contiguous());
+            }
+        }
+    }
+
+    #[test]
+    fn a_queue_that_never_empties_does_not_grow() {
+        let mut queue = Queue::default();
+        queue.extend(&[0, 1, 2, 3, 4, 5]);
+        for item in 6..100_000 {
+            queue.push(item);
+            queue.pop();
+        }
+        assert_eq!(queue[..], [99_994, 99_995, 99_996, 99_997, 99_998, 99_999]);
+        assert!(queue.items.capacity() <= 16, "{}", queue.items.capacity());
+    }
+
+    #[test]
+    fn room_is_given_back_where_nothing_waits() {
+        let mut queue = Queue::default();
+        queue.push(1);
+        assert_eq!((queue.pop(), queue.pop()), (Some(1), None));
+        assert!(queue.items.capacity() > 0);
+        #[cfg(feature = "net")]
+        {
+            queue.rest();
+            assert_eq!(queue.items.capacity(), 0);
+            queue.push(2);
+            queue.rest();
+            assert_eq!(queue[..], [2]);
+        }
+    }
+}
