@@ -296,7 +296,12 @@ impl Driver {
                         false => self.poll_write(cx, content),
                     };
                     match written {
-                        Poll::Ready(Ok(())) => continue,
+                        Poll::Ready(Ok(()))
+                            if until == Until::Said || self.session.is_writing() =>
+                        {
+                            continue;
+                        }
+                        Poll::Ready(Ok(())) => return Poll::Ready(Ok(Arrival::Written)),
                         Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                         Poll::Pending => stage,
                     }
