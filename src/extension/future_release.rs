@@ -141,11 +141,11 @@ impl Hold {
     fn of(param: &Param) -> Result<Self, InvalidValue> {
         let value = param.value().unwrap_or_default();
         match param.is(FOR) {
-            true => match read_seconds(&value) {
+            true => match read_seconds(value) {
                 Some(seconds) => Self::for_seconds(seconds),
-                None => Err(InvalidValue::new(HOLD, &*value, OUT_OF_RANGE)),
+                None => Err(InvalidValue::new(HOLD, value, OUT_OF_RANGE)),
             },
-            false => Date::from_str(&value).map(|date| Self(Kind::Until(date))),
+            false => Date::from_str(value).map(|date| Self(Kind::Until(date))),
         }
     }
 

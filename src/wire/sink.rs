@@ -17,7 +17,6 @@ pub(crate) trait Sink: Sized {
 
 /// As many octets at the end of a buffer as were counted, to be filled from the front: one look at
 /// whether the buffer has room does for all.
-#[must_use]
 pub(crate) struct Slot<'a>(&'a mut [u8]);
 
 impl<'a> Slot<'a> {

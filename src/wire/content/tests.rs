@@ -130,18 +130,58 @@ fn t2_c_068_no_line_end_is_lost_at_the_border_of_two_blocks() {
     }
 }
 
+/// A look takes 32 octets at once, and those at the ends apart.
+#[test]
+fn everything_in_a_block_is_seen_wherever_it_stands() {
+    let parts: [&[u8]; 9] = [b"", b".", b"\r", b"\n", b"\r\n", b"\n.", b"\r\n.", b"\0", b"\xff"];
+    for len in 0..80 {
+        for at in 0..=len {
+            for part in parts {
+                let mut block = vec![b'a'; len];
+                block.splice(at.., [part, &vec![b'a'; len - at]].concat());
+                let pairs = || block.windows(2).map(|pair| (pair[0], pair[1]));
+                let expected = Seen {
+                    stray: pairs().any(|(a, b)| (a == b'\r') != (b == b'\n')),
+                    dot: pairs().any(|pair| pair == (b'\n', b'.')),
+                    nul: pairs().any(|(_, octet)| octet == 0),
+                    eight_bit: pairs().any(|(_, octet)| octet > 127),
+                };
+                assert_eq!(Seen::of(&block), expected, "{}", crate::Escaped::new(&block));
+            }
+        }
+    }
+}
+
 /// Else all of a mail would be looked at octet by octet.
 #[test]
 fn a_block_is_quiet_where_nothing_stands_to_stop_at() {
     for forbidden in [0, EIGHTH_BIT] {
         for block in ["", "a", "a.b", "a\r\nb\r\n", "\r\n\r\n", ".\r\n", "\na", "\0a", "a\r"] {
-            assert!(is_quiet(block.as_bytes(), forbidden), "{block:?}");
+            assert!(Seen::of(block.as_bytes()).is_quiet(forbidden), "{block:?}");
         }
         for block in ["a\rb", "a\nb", "\rb", "a\n", "a\nb\nc", "\n.", "a\r\n.", "a\0b"] {
-            assert!(!is_quiet(block.as_bytes(), forbidden), "{block:?}");
+            assert!(!Seen::of(block.as_bytes()).is_quiet(forbidden), "{block:?}");
         }
     }
-    assert!(is_quiet("grün".as_bytes(), 0) && !is_quiet("grün".as_bytes(), EIGHTH_BIT));
+    let seen = Seen::of("grün".as_bytes());
+    assert!(seen.is_quiet(0) && !seen.is_quiet(EIGHTH_BIT));
+}
+
+/// Lines of a lone dot are known as such, but only where lines begin and dots are doubled.
+#[test]
+fn t2_c_068_lone_dots_are_doubled_at_line_starts_alone() {
+    for before in ["", "a", "a\r", "a\n", "a\r\n"] {
+        for policy in [LineEndings::Normalize, LineEndings::Replace, LineEndings::Raw] {
+            let content = format!("{before}.\r\n.\r\n.\r\nb");
+            let wanted = model_wire(content.as_bytes(), policy, true).unwrap();
+            let (before, dots) = content.as_bytes().split_at(before.len());
+            assert_eq!(stuff(&[before, dots], policy, true), (wanted, Ok(())), "{content:?}");
+        }
+    }
+    let mut bare = BytesMut::new();
+    let mut stuffer = Stuffer::new(LineEndings::Normalize, true).without_dots();
+    stuffer.stuff_into(b".\r\n.\r\n", &mut bare).unwrap();
+    assert_eq!(bare, ".\r\n.\r\n");
 }
 
 #[test]
