@@ -341,9 +341,12 @@ impl Driver {
         }
         self.trace(event);
         self.common.observer.heard(&self.session);
-        let reply = self.session.reply();
-        if let Some(reply) = reply.filter(|reply| reply.code().number() == 421) {
-            self.failure.get_or_insert_default().farewell = Some(reply.to_reply());
+        // Whatever a 421 answers, the session is over behind it.
+        if self.session.phase() == Phase::Closed {
+            let reply = self.session.reply();
+            if let Some(reply) = reply.filter(|reply| reply.code().number() == 421) {
+                self.failure.get_or_insert_default().farewell = Some(reply.to_reply());
+            }
         }
         match event {
             Event::Closing => Err(self.closed()),
