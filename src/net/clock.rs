@@ -113,7 +113,7 @@ impl Clock {
     /// How long the deadline that runs allows.
     pub(super) fn allowed(&self, timeouts: &Timeouts) -> Duration {
         let whole = timeouts.whole().filter(|_| self.is_of_call);
-        whole.unwrap_or(timeouts.of(self.stage))
+        whole.unwrap_or_else(|| timeouts.of(self.stage))
     }
 
     /// How long the call has been going on.

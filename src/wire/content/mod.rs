@@ -140,6 +140,6 @@ impl Seen {
 
     /// Whether nothing stops the block from being sent as it is, where this bit is forbidden.
     const fn is_quiet(self, forbidden: u8) -> bool {
-        !self.stray && !self.dot && !self.nul && !(self.eight_bit && forbidden != 0)
+        !(self.stray || self.dot || self.nul || (self.eight_bit && forbidden != 0))
     }
 }
