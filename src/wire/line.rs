@@ -115,6 +115,7 @@ pub struct LineBuffer {
     octets: BytesMut,
     /// The first octet that is not consumed. Moving an index is cheaper than moving octets.
     start: usize,
+    /// It counts from the first octet of the buffer, too.
     finder: LineFinder,
 }
 
@@ -133,6 +134,7 @@ impl LineBuffer {
     }
 
     /// Appends a copy of these octets.
+    #[inline]
     pub fn extend(&mut self, octets: &[u8]) {
         self.make_room(octets.len());
         self.octets.extend_from_slice(octets);
@@ -142,7 +144,7 @@ impl LineBuffer {
     #[cfg(feature = "net")]
     pub(crate) fn rest(&mut self) {
         if self.pending().is_empty() {
-            (self.octets, self.start) = (BytesMut::new(), 0);
+            *self = Self::new();
         }
     }
 
@@ -160,16 +162,15 @@ impl LineBuffer {
     ///
     /// The line has, or is going to have, more than `limit` octets, its end included.
     pub fn next_line(&mut self, limit: usize) -> Result<Option<Range<usize>>, LineTooLong> {
-        let (pending, finder) = self.split();
-        Ok(finder.next(pending, limit)?.map(|line| line.range))
+        let found = self.finder.next(&self.octets, limit)?;
+        Ok(found.map(|Found { range, .. }| range.start - self.start..range.end - self.start))
     }
 
     /// Drops this many pending octets, or all if there are fewer.
     #[inline]
     pub fn consume(&mut self, octets: usize) {
-        let octets = octets.min(self.pending().len());
-        self.start += octets;
-        self.finder.shift(octets);
+        self.start += octets.min(self.octets.len() - self.start);
+        self.finder.skip_to(self.start);
         if self.start == self.octets.len() {
             self.empty();
         }
@@ -178,7 +179,7 @@ impl LineBuffer {
     /// Nothing is pending.
     #[inline]
     fn empty(&mut self) {
-        self.start = 0;
+        self.shift();
         if self.octets.capacity() > KEEP {
             self.octets = BytesMut::new();
         } else {
@@ -186,22 +187,33 @@ impl LineBuffer {
         }
     }
 
-    /// What is pending, and the search through it.
+    /// What is pending will begin where the buffer does.
+    #[inline]
+    fn shift(&mut self) {
+        self.finder.shift(self.start);
+        self.start = 0;
+    }
+
+    /// All octets, consumed ones before those that are pending, and the search through them.
     #[inline]
     pub(super) fn split(&mut self) -> (&[u8], &mut LineFinder) {
-        let pending = self.octets.get(self.start..).unwrap_or_default();
-        (pending, &mut self.finder)
+        (&self.octets, &mut self.finder)
+    }
+
+    /// The first so many octets that are pending, if there are as many.
+    #[inline]
+    pub(super) fn front(&self, octets: usize) -> Option<&[u8]> {
+        self.octets.get(self.start..)?.get(..octets)
+    }
+
+    /// The lines that were given and are not consumed.
+    pub(super) fn given(&self) -> &[u8] {
+        self.octets.get(self.start..self.finder.line).unwrap_or_default()
     }
 
     /// The lines that were not given yet, for overwriting: line ends have to stay.
     pub(super) fn not_given(&mut self) -> &mut [u8] {
-        let start = self.start + self.finder.line;
-        self.octets.get_mut(start..).unwrap_or_default()
-    }
-
-    /// Where the line begins that was not given yet.
-    pub(super) const fn next_line_start(&self) -> usize {
-        self.finder.line
+        self.octets.get_mut(self.finder.line..).unwrap_or_default()
     }
 
     #[inline]
@@ -218,7 +230,7 @@ impl LineBuffer {
         if self.start >= pending {
             self.octets.copy_within(self.start.., 0);
             self.octets.truncate(pending);
-            self.start = 0;
+            self.shift();
         }
         self.octets.reserve(octets);
     }
@@ -260,6 +272,8 @@ impl LineFinder {
         let plain = plain_len(fresh);
         let (found, is_plain) = match fresh.get(plain..) {
             Some([b'\r', b'\n', ..]) => (Some(plain + 1), !self.odd),
+            // Where replies come octet by octet, that is what most looks find.
+            Some([]) => (None, false),
             _ => (self.odd_end(fresh, plain), false),
         };
         #[cfg(test)]
@@ -302,6 +316,14 @@ impl LineFinder {
         self.line
     }
 
+    /// The next line begins there, or behind it.
+    #[inline]
+    fn skip_to(&mut self, start: usize) {
+        self.line = self.line.max(start);
+        self.searched = self.searched.max(start);
+    }
+
+    /// So many octets are gone from the start of the slice.
     const fn shift(&mut self, octets: usize) {
         self.line = self.line.saturating_sub(octets);
         self.searched = self.searched.saturating_sub(octets);

@@ -58,8 +58,9 @@ impl<'a> ReplyRef<'a> {
         if !framer.next(octets, &mut LineFinder::default(), kind)? {
             return Ok(None);
         }
-        let reply = framer.frame().reply(octets);
-        Ok(reply.map(|reply| (reply, reply.octets.len())))
+        let frame = framer.frame();
+        let reply = octets.get(..frame.octets).and_then(|octets| frame.reply(octets));
+        Ok(reply.map(|reply| (reply, frame.octets)))
     }
 
     /// The code of the last line, which is that of all lines unless

@@ -44,6 +44,7 @@ impl ReplyBuffer {
     }
 
     /// Appends a copy of these octets.
+    #[inline]
     pub fn extend(&mut self, octets: &[u8]) {
         self.lines.extend(octets);
     }
@@ -69,11 +70,11 @@ impl ReplyBuffer {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let (pending, finder) = self.lines.split();
-        if finder.has_searched(pending) {
+        let (octets, finder) = self.lines.split();
+        if finder.has_searched(octets) {
             return Ok(false);
         }
-        self.framer.next(pending, finder, kind).inspect_err(|error| {
+        self.framer.next(octets, finder, kind).inspect_err(|error| {
             self.failed = Some(error.clone());
         })
     }
@@ -82,8 +83,9 @@ impl ReplyBuffer {
     #[must_use]
     #[inline]
     pub fn reply(&self) -> Option<ReplyRef<'_>> {
+        let frame = self.framer.frame();
         match self.framer.is_done() {
-            true => self.framer.frame().reply(self.pending()),
+            true => frame.reply(self.lines.front(frame.octets)?),
             false => None,
         }
     }
@@ -126,8 +128,10 @@ impl ReplyBuffer {
     /// The lines that have come of a reply whose last line has not, as they came.
     #[must_use]
     pub fn partial_lines(&self) -> WireLines<'_> {
-        let octets = if self.framer.is_done() { 0 } else { self.lines.next_line_start() };
-        WireLines::new(self.pending().get(..octets).unwrap_or_default())
+        WireLines::new(match self.framer.is_done() {
+            true => &[],
+            false => self.lines.given(),
+        })
     }
 
     /// The octets after the last line end: a line that has not come to its end.

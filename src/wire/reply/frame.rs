@@ -21,8 +21,8 @@ impl Framer {
         Self { limits, strictness, ..Self::default() }
     }
 
-    /// Takes note of the lines that `octets`, which begin with the reply, have beyond what was
-    /// seen before. True: the last one is there.
+    /// Takes note of the lines that `octets` have beyond what was seen before. True: the last one
+    /// of the reply is there.
     #[inline]
     pub(super) fn next(
         &mut self,
@@ -32,7 +32,7 @@ impl Framer {
     ) -> Result<bool, ReplyError> {
         self.frame.kind = kind;
         if kind == ReplyKind::Greeting {
-            refuse_tls(octets)?;
+            self.refuse_tls(octets, finder)?;
         }
         loop {
             let found = match finder.next(octets, self.line_limit(self.limits.line())) {
@@ -69,6 +69,18 @@ impl Framer {
 
     pub(super) const fn strictness(&self) -> Strictness {
         self.strictness
+    }
+
+    /// A TLS record may well have no LF: its beginning has to do.
+    #[cold]
+    fn refuse_tls(&self, octets: &[u8], finder: &LineFinder) -> Result<(), ReplyError> {
+        let fault = ReplyFault::NotSmtp(Foreign::Tls);
+        match octets.get(finder.line()..) {
+            Some([a @ (0x15 | 0x16), b @ 0x03, ..]) if self.frame.octets == 0 => {
+                Err(ReplyError::of_beginning(fault, &[*a, *b]))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The octets that the line at hand may have, of which a line may have so many.
@@ -229,9 +241,8 @@ impl Default for Frame {
 }
 
 impl Frame {
-    /// The reply, if `octets` begin with it and a line with a code was seen.
+    /// The reply that these octets are, if a line with a code was seen.
     pub(super) fn reply<'a>(&self, octets: &'a [u8]) -> Option<ReplyRef<'a>> {
-        let octets = octets.get(..self.octets)?;
         let Self { quirks, lines, kind, .. } = *self;
         Some(ReplyRef::framed(octets, Facts { quirks, lines, code: self.code?, kind }))
     }
@@ -392,18 +403,6 @@ fn odd_octets(line: &[u8]) -> Quirks {
         quirks.insert(Quirk::NonAscii);
     }
     quirks
-}
-
-/// A TLS record may well have no LF: its beginning has to do.
-#[cold]
-fn refuse_tls(octets: &[u8]) -> Result<(), ReplyError> {
-    let fault = ReplyFault::NotSmtp(Foreign::Tls);
-    match octets {
-        [0x15 | 0x16, 0x03, ..] => {
-            Err(ReplyError::of_beginning(fault, octets.get(..2).unwrap_or(octets)))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A Cisco PIX with "fixup protocol smtp" leaves nothing of a greeting but `2`, `0` and spaces.
