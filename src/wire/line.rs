@@ -403,6 +403,29 @@ mod tests {
         buffer.extend(b"abc\ndef\n");
         buffer.consume(2);
         assert_eq!(buffer.next_line(9), Ok(Some(0..2)));
+
+        let mut behind = LineBuffer::new();
+        behind.extend(b"abc\ndef\n");
+        behind.consume(5);
+        assert_eq!(behind.next_line(9), Ok(Some(0..3)));
+        behind.consume(3);
+        behind.extend(b"g\n");
+        assert_eq!(behind.next_line(9), Ok(Some(0..2)));
+    }
+
+    /// What was consumed is left out where the buffer grows: the search goes on at the same octet.
+    #[test]
+    fn t14_the_search_goes_on_where_octets_are_moved() {
+        let mut buffer = LineBuffer::new();
+        buffer.extend(b"a line\r\nabc");
+        assert_eq!(buffer.next_line(9), Ok(Some(0..8)));
+        buffer.consume(8);
+        assert_eq!(buffer.next_line(9), Ok(None));
+        buffer.extend(&[b'x'; 8192]);
+        assert_eq!(buffer.start, 0);
+        buffer.extend(b"\r\n");
+        assert_eq!(buffer.next_line(usize::MAX), Ok(Some(0..8197)));
+        assert_eq!(buffer.finder.work, 8 + 8197);
     }
 
     /// However it has come; and alike whether it is looked for or split off.

@@ -458,6 +458,14 @@ mod tests {
         assert_eq!(none.unwrap_err().fault(), ReplyFault::NotACode);
     }
 
+    #[test]
+    fn tls_speaks_first_or_not_at_all() {
+        let parse = |octets| ReplyRef::parse(octets, ReplyKind::Greeting, Strictness::Tolerant);
+        let tls = parse(b"\x16\x03\x01").unwrap_err();
+        assert_eq!(tls.fault(), ReplyFault::NotSmtp(Foreign::Tls));
+        assert_eq!(parse(b"220-mx\r\n\x16\x03\x01"), Ok(None));
+    }
+
     /// Lines are looked at in words of eight octets: an odd one counts wherever it stands.
     #[test]
     fn odd_octets_are_found_in_every_place() {
