@@ -124,20 +124,20 @@ impl Framer {
             self.frame.lines += 1;
             return self.took(raw.len(), line, quirks, false);
         }
-        let Some(head) = head(line) else {
+        let (Some(code), Some(is_last)) = (code_of(line), is_last(line)) else {
             return self.accept_without_code(raw, line, quirks);
         };
-        if raw.len() > LINE || head.is_odd {
+        if raw.len() > LINE || is_odd(line) {
             quirks |= rare(raw);
-        } else if !head.is_last {
+        } else if !is_last {
             self.frame.begin = line.first_chunk().copied().unwrap_or(NO_BEGIN);
         }
         let frame = &mut self.frame;
-        if frame.code != Some(head.code) {
+        if frame.code != Some(code) {
             if frame.code.is_some() {
-                quirks |= frame.change_code(head.code, line)?;
+                quirks |= frame.change_code(code, line)?;
             }
-            frame.code = Some(head.code);
+            frame.code = Some(code);
         }
         if frame.kind == ReplyKind::Greeting {
             frame.begin = NO_BEGIN;
@@ -146,7 +146,7 @@ impl Framer {
             }
         }
         frame.lines += 1;
-        self.took(raw.len(), line, quirks, head.is_last)
+        self.took(raw.len(), line, quirks, is_last)
     }
 
     /// The rest of it where the line does not begin with a code and a separator.
@@ -217,8 +217,8 @@ impl Framer {
 pub(super) struct Frame {
     /// The octets of the lines that were seen.
     pub(super) octets: usize,
-    pub(super) lines: u32,
     pub(super) quirks: Quirks,
+    pub(super) lines: u32,
     kind: ReplyKind,
     /// The code of the last line that had one.
     code: Option<Code>,
@@ -231,8 +231,8 @@ impl Default for Frame {
     fn default() -> Self {
         Self {
             octets: 0,
-            lines: 0,
             quirks: Quirks::NONE,
+            lines: 0,
             kind: ReplyKind::default(),
             code: None,
             begin: NO_BEGIN,
@@ -314,15 +314,6 @@ pub(super) fn text_of(line: &[u8]) -> &[u8] {
     }
 }
 
-/// What stands before the text of a line.
-#[derive(Clone, Copy)]
-struct Head {
-    code: Code,
-    /// The second digit is above 5, or a tab follows the code.
-    is_odd: bool,
-    is_last: bool,
-}
-
 /// ```text
 /// Reply-line = Reply-code [ SP / "-" [ textstring ] ] CRLF
 /// Reply-code = %x32-35 %x30-35 %x30-39
@@ -331,20 +322,28 @@ struct Head {
 /// (RFC 5321 §4.2, in other words.) Beyond that grammar a tab is read as SP, and the second digit
 /// goes up to 9.
 #[inline(always)]
-fn head(line: &[u8]) -> Option<Head> {
-    let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = line else {
+fn code_of(line: &[u8]) -> Option<Code> {
+    let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] = line else {
         return None;
     };
-    let (is_last, is_tab) = match rest.first() {
-        None | Some(b' ') => (true, false),
-        Some(b'-') => (false, false),
-        Some(b'\t') => (true, true),
-        Some(_) => return None,
-    };
-    let is_odd = is_tab || *b > b'5';
     let [a, b, c] = [*a, *b, *c].map(u16::from);
-    let code = Code::new(a * 100 + b * 10 + c - u16::from(b'0') * 111)?;
-    Some(Head { code, is_odd, is_last })
+    Code::new(a * 100 + b * 10 + c - u16::from(b'0') * 111)
+}
+
+/// What follows the code of a line says whether it is the last; `None` where nothing lawful does.
+#[inline(always)]
+fn is_last(line: &[u8]) -> Option<bool> {
+    match line.get(3) {
+        None | Some(b' ' | b'\t') => Some(true),
+        Some(b'-') => Some(false),
+        Some(_) => None,
+    }
+}
+
+/// Whether the second digit of a line is above 5, or a tab follows the code.
+#[inline(always)]
+fn is_odd(line: &[u8]) -> bool {
+    line.get(1) > Some(&b'5') || line.get(3) == Some(&b'\t')
 }
 
 /// What is odd about a line that has a code, beside its end and its octets.
