@@ -41,6 +41,28 @@ fn is_resumed(client: &Client) -> bool {
     client.conversation().tls().unwrap().is_resumed()
 }
 
+/// Whether it was asked for before or not.
+#[tokio::test]
+async fn what_the_handshake_has_shown_is_there_when_the_stream_is_gone() {
+    for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
+        let server = Server::new().maximum_tls(version).start().await.unwrap();
+        let mut told = Vec::new();
+        for is_asked_before in [true, false] {
+            let mut client = to(&server).connect().await.unwrap();
+            if is_asked_before {
+                assert!(client.conversation().tls().unwrap().is_verified());
+            }
+            client.quit().await.unwrap();
+            let tls = client.conversation().tls().unwrap();
+            assert!(tls.is_verified());
+            assert_eq!((tls.version(), tls.chain().len()), (version, 1));
+            assert!(tls.channel_binding().is_some());
+            told.push(format!("{tls} {:?} {:?}", tls.key_exchange(), tls.chain()));
+        }
+        assert_eq!(told[0], told[1]);
+    }
+}
+
 #[tokio::test]
 async fn a_connector_and_its_clones_share_sessions() {
     for security in [Security::StartTls, Security::Implicit] {

@@ -129,3 +129,58 @@ impl From<TlsFault> for ErrorKind {
         Self::Tls(fault)
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "what fails here is to be seen")]
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::aws_lc_rs;
+
+    use super::*;
+    use crate::net::{Client, Connector, RootCertificates, Security};
+
+    /// Says so much, and waits for a line behind each reply.
+    async fn serve(far: DuplexStream, config: Arc<ServerConfig>) {
+        let mut stream = TlsAcceptor::from(config).accept(far).await.unwrap();
+        for reply in ["220 mx\r\n", "250-mx\r\n250 AUTH PLAIN\r\n", "235 ok\r\n"] {
+            stream.write_all(reply.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            while stream.read_u8().await.unwrap_or(b'\n') != b'\n' {}
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asks_for_is_not_made_unless_it_would_be_lost() {
+        let made = rcgen::generate_simple_self_signed(["mx.example".to_owned()]).unwrap();
+        let key = made.signing_key.serialize_der().try_into().unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key);
+        let config = Arc::new(config.unwrap());
+        let connect = async |connector: Connector| -> Client {
+            let (near, far) = tokio::io::duplex(65_536);
+            tokio::spawn(serve(far, Arc::clone(&config)));
+            connector.connect_over(near).await.unwrap()
+        };
+        let is_noted = |client: &Client| client.conversation.driver.tls_info.get().is_some();
+
+        let connector = Connector::new("mx.example").security(Security::Implicit);
+        let roots = RootCertificates::from_der([made.cert.der().as_ref()]).unwrap();
+        let good = connector.clone().roots(roots).credentials("alice", "wonderland");
+        let client = connect(good).await;
+        assert!(client.conversation().is_authenticated());
+        assert!(!is_noted(&client), "for AUTH the binding alone is made");
+        assert!(client.conversation().tls().unwrap().is_verified());
+        assert!(is_noted(&client));
+
+        let client = connect(connector.dangerous().accept_any_certificate()).await;
+        assert!(is_noted(&client), "rustls does not know what was not looked at");
+        let trust = client.conversation().tls().unwrap().trust();
+        assert!(matches!(trust, Trust::Unchecked), "{trust}");
+    }
+}

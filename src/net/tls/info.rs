@@ -78,7 +78,8 @@ impl TlsInfo {
     }
 
     /// What AUTH can be bound to this channel by: `tls-exporter` (RFC 9266) over TLS 1.3; over TLS
-    /// 1.2 `tls-server-end-point` (RFC 5929), with feature `scram`.
+    /// 1.2 `tls-server-end-point` (RFC 5929), with feature `scram`. None, too, where TLS had failed
+    /// by the time it was first asked for: there is no channel any more.
     #[must_use]
     pub const fn channel_binding(&self) -> Option<&ChannelBinding> {
         self.binding.as_ref()

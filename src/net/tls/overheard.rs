@@ -93,3 +93,34 @@ impl AsyncWrite for Overheard {
 
 /// A line of a terminal: enough to recognise a greeting.
 const KEPT: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn behind_the_handshake_refusals_alone_are_heard() {
+        let (near, mut far) = duplex(1024);
+        let mut stream = Overheard::new(Plain::Given(Box::new(near)));
+        let mut hear = async |octets: &[u8], is_understood| {
+            far.write_all(octets).await.unwrap();
+            stream.read_exact(&mut vec![0; octets.len()]).await.unwrap();
+            let heard = stream.heard().to_vec();
+            if is_understood {
+                stream.understood();
+            }
+            heard
+        };
+        let long = [b'x'; 200];
+        assert_eq!(hear(b"220 mx\r\n", false).await, b"220 mx\r\n");
+        assert_eq!(hear(&long, true).await, [&b"220 mx\r\n"[..], &long[..KEPT - 8]].concat());
+        for record in [&b"\x17\x03\x03"[..], b"220 ok\r\n", b"42", &long] {
+            assert_eq!(hear(record, true).await, b"");
+        }
+        assert_eq!(hear(b"421 4.7.0 too many\r\n", true).await, b"421 4.7.0 too many\r\n");
+        assert_eq!(hear(b"\x17\x03\x03", true).await, b"");
+        assert!(stream.heard.is_none(), "room is taken for refusals alone");
+    }
+}

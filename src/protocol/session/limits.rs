@@ -106,3 +106,52 @@ fn domain(command: &Command<'_>) -> Option<Box<str>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{ReplyKind, ReplyRef, Strictness};
+
+    /// An EHLO that was answered so.
+    fn offered(quota: &mut Quota, offer: &str) {
+        let reply = format!("250-mx\r\n250 {offer}\r\n");
+        let parsed = ReplyRef::parse(reply.as_bytes(), ReplyKind::Hello, Strictness::Strict);
+        quota.offered(&Capabilities::parse(parsed.unwrap().unwrap().0));
+    }
+
+    fn check(quota: &Quota, command: &str) -> Result<(), Misuse> {
+        let command = Command::parse(command.as_bytes()).unwrap();
+        quota.allows(command.verb()).and_then(|()| quota.check(&command))
+    }
+
+    fn sent(quota: &mut Quota, command: &str) {
+        let command = Command::parse(command.as_bytes()).unwrap();
+        quota.sent(command.verb(), &command);
+    }
+
+    const MAIL: &str = "MAIL FROM:<>";
+    const AT_ONE: &str = "RCPT TO:<a@one.example>";
+    const AT_TWO: &str = "RCPT TO:<a@two.example>";
+
+    #[test]
+    fn c_110_the_limits_of_the_last_ehlo_hold_for_what_was_used_before() {
+        let mut quota = Quota::default();
+        offered(&mut quota, "HELP");
+        assert!(quota.limits.is_none(), "room is taken for limits alone");
+        sent(&mut quota, MAIL);
+        sent(&mut quota, AT_ONE);
+        let reached = |limit| Err(Misuse::LimitReached { limit, most: 1 });
+        offered(&mut quota, "LIMITS MAILMAX=1 RCPTMAX=1");
+        assert_eq!(check(&quota, MAIL), reached("MAILMAX"));
+        assert_eq!(check(&quota, AT_TWO), reached("RCPTMAX"));
+        offered(&mut quota, "LIMITS RCPTDOMAINMAX=1");
+        assert_eq!((check(&quota, MAIL), check(&quota, AT_TWO)), (Ok(()), Ok(())));
+        sent(&mut quota, AT_ONE);
+        assert_eq!(check(&quota, AT_TWO), reached("RCPTDOMAINMAX"));
+        offered(&mut quota, "HELP");
+        assert_eq!((check(&quota, MAIL), check(&quota, AT_TWO)), (Ok(()), Ok(())));
+        offered(&mut quota, "LIMITS RCPTDOMAINMAX=1");
+        assert_eq!(check(&quota, AT_TWO), reached("RCPTDOMAINMAX"));
+        assert_eq!(check(&quota, AT_ONE), Ok(()));
+    }
+}

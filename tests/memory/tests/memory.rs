@@ -120,6 +120,24 @@ fn memory_is_flat() {
         }
     }
     many_probes();
+    an_idle_client();
+}
+
+/// What it holds once it has sent a mail, the half of a pipe with it that it was given.
+fn an_idle_client() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let held = runtime.block_on(async {
+        let (near, far) = tokio::io::duplex(4096);
+        tokio::spawn(serve(far));
+        let connector = Connector::new("mx").security(Security::None);
+        let mut client = Box::new(connector.connect_over(near).await.unwrap());
+        client.send(&envelope(), "Subject: hello\r\n\r\n").await.unwrap();
+        let before = now();
+        drop(client);
+        before - now()
+    });
+    println!("{held} octets for an idle client");
+    assert!(held <= 960, "{held} octets");
 }
 
 /// A hundred servers in memory, watched for ten thousand probes.
