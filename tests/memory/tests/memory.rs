@@ -131,7 +131,9 @@ fn an_idle_client() {
         tokio::spawn(serve(far));
         let connector = Connector::new("mx").security(Security::None);
         let mut client = Box::new(connector.connect_over(near).await.unwrap());
-        client.send(&envelope(), "Subject: hello\r\n\r\n").await.unwrap();
+        let delivery = client.send(&envelope(), "Subject: hello\r\n\r\n").await.unwrap();
+        assert!(delivery.is_complete());
+        drop(delivery);
         let before = now();
         drop(client);
         before - now()
