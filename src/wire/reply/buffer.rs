@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 
-use super::frame::Framer;
+use super::frame::{Framer, Search};
 use super::{ReplyError, ReplyKind, ReplyRef, WireLines};
 use crate::wire::{Limits, LineBuffer, Strictness, mask_quoted};
 
@@ -26,7 +26,7 @@ use crate::wire::{Limits, LineBuffer, Strictness, mask_quoted};
 pub struct ReplyBuffer {
     lines: LineBuffer,
     framer: Framer,
-    /// Behind what is no reply nothing can be found again: the error stays.
+    /// Why the search has failed.
     failed: Option<ReplyError>,
 }
 
@@ -64,19 +64,37 @@ impl ReplyBuffer {
     /// What came cannot become a reply. The same error is given from then on.
     #[inline]
     pub fn next(&mut self, kind: ReplyKind) -> Result<bool, ReplyError> {
-        if self.framer.is_done() {
-            return Ok(true);
-        }
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
+        match self.framer.search {
+            Search::Goes => {}
+            Search::Framed => return Ok(true),
+            Search::Failed => return self.fail_again(),
         }
         let (octets, finder) = self.lines.split();
         if finder.has_searched(octets) {
             return Ok(false);
         }
-        self.framer.next(octets, finder, kind).inspect_err(|error| {
-            self.failed = Some(error.clone());
-        })
+        match self.framer.next(octets, finder, kind) {
+            Ok(true) => {
+                self.framer.search = Search::Framed;
+                Ok(true)
+            }
+            Ok(false) => Ok(false),
+            Err(error) => {
+                self.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, error: &ReplyError) {
+        self.framer.search = Search::Failed;
+        self.failed = Some(error.clone());
+    }
+
+    #[cold]
+    fn fail_again(&self) -> Result<bool, ReplyError> {
+        self.failed.clone().map_or(Ok(false), Err)
     }
 
     /// The reply that [`next`](Self::next) found.
@@ -84,16 +102,16 @@ impl ReplyBuffer {
     #[inline]
     pub fn reply(&self) -> Option<ReplyRef<'_>> {
         let frame = self.framer.frame();
-        match self.framer.is_done() {
-            true => frame.reply(self.lines.front(frame.octets)?),
-            false => None,
+        match self.framer.search {
+            Search::Framed => frame.reply(self.lines.front(frame.octets)?),
+            Search::Goes | Search::Failed => None,
         }
     }
 
     /// Drops the reply that [`next`](Self::next) found; without one nothing happens.
     #[inline]
     pub fn consume(&mut self) {
-        if self.framer.is_done() {
+        if let Search::Framed = self.framer.search {
             self.lines.consume(self.framer.frame().octets);
             self.framer.restart();
         }
@@ -128,9 +146,9 @@ impl ReplyBuffer {
     /// The lines that have come of a reply whose last line has not, as they came.
     #[must_use]
     pub fn partial_lines(&self) -> WireLines<'_> {
-        WireLines::new(match self.framer.is_done() {
-            true => &[],
-            false => self.lines.given(),
+        WireLines::new(match self.framer.search {
+            Search::Framed => &[],
+            Search::Goes | Search::Failed => self.lines.given(),
         })
     }
 

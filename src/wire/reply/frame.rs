@@ -12,8 +12,8 @@ pub(super) struct Framer {
     limits: Limits,
     strictness: Strictness,
     frame: Frame,
-    /// The last line of the reply has been seen.
-    is_done: bool,
+    /// For whoever reads one reply after the other; here, beside what is as small, it takes no room.
+    pub(super) search: Search,
 }
 
 impl Framer {
@@ -46,21 +46,15 @@ impl Framer {
                 return Ok(false);
             };
             if self.accept(raw, found.is_plain)? {
-                self.is_done = true;
                 return Ok(true);
             }
         }
     }
 
-    /// Whether the last line of the reply has been seen.
-    pub(super) const fn is_done(&self) -> bool {
-        self.is_done
-    }
-
     /// Forgets the reply that was framed; the next one begins.
     pub(super) fn restart(&mut self) {
         self.frame = Frame::default();
-        self.is_done = false;
+        self.search = Search::Goes;
     }
 
     pub(super) const fn frame(&self) -> &Frame {
@@ -210,6 +204,17 @@ impl Framer {
         self.frame.quirks |= quirks;
         Ok(())
     }
+}
+
+/// How far the search for the next reply has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Search {
+    #[default]
+    Goes,
+    /// The last line of the reply has been seen.
+    Framed,
+    /// Behind what is no reply nothing can be found again.
+    Failed,
 }
 
 /// What is known of a reply so far.
