@@ -537,4 +537,14 @@ mod tests {
         assert_eq!(limits.with_lines(7).lines(), 7);
         assert_eq!(limits.with_reply(700).reply(), 700);
     }
+
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn limits_have_a_ceiling() {
+        let (limits, over) = (Limits::default(), 1 << 32);
+        let most = limits.with_line(over).with_challenge_line(over);
+        let most = most.with_lines(over).with_reply(over);
+        let all = [most.line(), most.challenge_line(), most.lines(), most.reply()];
+        assert_eq!(all, [over - 1; 4]);
+    }
 }
