@@ -29,8 +29,9 @@ pub struct Stuffer {
     policy: LineEndings,
     /// [`EIGHTH_BIT`] where it is a fault, else no bit at all.
     forbidden: u8,
-    /// Whether there are dots to double, and a line with one to end the content.
-    dots: bool,
+    /// The state at the start of a line: it says whether there are dots to double, and a line with
+    /// one to end the content.
+    start: State,
     state: State,
     /// Octets of content behind us, a held one included.
     offset: u64,
@@ -55,6 +56,9 @@ pub struct Piece {
 /// settled by the octet after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// A line starts, and where it does so with a dot, that is doubled.
+    DotStart,
+    /// A line starts, and dots stay as they are.
     LineStart,
     InLine,
     HeldCr,
@@ -66,13 +70,12 @@ impl Stuffer {
     /// give it where `BODY=8BITMIME` or `BODY=BINARYMIME` was sent with MAIL.
     #[must_use]
     pub const fn new(policy: LineEndings, eight_bit: bool) -> Self {
-        Self {
-            policy,
-            forbidden: if eight_bit { 0 } else { EIGHTH_BIT },
-            dots: !matches!(policy, LineEndings::Raw),
-            state: State::LineStart,
-            offset: 0,
-        }
+        let start = match policy {
+            LineEndings::Raw => State::LineStart,
+            _ => State::DotStart,
+        };
+        let forbidden = if eight_bit { 0 } else { EIGHTH_BIT };
+        Self { policy, forbidden, start, state: start, offset: 0 }
     }
 
     /// The same for content that goes over BDAT: line ends are made right, and no dot is put
@@ -90,7 +93,10 @@ impl Stuffer {
     /// ```
     #[must_use]
     pub const fn without_dots(mut self) -> Self {
-        self.dots = false;
+        self.start = State::LineStart;
+        if let State::DotStart = self.state {
+            self.state = self.start;
+        }
         self
     }
 
@@ -107,7 +113,7 @@ impl Stuffer {
     #[inline]
     pub fn next(&mut self, content: &[u8]) -> Result<Piece, ContentFault> {
         // Nothing takes more pieces for its size than lines of a lone dot.
-        if content.first_chunk() == Some(b".\r\n.") && self.state == State::LineStart && self.dots {
+        if content.first_chunk() == Some(b".\r\n.") && self.state == State::DotStart {
             self.offset += 3;
             return Ok(Piece { before: b".", verbatim: 3, skip: 0 });
         }
@@ -118,16 +124,16 @@ impl Stuffer {
             return self.next_raw(content);
         }
         let before: &[u8] = match self.state {
-            State::LineStart if first == b'.' && self.dots => b".",
-            State::LineStart | State::InLine => b"",
+            State::DotStart if first == b'.' => b".",
+            State::DotStart | State::LineStart | State::InLine => b"",
             State::HeldCr if first == LF => {
-                self.state = State::LineStart;
+                self.state = self.start;
                 self.offset += 1;
                 return Ok(Piece { before: b"\r\n", verbatim: 0, skip: 1 });
             }
             State::HeldCr | State::HeldLf => self.release(first)?,
         };
-        let (verbatim, skip, state) = run(content, self.forbidden);
+        let (verbatim, skip, state) = run(content, self.forbidden, self.start);
         if verbatim + skip == 0 {
             return Err(self.fault(first));
         }
@@ -174,22 +180,24 @@ impl Stuffer {
     pub fn finish(&mut self) -> Result<&'static [u8], ContentFault> {
         let end: &[u8] = match (self.policy, self.state) {
             (LineEndings::Raw, _) => b"",
-            (_, State::LineStart) => b".\r\n",
+            (_, State::DotStart | State::LineStart) => b".\r\n",
             (_, State::InLine) | (LineEndings::Normalize, _) => b"\r\n.\r\n",
             (LineEndings::Replace, _) => b" \r\n.\r\n",
             (LineEndings::Reject, _) => return Err(self.held_fault()),
         };
-        self.state = State::LineStart;
+        self.state = self.start;
         self.offset = 0;
         let line_end = end.strip_suffix(b".\r\n").unwrap_or(end);
-        Ok(if self.dots { end } else { line_end })
+        Ok(if self.start == State::DotStart { end } else { line_end })
     }
 
     /// What goes out in place of a stray that was held, and the dot `first` may need after it.
     #[inline(always)]
     fn release(&self, first: u8) -> Result<&'static [u8], ContentFault> {
         match self.policy {
-            LineEndings::Normalize if first == b'.' && self.dots => Ok(b"\r\n."),
+            LineEndings::Normalize if first == b'.' && self.start == State::DotStart => {
+                Ok(b"\r\n.")
+            }
             LineEndings::Normalize => Ok(b"\r\n"),
             LineEndings::Replace => Ok(b" "),
             _ => Err(self.held_fault()),
@@ -228,15 +236,16 @@ impl Stuffer {
     }
 }
 
-/// How far content goes out as it is, how much after that is held, and what state that leaves.
+/// How far content goes out as it is, how much after that is held, and what state that leaves, which
+/// is this one at the start of a line.
 /// The first octet needs no dot before it; it may be a fault, and then that is nothing.
 #[inline]
-fn run(content: &[u8], forbidden: u8) -> (usize, usize, State) {
+fn run(content: &[u8], forbidden: u8, start: State) -> (usize, usize, State) {
     let at = plain_len(content, forbidden);
     match content.get(at..) {
-        Some([CR, LF, b'.', ..]) => (at + 2, 0, State::LineStart),
+        Some([CR, LF, b'.', ..]) => (at + 2, 0, start),
         Some([LF, ..]) => (at, 1, State::HeldLf),
-        _ => run_on(content, at, forbidden),
+        _ => run_on(content, at, forbidden, start),
     }
 }
 
@@ -246,17 +255,17 @@ fn run(content: &[u8], forbidden: u8) -> (usize, usize, State) {
 /// Lines are short, so it begins line by line. Once it has come some way it looks ahead in whole
 /// blocks: that is cheaper, but says only that there is something to stop at.
 #[inline(never)]
-fn run_on(content: &[u8], mut at: usize, forbidden: u8) -> (usize, usize, State) {
+fn run_on(content: &[u8], mut at: usize, forbidden: u8, start: State) -> (usize, usize, State) {
     let mut look_ahead = LOOK_AHEAD.start;
     loop {
         match content.get(at..).unwrap_or_default() {
-            [CR, LF, b'.', ..] => return (at + 2, 0, State::LineStart),
+            [CR, LF, b'.', ..] => return (at + 2, 0, start),
             [CR, LF, ..] => at += 2,
             [CR, ..] => return (at, 1, State::HeldCr),
             [LF, ..] => return (at, 1, State::HeldLf),
             &[octet, ..] if octet != NUL && octet & forbidden == 0 => at += 1,
             // The end of the content, or a fault.
-            _ if at > 0 && content.get(at - 1) == Some(&LF) => return (at, 0, State::LineStart),
+            _ if at > 0 && content.get(at - 1) == Some(&LF) => return (at, 0, start),
             _ => return (at, 0, State::InLine),
         }
         if at >= look_ahead {

@@ -269,8 +269,8 @@ impl<'a> Iterator for WireLines<'a> {
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         while !self.rest.is_empty() {
-            let (raw, line) = frame::split_first_line(self.rest)?;
-            self.rest = self.rest.get(raw.len()..).unwrap_or_default();
+            let (line, behind) = frame::split_first_line(self.rest)?;
+            self.rest = behind;
             if !line.is_empty() {
                 return Some(line);
             }

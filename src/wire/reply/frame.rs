@@ -294,14 +294,14 @@ fn split_line_end(raw: &[u8]) -> (&[u8], Quirks) {
     }
 }
 
-/// The first line, its end included, and what is in it without its end.
+/// The first line without its end, and what follows it.
 #[inline]
 pub(super) fn split_first_line(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, is_plain) = first_line(octets);
-    let raw = octets.get(..length)?;
+    let (raw, behind) = octets.split_at_checked(length)?;
     match raw {
-        [line @ .., _, _] if is_plain => Some((raw, line)),
-        raw => Some((raw, split_line_end(raw).0)),
+        [line @ .., _, _] if is_plain => Some((line, behind)),
+        raw => Some((split_line_end(raw).0, behind)),
     }
 }
 

@@ -108,7 +108,7 @@ fn first_word(text: &[u8]) -> (u64, usize) {
 fn odd_word(text: &[u8]) -> (u64, &[u8], &[u8]) {
     let blanks = text.iter().take_while(|octet| is_blank(octet)).count();
     let text = text.get(blanks..).unwrap_or_default();
-    let (_, line) = split_first_line(text).unwrap_or_default();
+    let (line, _) = split_first_line(text).unwrap_or_default();
     let length = line.iter().position(is_blank).unwrap_or(line.len());
     let (first, behind) = text.split_at_checked(length).unwrap_or_default();
     (first_octets(first), first, behind)
@@ -117,9 +117,8 @@ fn odd_word(text: &[u8]) -> (u64, &[u8], &[u8]) {
 /// Where behind a word the rest of its line stands, and the lines after it.
 #[inline(never)]
 fn rest_and_lines(behind: &[u8]) -> (Range<usize>, &[u8]) {
-    let (raw, line) = split_first_line(behind).unwrap_or_default();
+    let (line, lines) = split_first_line(behind).unwrap_or_default();
     let (skipped, rest) = trimmed(line);
-    let (_, lines) = behind.split_at_checked(raw.len()).unwrap_or_default();
     (skipped..skipped + rest.len(), lines)
 }
 
