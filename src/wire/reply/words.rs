@@ -115,7 +115,7 @@ fn odd_word(text: &[u8]) -> (u64, &[u8], &[u8]) {
 }
 
 /// Where behind a word the rest of its line stands, and the lines after it.
-#[inline(never)]
+#[inline]
 fn rest_and_lines(behind: &[u8]) -> (Range<usize>, &[u8]) {
     let (line, lines) = split_first_line(behind).unwrap_or_default();
     let (skipped, rest) = trimmed(line);
