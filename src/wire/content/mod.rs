@@ -6,11 +6,13 @@
 //! |---|---|
 //! | `scan` | one look over content, before MAIL: what is in it, and how long it will be |
 //! | `stuff` | content as slices and what stands between them: line endings, dots, the end |
+//! | `seen` | one look at a block: whether there is anything to stop at, but not where |
 //! | `model` | what both must come to, for the tests and the fuzzer |
 
 #[cfg(test)]
 mod model;
 mod scan;
+mod seen;
 mod stuff;
 #[cfg(test)]
 mod tests;
@@ -100,46 +102,3 @@ const NUL: u8 = 0;
 const LF: u8 = b'\n';
 const CR: u8 = b'\r';
 const EIGHTH_BIT: u8 = 0x80;
-
-/// What is seen in one look at a block of content, apart from where. The first octet is only looked
-/// at as the one before the second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    /// Half a CRLF.
-    stray: bool,
-    /// A dot after an LF.
-    dot: bool,
-    nul: bool,
-    eight_bit: bool,
-}
-
-impl Seen {
-    #[inline]
-    fn of(block: &[u8]) -> Self {
-        let (&[first, second, ref after @ ..], &[.., before, last]) = (block, block) else {
-            return Self { stray: false, dot: false, nul: false, eight_bit: false };
-        };
-        let (mut stray, mut dot, mut least, mut bits) = (false, false, u8::MAX, 0);
-        let (_, octets) = block.split_at(1);
-        // It has no branch, so that it becomes vector instructions. Whether an octet is an LF is
-        // asked once for both its neighbours.
-        for ((&before, &octet), &after) in block.iter().zip(octets).zip(after) {
-            let is_lf = octet == LF;
-            stray |= (before == CR) ^ is_lf;
-            dot |= is_lf & (after == b'.');
-            least = least.min(octet);
-            bits |= octet;
-        }
-        Self {
-            stray: stray || (before == CR) != (last == LF),
-            dot: dot || (first == LF && second == b'.'),
-            nul: least == NUL || last == NUL,
-            eight_bit: (bits | last) & EIGHTH_BIT != 0,
-        }
-    }
-
-    /// Whether nothing stops the block from being sent as it is, where this bit is forbidden.
-    const fn is_quiet(self, forbidden: u8) -> bool {
-        !(self.stray || self.dot || self.nul || (self.eight_bit && forbidden != 0))
-    }
-}

@@ -1,7 +1,8 @@
 //! One look over content before it is sent: what MAIL has to announce, and what a server would
 //! refuse. It decides nothing: the policy does, in `check` and in the stuffer.
 
-use super::{CR, ContentFault, EIGHTH_BIT, LF, LineEndings, NUL, Seen};
+use super::seen::Seen;
+use super::{CR, ContentFault, EIGHTH_BIT, LF, LineEndings, NUL};
 
 /// What is in a mail's content, as found by one pass over it.
 ///

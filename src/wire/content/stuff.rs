@@ -6,7 +6,8 @@ use bytes::BytesMut;
 
 use crate::wire::octets::long_len_before;
 
-use super::{CR, ContentFault, EIGHTH_BIT, LF, LineEndings, NUL, Seen};
+use super::seen::Seen;
+use super::{CR, ContentFault, EIGHTH_BIT, LF, LineEndings, NUL};
 
 /// Makes content fit to be sent after DATA: it says which runs of the caller's octets go out as
 /// they are, and what stands between them.
@@ -306,7 +307,7 @@ fn skip_quiet(content: &[u8], at: usize, forbidden: u8) -> usize {
 }
 
 /// How many octets are looked at at once: none before so many are behind us, and never more than
-/// fit in the nearest cache. One is looked at apart from the others, which are a multiple of 32.
+/// fit in the nearest cache. One is looked at apart from the others, which are a multiple of 64.
 const LOOK_AHEAD: std::ops::Range<usize> = 256..513;
 
 /// As many octets are copied where there are no more of them, and what is too much is dropped: that
