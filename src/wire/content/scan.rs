@@ -234,22 +234,38 @@ impl Scanner {
             self.found.strays += strays(block);
         }
         self.found.dots |= seen.dot;
-        let start = self.found.octets;
-        // No line that begins and ends within a block is too long.
-        if let Some(last) = memchr::memrchr(LF, octets) {
-            let next = start + last as u64 + 1;
-            // Mostly not even one that began before it can be.
-            if next - self.line > Scan::LINE_LIMIT {
-                let lf = memchr::memchr(LF, octets).unwrap_or(last);
-                let cr = u64::from(block.get(lf) == Some(&CR));
-                self.end_line(start + lf as u64 - cr, next);
-            }
-            self.line = next;
-        }
+        self.take_lines(block);
         if let Some(last) = block.last_chunk() {
             self.last = *last;
         }
         self.found.octets += octets.len() as u64;
+    }
+
+    /// Takes note of where lines end in a block without bare CRs, after its first octet.
+    ///
+    /// All that end before the limit is reached from where one began are short, however many: they
+    /// are passed over together.
+    fn take_lines(&mut self, block: &[u8]) {
+        let (_, octets) = block.split_at(1);
+        let start = self.found.octets;
+        let mut seen = 0;
+        while let Some(rest) = octets.get(seen..).filter(|rest| !rest.is_empty()) {
+            let begun = start + seen as u64 - self.line;
+            let short = usize::try_from((Scan::LINE_LIMIT + 1).saturating_sub(begun));
+            let short = short.map_or(rest.len(), |short| short.min(rest.len()));
+            let (short, long) = rest.split_at(short);
+            if let Some(last) = memchr::memrchr(LF, short) {
+                seen += last + 1;
+                self.line = start + seen as u64;
+            } else if let Some(next) = memchr::memchr(LF, long) {
+                let lf = seen + short.len() + next;
+                let cr = u64::from(block.get(lf) == Some(&CR));
+                seen = lf + 1;
+                self.end_line(start + lf as u64 - cr, start + seen as u64);
+            } else {
+                return;
+            }
+        }
     }
 
     /// Whether there is something in a block of which the offset is wanted, or which ends a line and
@@ -317,10 +333,9 @@ fn pairs(block: &[u8]) -> impl Iterator<Item = (u8, u8)> {
     block.iter().copied().zip(octets.iter().copied())
 }
 
-/// Octets in a block: fewer than [`Scan::LINE_LIMIT`], so that a line too long for a server is never
-/// hidden in one, and so many fewer that most lines which began before a block end in it without
-/// being too long. One is looked at apart from the others, which are a multiple of 32.
-const BLOCK: usize = 28 * 32 + 1;
+/// Octets in a block: so few that they are in the nearest cache when they are looked at again. One is
+/// looked at apart from the others, which are a multiple of 64.
+const BLOCK: usize = 64 * 64 + 1;
 
 /// Octets that are taken one by one where there is news in them.
 const FEW: usize = 32;

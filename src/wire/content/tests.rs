@@ -331,6 +331,22 @@ fn scan_says_what_it_saw() {
     }
 }
 
+/// Short lines are passed over together, and the line behind them counts from where it begins:
+/// wherever that is, towards the end of a block of 4,097 octets and towards the one before.
+#[test]
+fn c_075_a_line_too_long_is_one_across_two_blocks() {
+    for lead in (2050..4200).step_by(3) {
+        let head = "short lines\r\n".repeat(lead / 13) + &"z".repeat(lead % 13) + "\r\n";
+        for length in [997, 998, 999] {
+            for end in ["\r\n", "\n", "\r\nlast\r\n"] {
+                let content = format!("{head}{}{end}", "x".repeat(length));
+                let scan = Scan::of(content.as_bytes());
+                assert_eq!(told(&scan), model_scan(content.as_bytes()), "{lead} {length} {end:?}");
+            }
+        }
+    }
+}
+
 /// Content full of what matters, from a few octets to several blocks.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let odd = prop_oneof![
