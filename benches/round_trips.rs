@@ -85,7 +85,7 @@ impl Line {
         let mut client = connector.connect_over(stream).await.unwrap();
         let envelope = Envelope::new("a@example.org", ["b@example.test", "c@example.test"]);
         let envelope = envelope.unwrap();
-        let row = (0..mails).map(|_| Mail::new(envelope.clone(), CONTENT));
+        let row = (0..mails).map(|_| Mail::new(&envelope, CONTENT));
         let (before, began) = (flights.count(), Instant::now());
         let mut deliveries = client.send_all(row);
         while let Some(sent) = deliveries.next().await {

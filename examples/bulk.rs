@@ -129,12 +129,12 @@ async fn send(
 }
 
 /// The mails of a channel: what `tokio_stream::wrappers::ReceiverStream` is.
-struct Ready(mpsc::Receiver<Mail>);
+struct Ready(mpsc::Receiver<Mail<'static>>);
 
 impl Stream for Ready {
-    type Item = Mail;
+    type Item = Mail<'static>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Mail>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_recv(cx)
     }
 }
@@ -154,7 +154,7 @@ impl Message {
 
     /// Reads it, to whom it goes, and if it is short the rest of it. A longer one is read while it
     /// is sent.
-    async fn read(&self, from: Option<&ReversePath>) -> io::Result<Mail> {
+    async fn read(&self, from: Option<&ReversePath>) -> io::Result<Mail<'static>> {
         let path = match self {
             Self::File(path) => path,
             Self::MadeUp((_, octets)) => {

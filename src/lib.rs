@@ -64,7 +64,7 @@
 //! ```no_run
 //! # async fn example(
 //! #     mut client: ehlo::Client,
-//! #     mails: impl futures_core::Stream<Item = ehlo::Mail> + Send,
+//! #     mails: impl futures_core::Stream<Item = ehlo::Mail<'static>> + Send,
 //! # ) {
 //! let mut deliveries = client.send_each(mails).then_quit();
 //! while let Some(sent) = deliveries.next().await {

@@ -35,7 +35,7 @@ fn envelope(n: usize) -> Envelope {
     Envelope::new(format!("a{n}@example.org"), [format!("b{n}@example.net")]).unwrap()
 }
 
-fn mail(n: usize) -> Mail {
+fn mail(n: usize) -> Mail<'static> {
     Mail::new(envelope(n), format!("Subject: {n}\r\n\r\n"))
 }
 
@@ -91,6 +91,25 @@ async fn each_mail_has_its_own_outcome_in_order() {
         // The client goes on.
         assert!(client.send(&envelope(9), "x").await.unwrap().is_complete());
     }
+}
+
+/// Who keeps the mails may lend them, and has them still when one is to be sent again.
+#[tokio::test]
+async fn mails_may_be_lent() {
+    let kept: Vec<_> = (0..3).map(|n| (envelope(n), format!("Subject: {n}\r\n\r\n"))).collect();
+    for connector in ways() {
+        let (mut client, server) = client(&connector, Server::new()).await;
+        for _ in 0..2 {
+            let lent = kept.iter().map(|(envelope, content)| Mail::new(envelope, content));
+            assert_eq!(all(client.send_all(lent)).await.len(), 3);
+        }
+        let expected = [0, 1, 2, 0, 1, 2];
+        let expected =
+            expected.map(|n| format!("<a{n}@example.org> <b{n}@example.net> Subject: {n}"));
+        assert_eq!(taken(&server), expected);
+    }
+    let lent = Mail::new(&kept[0].0, "x");
+    assert!(std::ptr::eq(lent.envelope(), &kept[0].0));
 }
 
 #[tokio::test]
@@ -183,13 +202,13 @@ async fn a_server_that_dies_on_running_ahead_leaves_exact_outcomes() {
 
 /// A stream of mails that says how many were taken of it.
 struct Counted {
-    mails: mpsc::Receiver<Mail>,
+    mails: mpsc::Receiver<Mail<'static>>,
 }
 
 impl Stream for Counted {
-    type Item = Mail;
+    type Item = Mail<'static>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Mail>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Mail<'static>>> {
         self.mails.poll_recv(cx)
     }
 }

@@ -51,7 +51,7 @@ impl Link {
         self.row((0..mails).map(|_| Mail::new(envelope(), CONTENT))).await
     }
 
-    async fn row(mut self, mails: impl ExactSizeIterator<Item = Mail> + Send) -> usize {
+    async fn row(mut self, mails: impl ExactSizeIterator<Item = Mail<'static>> + Send) -> usize {
         let count = mails.len();
         let mut deliveries = self.client.send_all(mails);
         for _ in 0..count {

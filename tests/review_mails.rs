@@ -134,8 +134,8 @@ async fn sources_that_fail_leave_the_next_mail_alone() {
 
 struct Counted(Arc<AtomicUsize>, usize);
 impl futures_core::Stream for Counted {
-    type Item = Mail;
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Mail>> {
+    type Item = Mail<'static>;
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Mail<'static>>> {
         let n = self.0.fetch_add(1, Ordering::Relaxed);
         Poll::Ready((n < self.1).then(|| match n {
             0 => Mail::new(envelope(1), "Subject: good\r\n\r\n"),
@@ -247,8 +247,11 @@ async fn a_pause_of_the_caller_is_no_silence_of_the_server() {
 async fn t13_mails_that_come_do_not_put_off_a_deadline() {
     struct Slow(usize, Pin<Box<tokio::time::Sleep>>);
     impl futures_core::Stream for Slow {
-        type Item = Mail;
-        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Mail>> {
+        type Item = Mail<'static>;
+        fn poll_next(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Mail<'static>>> {
             if self.1.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }

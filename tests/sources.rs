@@ -312,15 +312,20 @@ async fn mails_in_a_row_go_on_behind_a_reader_that_failed() {
 }
 
 /// A stream made of a function.
-fn stream<F>(next: F) -> impl futures_core::Stream<Item = Mail> + Send
+fn stream<F>(next: F) -> impl futures_core::Stream<Item = Mail<'static>> + Send
 where
-    F: FnMut(&mut Context<'_>) -> Poll<Option<Mail>> + Send + Unpin,
+    F: FnMut(&mut Context<'_>) -> Poll<Option<Mail<'static>>> + Send + Unpin,
 {
     struct From<F>(F);
-    impl<F: FnMut(&mut Context<'_>) -> Poll<Option<Mail>> + Unpin> futures_core::Stream for From<F> {
-        type Item = Mail;
+    impl<F: FnMut(&mut Context<'_>) -> Poll<Option<Mail<'static>>> + Unpin> futures_core::Stream
+        for From<F>
+    {
+        type Item = Mail<'static>;
 
-        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Mail>> {
+        fn poll_next(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Mail<'static>>> {
             (self.0)(cx)
         }
     }

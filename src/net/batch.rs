@@ -1,10 +1,10 @@
 //! Mails in a row: a stream of mails in, a delivery for each out, in order. How one mail is sent is
 //! not here.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -21,23 +21,23 @@ use crate::protocol::{Delivery, Envelope, Phase, Stage};
 /// enough that little is in doubt when the connection breaks.
 const MOST: usize = 16;
 
-/// A mail to be sent: who is to have it, and its content.
+/// A mail to be sent: who is to have it, and its content. Both are handed over or lent.
 #[derive(Debug)]
-pub struct Mail {
-    envelope: Envelope,
-    content: Content<'static>,
+pub struct Mail<'a> {
+    envelope: Cow<'a, Envelope>,
+    content: Content<'a>,
 }
 
-impl Mail {
+impl<'a> Mail<'a> {
     /// A mail with content in memory, or from a [`Source`](super::Source).
     #[must_use]
-    pub fn new(envelope: Envelope, content: impl Into<Content<'static>>) -> Self {
-        Self { envelope, content: content.into() }
+    pub fn new(envelope: impl Into<Cow<'a, Envelope>>, content: impl Into<Content<'a>>) -> Self {
+        Self { envelope: envelope.into(), content: content.into() }
     }
 
     /// Who is to have it.
     #[must_use]
-    pub const fn envelope(&self) -> &Envelope {
+    pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 }
@@ -64,7 +64,7 @@ pub struct Deliveries<'a> {
     client: &'a mut Client,
     mails: Option<Mails<'a>>,
     /// A mail that was fetched and waits for the one before.
-    fetched: Option<Mail>,
+    fetched: Option<Mail<'a>>,
     /// In order: the mails that are on their way, and those of which all is known.
     row: VecDeque<Place>,
     state: State,
@@ -72,7 +72,8 @@ pub struct Deliveries<'a> {
     quits: bool,
 }
 
-type Mails<'a> = Pin<Box<dyn Stream<Item = Mail> + Send + 'a>>;
+/// Polled for the next.
+type Mails<'a> = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Mail<'a>>> + Send + 'a>;
 
 enum Place {
     OnItsWay,
@@ -124,13 +125,29 @@ impl Client {
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn send_each<'a>(
+    pub fn send_each<'a, 'm: 'a>(
         &'a mut self,
-        mails: impl Stream<Item = Mail> + Send + 'a,
+        mails: impl Stream<Item = Mail<'m>> + Send + 'a,
     ) -> Deliveries<'a> {
-        Deliveries {
-            client: self,
-            mails: Some(Box::pin(mails)),
+        let mut mails = Box::pin(mails);
+        Deliveries::new(self, Box::new(move |cx| mails.as_mut().poll_next(cx)))
+    }
+
+    /// Sends the mails of an iterator in a row; see [`send_each`](Self::send_each).
+    pub fn send_all<'a, 'm: 'a>(
+        &'a mut self,
+        mails: impl IntoIterator<Item = Mail<'m>, IntoIter: Send + 'a>,
+    ) -> Deliveries<'a> {
+        let mut mails = mails.into_iter();
+        Deliveries::new(self, Box::new(move |_| Poll::Ready(mails.next())))
+    }
+}
+
+impl<'a> Deliveries<'a> {
+    fn new(client: &'a mut Client, mails: Mails<'a>) -> Self {
+        Self {
+            client,
+            mails: Some(mails),
             fetched: None,
             row: VecDeque::new(),
             state: State::New,
@@ -138,27 +155,6 @@ impl Client {
         }
     }
 
-    /// Sends the mails of an iterator in a row; see [`send_each`](Self::send_each).
-    pub fn send_all<'a>(
-        &'a mut self,
-        mails: impl IntoIterator<Item = Mail, IntoIter: Send + 'a>,
-    ) -> Deliveries<'a> {
-        self.send_each(AtHand(Box::new(mails.into_iter())))
-    }
-}
-
-/// Mails that are there when they are asked for.
-struct AtHand<'a>(Box<dyn Iterator<Item = Mail> + Send + 'a>);
-
-impl Stream for AtHand<'_> {
-    type Item = Mail;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Mail>> {
-        Poll::Ready(self.0.next())
-    }
-}
-
-impl Deliveries<'_> {
     /// Says QUIT after the last mail; over SMTP, and where the server offers PIPELINING, without
     /// waiting for what becomes of it. What becomes of QUIT is no error.
     pub const fn then_quit(mut self) -> Self {
@@ -276,7 +272,7 @@ impl Deliveries<'_> {
     async fn fetch(&mut self) {
         let Some(mails) = &mut self.mails else { return };
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        match driver.beside(false, |cx| mails.as_mut().poll_next(cx)).await {
+        match driver.beside(false, |cx| mails(cx)).await {
             Ok(Beside::Other(mail)) => {
                 if mail.is_none() {
                     self.mails = None;
@@ -307,7 +303,7 @@ impl Deliveries<'_> {
         }
     }
 
-    async fn send(&mut self, mail: Mail) {
+    async fn send(&mut self, mail: Mail<'_>) {
         self.client.conversation.driver.begin_next();
         let Mail { envelope, content } = mail;
         let not_sent = |error| {
@@ -350,7 +346,7 @@ impl Deliveries<'_> {
     /// The session is over: what is left comes back.
     async fn not_sent(&mut self) -> Option<Sent> {
         let mail = match (self.fetched.take(), &mut self.mails) {
-            (None, Some(mails)) => poll_fn(|cx| mails.as_mut().poll_next(cx)).await,
+            (None, Some(mails)) => poll_fn(|cx| mails(cx)).await,
             (mail, _) => mail,
         };
         let Some(Mail { envelope, .. }) = mail else {

@@ -14,7 +14,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::extension::{MailParam, RcptParam};
-use crate::wire::{ForwardPath, InvalidValue, Param, ReversePath};
+use crate::wire::{ForwardPath, InvalidValue, Param, ReversePath, into_cow};
 
 /// A sender and at least one recipient, with the parameters of MAIL and of each RCPT.
 ///
@@ -53,6 +53,8 @@ pub struct Envelope {
     /// Of each recipient; those after the last have none.
     recipient_params: Vec<Vec<Param>>,
 }
+
+into_cow!(Envelope);
 
 /// Why an envelope cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

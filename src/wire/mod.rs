@@ -64,7 +64,7 @@ pub use enhanced::{EnhancedCode, InvalidEnhancedCode, Status};
 pub use escape::{Escaped, unescape};
 pub use host::{AddressLiteral, ClientName, GeneralLiteral, Host};
 pub use invalid::InvalidValue;
-pub(crate) use invalid::{CONTROL, EMPTY};
+pub(crate) use invalid::{CONTROL, EMPTY, into_cow};
 pub use line::{Limits, LineBuffer, LineTooLong};
 pub use lookup::{Answer, Expansion, Listed, QueueRun, Verification};
 pub use mailbox::{LocalPart, Mailbox};

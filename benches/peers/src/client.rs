@@ -105,8 +105,8 @@ async fn deliver(client: &mut ehlo::Client, mail: &EhloMail) {
 }
 
 async fn deliver_many(client: &mut ehlo::Client, mail: &EhloMail, mails: usize) {
-    let mail = || ehlo::Mail::new(mail.envelope.clone(), mail.content.clone());
-    let mut deliveries = client.send_all((0..mails).map(|_| mail()));
+    let row = (0..mails).map(|_| ehlo::Mail::new(&mail.envelope, &mail.content));
+    let mut deliveries = client.send_all(row);
     while let Some(sent) = deliveries.next().await {
         assert!(sent.delivery.is_complete(), "{:?}", sent.error);
     }

@@ -126,7 +126,7 @@ fn by_client(recipients: u64, mails: u64, ahead: bool) -> Run {
     Box::new(move || {
         let mut client = client.borrow_mut();
         runtime.block_on(async {
-            let row = (0..mails).map(|_| Mail::new(envelope.clone(), content));
+            let row = (0..mails).map(|_| Mail::new(&envelope, content));
             let mut deliveries = client.send_all(row.collect::<Vec<_>>());
             let mut count = 0;
             while let Some(sent) = deliveries.next().await {
