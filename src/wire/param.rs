@@ -8,6 +8,7 @@ use std::str::FromStr;
 use super::InvalidValue;
 use super::domain::{hash_ignoring_case, is_ldh};
 use super::invalid::try_from_text;
+use super::kept::{Few, Kept};
 use super::mailbox::is_utf8_non_ascii;
 
 /// An ESMTP parameter: a keyword, and for most a value.
@@ -23,24 +24,10 @@ use super::mailbox::is_utf8_non_ascii;
 /// ```
 #[derive(Clone)]
 pub struct Param {
-    argument: Argument,
+    /// As it stands in a command, with the space before it: it is said as one piece.
+    argument: Kept<SHORT>,
     /// Octets of the keyword.
     keyword: usize,
-}
-
-/// A parameter as it stands in a command, with the space before it: it is said as one piece.
-#[derive(Clone)]
-enum Argument {
-    /// Of nearly all parameters. Nothing is allocated for it.
-    Short(Short),
-    Long(Box<str>),
-}
-
-/// A few octets, in place.
-#[derive(Clone, Copy)]
-struct Short {
-    octets: [u8; SHORT],
-    len: u8,
 }
 
 impl Param {
@@ -109,10 +96,7 @@ impl Param {
     /// As it stands in a command, with the space before it.
     #[inline]
     pub(super) fn argument(&self) -> &[u8] {
-        match &self.argument {
-            Argument::Short(short) => short.octets(),
-            Argument::Long(text) => text.as_bytes(),
-        }
+        self.argument.octets()
     }
 
     /// The keyword, and what follows it: the value with the `=` before it, or nothing.
@@ -123,12 +107,8 @@ impl Param {
 
     /// Of a keyword and what follows it, which are lawful.
     fn of(keyword: &str, equals: &str, value: &str) -> Self {
-        let pieces = [" ", keyword, equals, value];
-        let argument = match Short::of(pieces.map(str::as_bytes)) {
-            Some(short) => Argument::Short(short),
-            None => Argument::Long(pieces.concat().into()),
-        };
-        Self { argument, keyword: keyword.len() }
+        let pieces = [" ", keyword, equals, value].map(str::as_bytes);
+        Self { argument: Kept::of(pieces), keyword: keyword.len() }
     }
 }
 
@@ -166,30 +146,10 @@ impl Param {
     }
 
     const fn known(keyword: &'static str, equals: &[u8], value: &[u8]) -> Self {
-        match Short::of([b" ", keyword.as_bytes(), equals, value]) {
-            Some(short) => Self { argument: Argument::Short(short), keyword: keyword.len() },
+        match Few::of(&[b" ", keyword.as_bytes(), equals, value]) {
+            Some(few) => Self { argument: Kept::Few(few), keyword: keyword.len() },
             None => panic!("what stands in the source is short"),
         }
-    }
-}
-
-impl Short {
-    /// These pieces one behind the other; `None` where they are too long.
-    const fn of(pieces: [&[u8]; 4]) -> Option<Self> {
-        let mut octets = [0; SHORT];
-        let (mut rest, mut pieces): (&mut [u8], &[&[u8]]) = (&mut octets, &pieces);
-        while let [piece, others @ ..] = pieces {
-            let Some((part, behind)) = rest.split_at_mut_checked(piece.len()) else { return None };
-            part.copy_from_slice(piece);
-            (rest, pieces) = (behind, others);
-        }
-        // No more than `SHORT`, so the cast loses nothing.
-        let len = (SHORT - rest.len()) as u8;
-        Some(Self { octets, len })
-    }
-
-    fn octets(&self) -> &[u8] {
-        self.octets.get(..self.len.into()).unwrap_or_default()
     }
 }
 
@@ -324,9 +284,8 @@ mod tests {
             Param::fixed("NOTIFY", "SUCCESS,FAILURE,DELAY"),
             Param::flag("REQUIRETLS"),
         ] {
-            assert!(matches!(param.argument, Argument::Short(_)), "{param}");
+            assert!(param.argument.is_in_place(), "{param}");
         }
-        assert_eq!(size_of::<Argument>(), SHORT + 2);
     }
 
     #[test]
