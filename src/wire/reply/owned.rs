@@ -4,6 +4,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 
 use super::borrowed::Facts;
 use super::{Lines, ReplyError, ReplyFault, ReplyKind, ReplyRef, WireLines};
+use crate::wire::kept::Kept;
 use crate::wire::{Code, EnhancedCode, Quirks, Retry, Severity, Strictness};
 
 /// A reply of its own, with exactly the octets it needs.
@@ -23,7 +24,7 @@ use crate::wire::{Code, EnhancedCode, Quirks, Retry, Severity, Strictness};
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
-    octets: Box<[u8]>,
+    octets: Kept<SHORT>,
     facts: Facts,
 }
 
@@ -65,7 +66,7 @@ impl Reply {
     /// The same reply, borrowed.
     #[must_use]
     pub const fn as_ref(&self) -> ReplyRef<'_> {
-        ReplyRef::framed(&self.octets, self.facts)
+        ReplyRef::framed(self.octets.octets(), self.facts)
     }
 
     /// The code of the last line; see [`ReplyRef::code`].
@@ -149,11 +150,11 @@ impl Reply {
     /// The reply as it goes over the wire, line ends included; see [`ReplyRef::octets`].
     #[must_use]
     pub const fn octets(&self) -> &[u8] {
-        &self.octets
+        self.octets.octets()
     }
 
     pub(super) fn copy(reply: ReplyRef<'_>) -> Self {
-        Self { octets: reply.octets().into(), facts: reply.facts() }
+        Self { octets: Kept::of([reply.octets()]), facts: reply.facts() }
     }
 
     /// The one reply that these octets are.
@@ -169,6 +170,9 @@ impl Reply {
         }
     }
 }
+
+/// Octets of a reply that is kept in place: nearly all that are positive have no more.
+const SHORT: usize = 46;
 
 /// Reads a reply as people write one: lines joined by LF or CRLF, the end of the last one left
 /// out or not. Each has its code, and [`Strictness::Strict`] holds.
