@@ -408,10 +408,10 @@ impl Driver {
             }
         };
         let slices = slices.get(..used).unwrap_or_default();
-        let written = if let ([only], false) = (slices, self.stream.is_write_vectored()) {
-            Pin::new(&mut self.stream).poll_write(cx, only)
-        } else {
-            Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = match slices {
+            // The cheaper call, where it does.
+            [only] => Pin::new(&mut self.stream).poll_write(cx, only),
+            slices => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
         };
         match ready!(written) {
             // A stream that takes nothing will never take the rest.
