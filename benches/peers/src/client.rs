@@ -208,7 +208,10 @@ impl Client for EhloTls {
 // What only does what cannot be avoided, with the octets of each mail prepared.
 
 /// The next envelope goes out behind the content: a round trip for each mail.
-pub(crate) struct Bare(TcpStream);
+pub(crate) struct Bare {
+    stream: TcpStream,
+    buffer: Box<[u8; BUFFER]>,
+}
 
 /// The flights of the pipelining that every client may do: two round trips for each mail.
 pub(crate) struct BarePipelined(Bare);
@@ -216,8 +219,8 @@ pub(crate) struct BarePipelined(Bare);
 /// A command, and its reply.
 pub(crate) struct BareLockStep(Bare);
 
-/// Chunks in a row; replies are counted as they come.
-pub(crate) struct BareBdat(Bare);
+/// Chunks in a row, so many mails in a write; replies are counted as they come.
+pub(crate) struct BareBdat<const AT_ONCE: usize>(Bare);
 
 /// Nothing but the stream of rustls.
 pub(crate) struct BareTls(tokio_rustls::client::TlsStream<TcpStream>);
@@ -256,7 +259,7 @@ impl Octets {
 
 impl Bare {
     async fn open(port: u16, nodelay: bool) -> Self {
-        let mut bare = Self(stream(port, nodelay).await);
+        let mut bare = Self { stream: stream(port, nodelay).await, buffer: Box::new([0; BUFFER]) };
         bare.hear(1).await;
         bare.say(
             b"EHLO localhost\r\n",
@@ -267,16 +270,15 @@ impl Bare {
     }
 
     async fn say(&mut self, octets: &[u8], replies: usize) {
-        self.0.write_all(octets).await.unwrap();
+        self.stream.write_all(octets).await.unwrap();
         self.hear(replies).await;
     }
 
     async fn hear(&mut self, mut replies: usize) {
-        let mut buffer = [0; BUFFER];
         while replies > 0 {
-            let read = self.0.read(&mut buffer).await.unwrap();
+            let read = self.stream.read(&mut self.buffer[..]).await.unwrap();
             assert!(read > 0, "it closed");
-            replies -= memchr::memchr_iter(b'\n', &buffer[..read]).count();
+            replies -= memchr::memchr_iter(b'\n', &self.buffer[..read]).count();
         }
     }
 }
@@ -344,7 +346,7 @@ impl Client for BareLockStep {
     }
 }
 
-impl Client for BareBdat {
+impl<const AT_ONCE: usize> Client for BareBdat<AT_ONCE> {
     type Mail = Octets;
 
     fn prepare(mail: &Plain) -> Octets {
@@ -360,9 +362,9 @@ impl Client for BareBdat {
     }
 
     async fn send_many(&mut self, mail: &Octets, mails: usize) {
-        let (mut reader, mut writer) = self.0.0.split();
-        // As many mails in one write as this crate has on their way.
-        let block = mail.chunk.repeat(16.min(mails));
+        let Bare { stream, buffer } = &mut self.0;
+        let (mut reader, mut writer) = stream.split();
+        let block = mail.chunk.repeat(AT_ONCE.min(mails));
         let write = async {
             let mut left = mails * mail.chunk.len();
             while left > 0 {
@@ -372,10 +374,9 @@ impl Client for BareBdat {
             }
         };
         let read = async {
-            let mut buffer = [0; BUFFER];
             let mut replies = mails * (mail.recipients.len() + 2);
             while replies > 0 {
-                let read = reader.read(&mut buffer).await.unwrap();
+                let read = reader.read(&mut buffer[..]).await.unwrap();
                 assert!(read > 0, "it closed");
                 replies -= memchr::memchr_iter(b'\n', &buffer[..read]).count();
             }

@@ -1,10 +1,12 @@
 //! What is allocated, counted: how often, how much of it is held now, and how much was at most.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 pub(crate) struct Counting;
 
+/// To count takes as long as a small allocation: where time is measured, nothing is counted.
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -17,7 +19,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
+        shrank(layout.size());
         unsafe { System.dealloc(at, layout) }
     }
 
@@ -27,13 +29,27 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        HELD.fetch_sub(layout.size(), Relaxed);
+        shrank(layout.size());
         grew(size);
         unsafe { System.realloc(at, layout, size) }
     }
 }
 
+/// From now on all is counted: before anything is kept that will be given back.
+pub(crate) fn begin() {
+    IS_COUNTING.store(true, Relaxed);
+}
+
+fn shrank(octets: usize) {
+    if IS_COUNTING.load(Relaxed) {
+        HELD.fetch_sub(octets, Relaxed);
+    }
+}
+
 fn grew(octets: usize) {
+    if !IS_COUNTING.load(Relaxed) {
+        return;
+    }
     CALLS.fetch_add(1, Relaxed);
     let held = HELD.fetch_add(octets, Relaxed) + octets;
     PEAK.fetch_max(held, Relaxed);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::measure::{Server, grouped, instructions_of, send};
+use crate::measure::{Server, grouped, instructions_of, seconds, send};
 use crate::plot::{Curve, svg};
 
 pub(crate) fn print(folder: &Path) {
@@ -29,7 +29,7 @@ fn recipients(folder: &Path, port: u16) {
     let mut points = Vec::new();
     let each = |all: usize| {
         let times = (20_000 / all).clamp(2, 2000);
-        fastest(|| send("ehlo", "recipients", times, all, port).seconds) / (times * all) as f64
+        fastest(|| seconds("ehlo", "recipients", times, all, port)) / (times * all) as f64
     };
     let base = each(100);
     for all in [1, 10, 100, 1000, 10_000] {
@@ -58,14 +58,14 @@ fn octets(folder: &Path, port: u16) {
             let run = |times| instructions_of("ehlo", "large", times, size, port);
             (run(many) - run(few)) / ((many - few) * size) as f64
         });
-        let peak = send("ehlo", "large", 1, size, port).values["peak"];
+        let peak = send("ehlo", "large", 1, size, port)["peak"];
         let shown = instructions.map_or("–".to_owned(), |each| format!("{each:.3}"));
         println!("| {} | {shown} | {} |", grouped(size as f64), grouped(peak));
         points.extend(instructions.map(|each| (size as f64, each)));
         peaks.push((size as f64, peak));
     }
     let file = send("ehlo", "file", 1, 1 << 30, port);
-    println!("| 1 GiB from a file | – | {} |", grouped(file.values["peak"]));
+    println!("| 1 GiB from a file | – | {} |", grouped(file["peak"]));
     println!();
     let curve = [Curve { name: "this crate", points }];
     let text = svg("An octet, in one mail over DATA", "octets", "instructions each", &curve);
@@ -77,9 +77,8 @@ fn mails(folder: &Path, port: u16) {
     println!("| mails in a row | instructions a mail | time a mail, of 1,000's | peak of heap |");
     println!("|---:|---:|---:|---:|");
     let mut points = Vec::new();
-    let each = |mails: usize| {
-        fastest(|| send("ehlo-data", "mails", mails, 2048, port).seconds) / mails as f64
-    };
+    let each =
+        |mails: usize| fastest(|| seconds("ehlo-data", "mails", mails, 2048, port)) / mails as f64;
     let base = each(1000);
     let connected = instructions_of("ehlo-data", "mails", 0, 2048, port);
     for mails in [1, 10, 100, 1000, 10_000, 100_000] {
@@ -87,7 +86,7 @@ fn mails(folder: &Path, port: u16) {
             (instructions_of("ehlo-data", "mails", mails, 2048, port) - connected) / mails as f64
         });
         let shown = instructions.map_or("–".to_owned(), grouped);
-        let peak = send("ehlo-data", "mails", mails, 2048, port).values["peak"];
+        let peak = send("ehlo-data", "mails", mails, 2048, port)["peak"];
         println!(
             "| {} | {shown} | {:.2} | {} |",
             grouped(mails as f64),
@@ -117,8 +116,8 @@ fn connections(folder: &Path) {
             // A fresh one each time: descriptors of the last may not have been given back yet.
             let server = Server::start(kind);
             let found = send(who, "idle", all, 0, server.port);
-            cells.push(grouped(found.values["heap"]));
-            points.push((all as f64, found.values["heap"]));
+            cells.push(grouped(found["heap"]));
+            points.push((all as f64, found["heap"]));
         }
         println!("| {} | {} |", grouped(all as f64), cells.join(" | "));
     }

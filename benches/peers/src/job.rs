@@ -30,7 +30,9 @@ pub(crate) fn run(who: &str, job: &Job) {
         "bare" => run_with::<client::Bare>(job, true),
         "bare-pipelined" => run_with::<client::BarePipelined>(job, true),
         "bare-lockstep" => run_with::<client::BareLockStep>(job, true),
-        "bare-bdat" => run_with::<client::BareBdat>(job, true),
+        "bare-bdat" => run_with::<client::BareBdat<1>>(job, true),
+        // As many mails in a write as this crate has on their way.
+        "bare-bdat-16" => run_with::<client::BareBdat<16>>(job, true),
         "bare-tls" => run_with::<client::BareTls>(job, true),
         "lettre" => run_with::<client::Lettre>(job, nodelay),
         "async-smtp" => run_with::<client::AsyncSmtp>(job, nodelay),

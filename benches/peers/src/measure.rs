@@ -41,22 +41,6 @@ fn this() -> Command {
     Command::new(std::env::current_exe().expect("this program"))
 }
 
-/// What a job has printed.
-pub(crate) struct Found {
-    pub(crate) seconds: f64,
-    pub(crate) values: BTreeMap<String, f64>,
-}
-
-fn found(text: &str) -> Found {
-    let pair = |line: &str| {
-        let (name, value) = line.split_once(' ')?;
-        Some((name.to_owned(), value.parse().ok()?))
-    };
-    let values: BTreeMap<_, f64> = text.lines().filter_map(pair).collect();
-    let seconds = values.get("nanoseconds").copied().unwrap_or(f64::NAN) / 1e9;
-    Found { seconds, values }
-}
-
 fn output(command: &mut Command) -> (String, String) {
     let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
@@ -64,14 +48,34 @@ fn output(command: &mut Command) -> (String, String) {
     (out.into_owned(), err.into_owned())
 }
 
-pub(crate) fn send(who: &str, what: &str, times: usize, size: usize, port: u16) -> Found {
-    let (out, _) = output(this().args(arguments(who, what, times, size, port)));
-    found(&out)
+/// What a job has printed.
+fn ran(verb: &str, arguments: [String; 5]) -> BTreeMap<String, f64> {
+    let (out, _) = output(this().arg(verb).args(arguments));
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(' ')?;
+        Some((name.to_owned(), value.parse().ok()?))
+    };
+    out.lines().filter_map(pair).collect()
 }
 
-fn arguments(who: &str, what: &str, times: usize, size: usize, port: u16) -> [String; 6] {
-    let [who, what] = [who, what].map(str::to_owned);
-    ["send".to_owned(), who, what, times.to_string(), size.to_string(), port.to_string()]
+fn arguments(who: &str, what: &str, times: usize, size: usize, port: u16) -> [String; 5] {
+    [who.to_owned(), what.to_owned(), times.to_string(), size.to_string(), port.to_string()]
+}
+
+/// A run of which the allocations are counted.
+pub(crate) fn send(
+    who: &str,
+    what: &str,
+    times: usize,
+    size: usize,
+    port: u16,
+) -> BTreeMap<String, f64> {
+    ran("send-counted", arguments(who, what, times, size, port))
+}
+
+/// How many seconds a run takes of which they are not.
+pub(crate) fn seconds(who: &str, what: &str, times: usize, size: usize, port: u16) -> f64 {
+    ran("send", arguments(who, what, times, size, port))["nanoseconds"] / 1e9
 }
 
 /// Instructions of a whole process in user space.
@@ -86,9 +90,13 @@ fn instructions(program: &str, arguments: &[String], library_path: Option<&str>)
     line.1.trim().parse().expect("a count")
 }
 
-fn own_instructions(arguments: &[String]) -> f64 {
+fn own_instructions(arguments: [String; 5]) -> f64 {
     let program = std::env::current_exe().expect("this program");
-    instructions(program.to_str().expect("a path"), arguments, None)
+    instructions(program.to_str().expect("a path"), &with_verb(arguments), None)
+}
+
+fn with_verb(arguments: [String; 5]) -> Vec<String> {
+    ["send".to_owned()].into_iter().chain(arguments).collect()
 }
 
 /// System calls of a whole process.
@@ -180,10 +188,10 @@ pub(crate) fn mail(who: &str, size: usize, port: u16) -> MailCost {
     let program = std::env::current_exe().expect("this program");
     let program = program.to_str().expect("a path");
     let each = (MANY - FEW) as f64;
-    let run = |times| arguments(who, "mails", times, size, port);
+    let run = |times| with_verb(arguments(who, "mails", times, size, port));
     let count = |times| instructions(program, &run(times), None);
     let called = |times| calls(program, &run(times), None);
-    let allocated = |times| send(who, "mails", times, size, port).values["allocations"];
+    let allocated = |times| send(who, "mails", times, size, port)["allocations"];
     MailCost {
         instructions: (count(MANY) - count(FEW)) / each,
         calls: (called(MANY) - called(FEW)) / each,
@@ -193,7 +201,7 @@ pub(crate) fn mail(who: &str, size: usize, port: u16) -> MailCost {
 
 /// Instructions of a recipient, of a thousand in one mail; the envelope is there before.
 pub(crate) fn recipient(who: &str, port: u16) -> f64 {
-    let count = |times| own_instructions(&arguments(who, "recipients", times, 1000, port));
+    let count = |times| own_instructions(arguments(who, "recipients", times, 1000, port));
     (count(3) - count(1)) / 2000.0
 }
 
@@ -357,5 +365,5 @@ pub(crate) fn circumstances() -> String {
 
 /// Instructions of a whole job.
 pub(crate) fn instructions_of(who: &str, what: &str, times: usize, size: usize, port: u16) -> f64 {
-    own_instructions(&arguments(who, what, times, size, port))
+    own_instructions(arguments(who, what, times, size, port))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::measure::{self, Server, Verdict, ratio, send};
+use crate::measure::{self, Server, Verdict, ratio, seconds, send};
 use crate::micro::{ROWS, Row};
 
 /// What was found, row by row.
@@ -141,7 +141,7 @@ fn mails(table: &mut Table) {
     let count = |who: &str| if who.contains('+') || !is_slow(who) { 5000 } else { 50 };
     let run = |who: &'static str| {
         let mails = count(who);
-        move || mails as f64 / send(who, "mails", mails, SIZE, port).seconds
+        move || mails as f64 / seconds(who, "mails", mails, SIZE, port)
     };
     let source = measure::smtp_source(port);
     let mut against = |what: &str, who: &'static str, bound: &'static str, least: Option<f64>| {
@@ -157,6 +157,12 @@ fn mails(table: &mut Table) {
     let what = "5,000 mails of 2 KiB on one connection over DATA, running ahead";
     against(what, "ehlo-data", "bare", Some(0.8));
     against("the same over BDAT", "ehlo-bdat", "bare-bdat", Some(0.5));
+    against(
+        "the same, of a bound that has 16 mails in each write",
+        "ehlo-bdat",
+        "bare-bdat-16",
+        None,
+    );
     against("the same by default (two round trips)", "ehlo", "bare-pipelined", None);
     for (who, least) in [
         ("lettre+nodelay", Some(3.5)),
@@ -203,7 +209,7 @@ fn costs_of_a_mail(table: &mut Table, port: u16, source: Option<&measure::SmtpSo
     let mut figures = BTreeMap::new();
     let mut costs = BTreeMap::new();
     let ours = ["ehlo", "ehlo-data", "ehlo-bdat"];
-    let bounds = ["bare", "bare-pipelined", "bare-bdat"];
+    let bounds = ["bare", "bare-pipelined", "bare-bdat", "bare-bdat-16"];
     for who in ours.iter().chain(&bounds).chain(PEERS) {
         let cost = measure::mail(who, SIZE, port);
         figures.insert((*who).to_owned(), cost.to_string());
@@ -226,7 +232,7 @@ fn costs_of_a_mail(table: &mut Table, port: u16, source: Option<&measure::SmtpSo
     for (who, bound, way, targets) in [
         ("ehlo-data", "bare", "over DATA, running ahead", Some((9000.0, 3.0))),
         ("ehlo", "bare-pipelined", "over DATA by default", None),
-        ("ehlo-bdat", "bare-bdat", "over BDAT, running ahead", None),
+        ("ehlo-bdat", "bare-bdat-16", "over BDAT, running ahead", None),
     ] {
         let (cost, bound) = (&costs[who], &costs[bound]);
         let rows: [(&str, fn(&measure::MailCost) -> f64, Option<f64>); 3] = [
@@ -252,7 +258,7 @@ fn at_once(table: &mut Table) {
     let server = Server::start("plain");
     let port = server.port;
     let mut figures = BTreeMap::new();
-    let run = |who: &'static str| move || 1.0 / send(who, "at-once", 1000, SIZE, port).seconds;
+    let run = |who: &'static str| move || 1.0 / seconds(who, "at-once", 1000, SIZE, port);
     for (who, bound, way, least) in
         [("ehlo-data", "bare", "DATA", 0.75), ("ehlo-bdat", "bare-bdat", "BDAT", 0.5)]
     {
@@ -300,7 +306,7 @@ fn large(table: &mut Table) {
     let server = Server::start("plain");
     let port = server.port;
     let mut figures = BTreeMap::new();
-    let run = |who: &'static str| move || 1.0 / send(who, "large", 4, LARGE, port).seconds;
+    let run = |who: &'static str| move || 1.0 / seconds(who, "large", 4, LARGE, port);
     let found = ratio(&run("ehlo"), &run("bare-pipelined"));
     figures.insert("ehlo of bare".to_owned(), found.to_string());
     let what = "one mail of 50 MiB from memory";
@@ -312,7 +318,7 @@ fn large(table: &mut Table) {
         let what = format!("the same beside {who}");
         table.row([&what, &format!("{found} times"), "1", "", ""], Verdict::None);
     }
-    let peak = |who, what| send(who, what, 1, LARGE, port).values["peak"] / f64::from(1 << 20);
+    let peak = |who, what| send(who, what, 1, LARGE, port)["peak"] / f64::from(1 << 20);
     let mut peaks: Vec<_> = PEERS.iter().map(|who| (peak(who, "large"), *who)).collect();
     peaks.sort_by(|one, other| one.0.total_cmp(&other.0));
     for (peak, who) in &peaks {
@@ -323,9 +329,8 @@ fn large(table: &mut Table) {
     let ours = format!("{ours:.2} MiB");
     table.row(["heap for it, beside the mail itself", &ours, &best, "", ""], Verdict::None);
     let file = send("ehlo", "file", 1, LARGE, port);
-    let resident = file.values["resident"] / f64::from(1 << 20);
-    let ours =
-        format!("{resident:.2} MiB ({:.2} of heap)", file.values["peak"] / f64::from(1 << 20));
+    let resident = file["resident"] / f64::from(1 << 20);
+    let ours = format!("{resident:.2} MiB ({:.2} of heap)", file["peak"] / f64::from(1 << 20));
     let what = "the same from a file: memory above the idle process";
     table.row([what, &ours, "none streams", "", "under 8 MiB"], resident < 8.0);
     table.note("one mail of 50 MiB", &figures);
@@ -336,9 +341,9 @@ fn round_trips(table: &mut Table) {
     let port = server.port;
     let mut figures = BTreeMap::new();
     // What a round trip takes on this machine at this moment.
-    let trip = |_: usize| send("bare-lockstep", "mails", 25, 100, port).seconds / 100.0;
+    let trip = |_: usize| seconds("bare-lockstep", "mails", 25, 100, port) / 100.0;
     let trips = |who: &str| {
-        let found = send(who, "mails", 100, 100, port).seconds / 100.0 / trip(0);
+        let found = seconds(who, "mails", 100, 100, port) / 100.0 / trip(0);
         format!("{found:.2}").parse::<f64>().unwrap()
     };
     let mut best: Option<(f64, &str)> = None;
@@ -370,8 +375,8 @@ fn idle(table: &mut Table) {
     let plain = Server::start("plain");
     let heap = |who: &str, port| {
         let found = send(who, "idle", 500, SIZE, port);
-        let behind = found.values.get("heap-after-a-mail").copied();
-        behind.unwrap_or(found.values["heap"])
+        let behind = found.get("heap-after-a-mail").copied();
+        behind.unwrap_or(found["heap"])
     };
     let (ours, bare) = (heap("ehlo", plain.port), heap("bare", plain.port));
     let mut peers: Vec<_> = PEERS.iter().map(|who| (heap(who, plain.port), *who)).collect();
@@ -390,7 +395,7 @@ fn idle(table: &mut Table) {
     table.row([what, &ours_shown, &best, &bound, "bound + 1,024"], is_met);
     drop(plain);
     let tls = Server::start("tls");
-    let heap = |who: &str| send(who, "idle", 500, 0, tls.port).values["heap"];
+    let heap = |who: &str| send(who, "idle", 500, 0, tls.port)["heap"];
     let (ours, bare) = (heap("ehlo-tls"), heap("bare-tls"));
     let what = "the same over TLS, beside rustls alone";
     let is_met = ours - bare <= 1024.0;
