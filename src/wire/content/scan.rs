@@ -242,12 +242,16 @@ impl Scanner {
     }
 
     /// Takes note of where lines end in a block without bare CRs, after its first octet.
-    ///
-    /// All that end before the limit is reached from where one began are short, however many: they
-    /// are passed over together.
     fn take_lines(&mut self, block: &[u8]) {
         let (_, octets) = block.split_at(1);
         let start = self.found.octets;
+        if self.are_short(octets) {
+            if let Some(last) = memchr::memrchr(LF, octets) {
+                self.line = start + last as u64 + 1;
+            }
+            return;
+        }
+        // All that end before the limit is reached from where one began are short, however many.
         let mut seen = 0;
         while let Some(rest) = octets.get(seen..).filter(|rest| !rest.is_empty()) {
             let begun = start + seen as u64 - self.line;
@@ -266,6 +270,19 @@ impl Scanner {
                 return;
             }
         }
+    }
+
+    /// Whether no line is too long that ends in these octets, as far as can be seen without looking
+    /// for where each of them ends: there is an LF near to every place where one is due.
+    fn are_short(&self, octets: &[u8]) -> bool {
+        let begun = usize::try_from(self.found.octets - self.line);
+        let Some(due) = begun.ok().and_then(|begun| APART.checked_sub(begun)) else {
+            return false;
+        };
+        // It has no branch, so that it becomes vector instructions.
+        let has_lf = |near: &[u8; NEAR]| near.iter().fold(false, |any, octet| any | (*octet == LF));
+        let rest = octets.get(due..).unwrap_or_default();
+        rest.chunks(APART).all(|chunk| chunk.first_chunk().is_none_or(has_lf))
     }
 
     /// Whether there is something in a block of which the offset is wanted, or which ends a line and
@@ -336,6 +353,13 @@ fn pairs(block: &[u8]) -> impl Iterator<Item = (u8, u8)> {
 /// Octets in a block: so few that they are in the nearest cache when they are looked at again. One is
 /// looked at apart from the others, which are a multiple of 64.
 const BLOCK: usize = 64 * 64 + 1;
+
+/// Octets in which the end of a line is looked for: most lines are shorter.
+const NEAR: usize = 128;
+
+/// From one place where an LF is due to the next, so that no two LFs near to them are further apart
+/// than the longest line and its end.
+const APART: usize = Scan::LINE_LIMIT as usize + 1 - NEAR;
 
 /// Octets that are taken one by one where there is news in them.
 const FEW: usize = 32;
