@@ -22,6 +22,18 @@ use crate::protocol::{Delivery, Envelope, Phase, Stage};
 const MOST: usize = 16;
 
 /// A mail to be sent: who is to have it, and its content. Both are handed over or lent.
+///
+/// ```
+/// use ehlo::{Envelope, Mail};
+///
+/// let envelope = Envelope::new("alice@example.org", ["bob@example.net"])?;
+/// let content = "Subject: hello\r\n\r\nhello\r\n".to_owned();
+/// let lent = Mail::new(&envelope, &content); // what is kept can be sent again
+/// assert_eq!(lent.envelope(), &envelope);
+/// let given: Mail<'static> = Mail::new(envelope, content);
+/// # let _ = given;
+/// # Ok::<(), ehlo::InvalidEnvelope>(())
+/// ```
 #[derive(Debug)]
 pub struct Mail<'a> {
     envelope: Cow<'a, Envelope>,
