@@ -1,13 +1,15 @@
 //! Each client as its own documentation has it used, behind one trait: a connection, and a mail
 //! over it. Everything that can be made once is made before: envelopes, addresses, parameters.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::Write as _;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What is to be sent.
@@ -208,10 +210,7 @@ impl Client for EhloTls {
 // What only does what cannot be avoided, with the octets of each mail prepared.
 
 /// The next envelope goes out behind the content: a round trip for each mail.
-pub(crate) struct Bare {
-    stream: TcpStream,
-    buffer: Box<[u8; BUFFER]>,
-}
+pub(crate) struct Bare(TcpStream);
 
 /// The flights of the pipelining that every client may do: two round trips for each mail.
 pub(crate) struct BarePipelined(Bare);
@@ -257,9 +256,18 @@ impl Octets {
     }
 }
 
+/// How many lines end in what is read next. What it is read into is not cleared before.
+async fn lines(stream: &mut (impl AsyncRead + Unpin)) -> usize {
+    let mut octets = [const { MaybeUninit::uninit() }; BUFFER];
+    let mut octets = ReadBuf::uninit(&mut octets);
+    poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut octets)).await.unwrap();
+    assert!(!octets.filled().is_empty(), "it closed");
+    memchr::memchr_iter(b'\n', octets.filled()).count()
+}
+
 impl Bare {
     async fn open(port: u16, nodelay: bool) -> Self {
-        let mut bare = Self { stream: stream(port, nodelay).await, buffer: Box::new([0; BUFFER]) };
+        let mut bare = Self(stream(port, nodelay).await);
         bare.hear(1).await;
         bare.say(
             b"EHLO localhost\r\n",
@@ -270,15 +278,13 @@ impl Bare {
     }
 
     async fn say(&mut self, octets: &[u8], replies: usize) {
-        self.stream.write_all(octets).await.unwrap();
+        self.0.write_all(octets).await.unwrap();
         self.hear(replies).await;
     }
 
     async fn hear(&mut self, mut replies: usize) {
         while replies > 0 {
-            let read = self.stream.read(&mut self.buffer[..]).await.unwrap();
-            assert!(read > 0, "it closed");
-            replies -= memchr::memchr_iter(b'\n', &self.buffer[..read]).count();
+            replies -= lines(&mut self.0).await;
         }
     }
 }
@@ -362,8 +368,7 @@ impl<const AT_ONCE: usize> Client for BareBdat<AT_ONCE> {
     }
 
     async fn send_many(&mut self, mail: &Octets, mails: usize) {
-        let Bare { stream, buffer } = &mut self.0;
-        let (mut reader, mut writer) = stream.split();
+        let (mut reader, mut writer) = self.0.0.split();
         let block = mail.chunk.repeat(AT_ONCE.min(mails));
         let write = async {
             let mut left = mails * mail.chunk.len();
@@ -376,9 +381,7 @@ impl<const AT_ONCE: usize> Client for BareBdat<AT_ONCE> {
         let read = async {
             let mut replies = mails * (mail.recipients.len() + 2);
             while replies > 0 {
-                let read = reader.read(&mut buffer[..]).await.unwrap();
-                assert!(read > 0, "it closed");
-                replies -= memchr::memchr_iter(b'\n', &buffer[..read]).count();
+                replies -= lines(&mut reader).await;
             }
         };
         tokio::join!(write, read);

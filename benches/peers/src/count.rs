@@ -35,7 +35,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// From now on all is counted: before anything is kept that will be given back.
+/// From now on all is counted. What is given back later must not have been there before.
 pub(crate) fn begin() {
     IS_COUNTING.store(true, Relaxed);
 }

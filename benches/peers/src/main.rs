@@ -15,7 +15,7 @@ mod table;
 static COUNTING: count::Counting = count::Counting;
 
 fn main() {
-    // What takes time is not to take more for being counted.
+    // Where time is measured, nothing is counted.
     if std::env::args().nth(1).is_some_and(|verb| verb != "send") {
         count::begin();
     }
