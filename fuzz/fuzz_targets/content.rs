@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     let eight_bit = choices.flip();
     let cuts: Vec<usize> = (0..choices.below(6)).map(|_| 1 + choices.below(3000)).collect();
     // A run in the middle, so that few octets of input reach the blocks of the scanner.
-    let run = choices.below(5000);
+    let run = choices.below(10_000);
     let lead = choices.below(64);
     let (head, tail) = choices.0.split_at(lead.min(choices.0.len()));
     let octets = [head, &vec![b'x'; run], tail].concat();

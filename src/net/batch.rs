@@ -30,7 +30,7 @@ const MOST: usize = 16;
 /// let content = "Subject: hello\r\n\r\nhello\r\n".to_owned();
 /// let lent = Mail::new(&envelope, &content); // what is kept can be sent again
 /// assert_eq!(lent.envelope(), &envelope);
-/// let given: Mail<'static> = Mail::new(envelope, content);
+/// let given: Mail<'static> = Mail::new(envelope.clone(), content.clone());
 /// # let _ = given;
 /// # Ok::<(), ehlo::InvalidEnvelope>(())
 /// ```
@@ -49,8 +49,11 @@ impl<'a> Mail<'a> {
 
     /// Who is to have it.
     #[must_use]
-    pub fn envelope(&self) -> &Envelope {
-        &self.envelope
+    pub const fn envelope(&self) -> &Envelope {
+        match &self.envelope {
+            Cow::Borrowed(envelope) => envelope,
+            Cow::Owned(envelope) => envelope,
+        }
     }
 }
 
@@ -84,7 +87,7 @@ pub struct Deliveries<'a> {
     quits: bool,
 }
 
-/// Polled for the next.
+/// Gives the next when it is there. A function, as a stream of `Mail<'m>` is none of `Mail<'a>`.
 type Mails<'a> = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Mail<'a>>> + Send + 'a>;
 
 enum Place {

@@ -1,5 +1,5 @@
-//! Octets that are kept for long: few of them in place, so that nothing is allocated, and many in a
-//! box.
+//! Octets that are kept for long: in place where they are few, so that nothing is allocated, and else
+//! in a box.
 
 /// Octets, up to `N` of them in place.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub(super) struct Few<const N: usize> {
 }
 
 impl<const N: usize> Few<N> {
-    /// These pieces one behind the other; `None` where they are more.
+    /// These pieces one behind the other; `None` where they are more than that.
     pub(super) const fn of(mut pieces: &[&[u8]]) -> Option<Self> {
         let mut octets = [0; N];
         let mut rest: &mut [u8] = &mut octets;

@@ -11,7 +11,7 @@
 //! | `escape` | how octets from a stranger are shown |
 //! | `host` | address literals, hosts and the client's own name |
 //! | `invalid` | what is wrong with a value that was refused |
-//! | `kept` | octets that are kept for long, few of them in place |
+//! | `kept` | octets that are kept for long, in place where they are few |
 //! | `leak` | whether a secret is shown, in the crate's own tests |
 //! | `line` | the read buffer, line ends, limits |
 //! | `lookup` | what the replies to VRFY, EXPN and ETRN say |

@@ -68,6 +68,8 @@ fn write_line<S: Sink>(sink: S, word: &[u8], argument: &str) -> S {
 }
 
 /// No space stands around the colon (RFC 5321 §3.3).
+///
+/// Always inlined: a call would be a fifth of what MAIL costs.
 #[inline(always)]
 fn write_path<S: Sink>(sink: S, path: &str, params: &[Param]) -> S {
     let sink = sink.put(path.as_bytes()).put(b">");

@@ -361,6 +361,9 @@ const NEAR: usize = 128;
 /// than the longest line and its end.
 const APART: usize = Scan::LINE_LIMIT as usize + 1 - NEAR;
 
+// Else there would be no place to look at between two.
+const _: () = assert!(NEAR <= APART);
+
 /// Octets that are taken one by one where there is news in them.
 const FEW: usize = 32;
 

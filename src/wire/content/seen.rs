@@ -1,5 +1,5 @@
 //! One look at a block of content: whether there is anything to stop at, but not where. The compiler
-//! makes vector instructions of it, as wide as the processor has them, which is found out once.
+//! makes vector instructions of it, of AVX2 where the processor has that, which is found out once.
 
 use std::sync::LazyLock;
 

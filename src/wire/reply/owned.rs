@@ -7,7 +7,7 @@ use super::{Lines, ReplyError, ReplyFault, ReplyKind, ReplyRef, WireLines};
 use crate::wire::kept::Kept;
 use crate::wire::{Code, EnhancedCode, Quirks, Retry, Severity, Strictness};
 
-/// A reply of its own, with exactly the octets it needs.
+/// A reply of its own. Nothing is allocated for a short one.
 ///
 /// It reads and shows like the [`ReplyRef`] it is a copy of. A server, or a test, builds one from
 /// text; then [`octets`](Self::octets) is what to write.
