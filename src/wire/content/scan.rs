@@ -251,24 +251,10 @@ impl Scanner {
             }
             return;
         }
-        // All that end before the limit is reached from where one began are short, however many.
-        let mut seen = 0;
-        while let Some(rest) = octets.get(seen..).filter(|rest| !rest.is_empty()) {
-            let begun = start + seen as u64 - self.line;
-            let short = usize::try_from((Scan::LINE_LIMIT + 1).saturating_sub(begun));
-            let short = short.map_or(rest.len(), |short| short.min(rest.len()));
-            let (short, long) = rest.split_at(short);
-            if let Some(last) = memchr::memrchr(LF, short) {
-                seen += last + 1;
-                self.line = start + seen as u64;
-            } else if let Some(next) = memchr::memchr(LF, long) {
-                let lf = seen + short.len() + next;
-                let cr = u64::from(block.get(lf) == Some(&CR));
-                seen = lf + 1;
-                self.end_line(start + lf as u64 - cr, start + seen as u64);
-            } else {
-                return;
-            }
+        for lf in memchr::memchr_iter(LF, octets) {
+            let cr = u64::from(block.get(lf) == Some(&CR));
+            let lf = start + lf as u64;
+            self.end_line(lf - cr, lf + 1);
         }
     }
 
