@@ -45,7 +45,7 @@ impl Seen {
             _ => (block, None),
         };
         let seen = Self::look(whole);
-        last.map_or(seen, |last| seen.and(Self::look(last)))
+        last.map_or(seen, |last| seen.or(Self::look(last)))
     }
 
     #[inline(always)]
@@ -73,7 +73,7 @@ impl Seen {
     }
 
     #[inline(always)]
-    const fn and(self, other: Self) -> Self {
+    const fn or(self, other: Self) -> Self {
         Self {
             stray: self.stray | other.stray,
             dot: self.dot | other.dot,
