@@ -168,18 +168,23 @@ impl FromStr for Mailbox {
 }
 
 impl PartialEq for Mailbox {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        // Most that are equal are so octet by octet.
-        if self.wire == other.wire {
-            return true;
-        }
+        // Most that are compared and equal are one.
+        Arc::ptr_eq(&self.wire, &other.wire) || self.is_spelled_as(other)
+    }
+}
+
+impl Eq for Mailbox {}
+
+impl Mailbox {
+    /// Whether both are spellings of one mailbox.
+    fn is_spelled_as(&self, other: &Self) -> bool {
         self.domain().eq_ignore_ascii_case(other.domain())
             && (self.local_part() == other.local_part()
                 || self.is_postmaster() && other.is_postmaster())
     }
 }
-
-impl Eq for Mailbox {}
 
 impl Hash for Mailbox {
     fn hash<H: Hasher>(&self, state: &mut H) {

@@ -132,6 +132,10 @@ impl Session {
         self.check_within(declared, &mail)?;
         for (n, recipient) in envelope.recipients().iter().enumerate() {
             let params = envelope.recipient_params(n);
+            // A path is short: without parameters it needs nothing but to be ASCII.
+            if n > 0 && params.is_empty() && (declared.utf8 || recipient.is_ascii()) {
+                continue;
+            }
             let rcpt = Command::rcpt_with(recipient, params)?;
             if n == 0 {
                 self.quota.check(&rcpt)?;
