@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Envelope, Stage};
+use super::{Envelope, Stage, Ticket};
 use crate::wire::{ForwardPath, Reply, ReplyRef, Retry, Severity};
 
 /// What became of a mail.
@@ -50,19 +50,45 @@ pub(super) struct Said(usize);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Addressee {
     pub(super) path: ForwardPath,
-    pub(super) rcpt: Option<Said>,
+    pub(super) rcpt: Rcpt,
     /// LMTP answers the content for each recipient.
     pub(super) end: Option<Said>,
     /// Recipients were accepted before this one.
     pub(super) follows_accepted: bool,
-    /// RCPT was sent for it, whether it was answered or not.
-    pub(super) is_named: bool,
+}
+
+/// How far a recipient's RCPT has come.
+#[derive(Debug, Clone, Copy, Eq)]
+pub(super) enum Rcpt {
+    NotSent,
+    Sent(Ticket),
+    Answered(Said),
+}
+
+/// Which ticket was drawn for it says nothing of what became of the mail.
+impl PartialEq for Rcpt {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::NotSent, Self::NotSent) | (Self::Sent(_), Self::Sent(_)) => true,
+            (Self::Answered(one), Self::Answered(other)) => one == other,
+            _ => false,
+        }
+    }
 }
 
 impl Addressee {
     /// One of whom nothing is known.
     pub(super) fn new(path: &ForwardPath) -> Self {
-        Self { path: path.clone(), rcpt: None, end: None, follows_accepted: false, is_named: false }
+        Self { path: path.clone(), rcpt: Rcpt::NotSent, end: None, follows_accepted: false }
+    }
+
+    /// The reply to its RCPT.
+    #[inline]
+    pub(super) const fn answer(&self) -> Option<Said> {
+        match self.rcpt {
+            Rcpt::Answered(said) => Some(said),
+            Rcpt::NotSent | Rcpt::Sent(_) => None,
+        }
     }
 }
 
@@ -174,7 +200,7 @@ impl<'a> Recipient<'a> {
     /// The reply to this recipient's RCPT, where one came.
     #[must_use]
     pub fn rcpt(&self) -> Option<&'a Reply> {
-        self.delivery.reply(self.addressee.rcpt)
+        self.delivery.reply(self.addressee.answer())
     }
 
     /// What became of the mail for this recipient.
@@ -191,7 +217,7 @@ impl<'a> Recipient<'a> {
             (own_end, if *written && !is_cut { Stage::EndOfData } else { Stage::Content }),
         ];
         // Of whoever was never asked for, the server has refused no more than the sender.
-        let is_asked = self.addressee.is_named;
+        let is_asked = self.addressee.rcpt != Rcpt::NotSent;
         for (reply, stage) in refusals {
             let counts = is_asked || stage == Stage::Mail;
             if let Some(reply) = reply.filter(|reply| counts && reply.is_negative()) {
@@ -309,8 +335,8 @@ mod tests {
 
         fn name(&mut self, rcpt: &str) {
             let path = "bob@example.org".parse().unwrap();
-            let named = Addressee { rcpt: self.say(rcpt), is_named: true, ..Addressee::new(&path) };
-            self.recipients = vec![named];
+            let rcpt = Rcpt::Answered(self.say(rcpt).unwrap());
+            self.recipients = vec![Addressee { rcpt, ..Addressee::new(&path) }];
         }
     }
 
@@ -373,9 +399,9 @@ mod tests {
     fn t18_whoever_was_named_and_not_answered_may_have_the_mail() {
         let mut mail = delivery();
         mail.end = None;
-        mail.recipients[0].rcpt = None;
+        mail.recipients[0].rcpt = Rcpt::Sent(Ticket::GREETING);
         assert_outcome(&mail, "unknown: no answer came after the mail was sent", Retry::Unknown);
-        mail.recipients[0].is_named = false;
+        mail.recipients[0].rcpt = Rcpt::NotSent;
         assert_outcome(&mail, "not sent", Retry::Later);
     }
 

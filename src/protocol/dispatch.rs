@@ -1,7 +1,7 @@
 //! A mail on its way: which command goes next, and which reply belongs to whom. It survives the
 //! call that began it, so that an outcome is known even where nobody waits for it any more.
 
-use super::delivery::Addressee;
+use super::delivery::{Addressee, Rcpt};
 use super::{Delivery, Envelope, Event, Misuse, Outcome, Phase, Protocol, Session, Ticket};
 use crate::wire::{Command, ForwardPath, InvalidValue, Param, ReplyRef, ReversePath, Verb};
 
@@ -56,15 +56,17 @@ use crate::wire::{Command, ForwardPath, InvalidValue, Param, ReplyRef, ReversePa
 pub struct Dispatch {
     delivery: Delivery,
     mail: Option<Ticket>,
-    /// Of the recipients, in order.
-    rcpts: Vec<Ticket>,
+    /// Of the last RCPT so far.
+    rcpt: Option<Ticket>,
     data: Option<Ticket>,
     /// Of the first and the last chunk so far.
     chunks: Option<(Ticket, Ticket)>,
     /// Of the end of the content; over LMTP, of the first accepted recipient's.
     end: Option<Ticket>,
     go_ahead: bool,
-    /// How many of the recipients are answered, from the first.
+    /// For how many of the recipients RCPT was sent, from the first.
+    named: usize,
+    /// How many of them are answered.
     answered: usize,
     /// Over LMTP: so many of them, from the first, need no more reply to the content.
     ended: usize,
@@ -105,13 +107,14 @@ impl Dispatch {
     #[must_use]
     pub fn new(recipients: &[ForwardPath]) -> Self {
         Self {
-            rcpts: Vec::with_capacity(recipients.len()),
             delivery: Delivery::to(recipients),
             mail: None,
+            rcpt: None,
             data: None,
             chunks: None,
             end: None,
             go_ahead: false,
+            named: 0,
             answered: 0,
             ended: 0,
             accepted: 0,
@@ -178,7 +181,7 @@ impl Dispatch {
             return Ok(Due::Nothing);
         }
         let is_refused = self.is_mail_refused();
-        let rest = envelope.recipients().iter().enumerate().skip(self.rcpts.len());
+        let rest = envelope.recipients().iter().enumerate().skip(self.named);
         for (n, recipient) in rest {
             if is_refused || self.is_full {
                 break;
@@ -240,7 +243,7 @@ impl Dispatch {
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
         let ticket = self.send(session, &Command::rcpt_with(recipient, params)?)?;
-        let n = self.rcpts.len();
+        let n = self.named;
         let recipients = &mut self.delivery.recipients;
         let mut expected = recipients.iter().skip(n);
         // Replies are matched by place: whoever is named out of turn takes the next one.
@@ -253,9 +256,10 @@ impl Dispatch {
             None => recipients.insert(n, Addressee::new(recipient)),
         }
         if let Some(addressee) = recipients.get_mut(n) {
-            addressee.is_named = true;
+            addressee.rcpt = Rcpt::Sent(ticket);
         }
-        self.rcpts.push(ticket);
+        self.named = n + 1;
+        self.rcpt = Some(ticket);
         Ok(ticket)
     }
 
@@ -322,8 +326,8 @@ impl Dispatch {
         let goes_on = match self.way {
             Way::Data => self.go_ahead && session.phase() == Phase::Content,
             Way::Bdat { ahead } => {
-                let is_answered = |last: &Ticket| session.is_answered(*last);
-                let may_begin = ahead || self.rcpts.last().is_some_and(is_answered);
+                let is_answered = |last| session.is_answered(last);
+                let may_begin = ahead || self.rcpt.is_some_and(is_answered);
                 may_begin && !self.is_mail_refused() && session.allows(Verb::Bdat).is_ok()
             }
         };
@@ -347,7 +351,7 @@ impl Dispatch {
         let last = match self.end {
             Some(end) => Some(end.plus(ends - 1)),
             None => {
-                let before_content = self.mail.max(self.rcpts.last().copied()).max(self.data);
+                let before_content = self.mail.max(self.rcpt).max(self.data);
                 before_content.max(self.chunks.map(|(_, last)| last))
             }
         };
@@ -380,34 +384,28 @@ impl Dispatch {
     }
 
     fn answered(&mut self, session: &Session, ticket: Ticket, reply: ReplyRef<'_>) {
-        let is_chunk = self.is_chunk(ticket);
-        let delivery = &mut self.delivery;
         if self.mail == Some(ticket) {
-            delivery.mail = Some(delivery.keep(reply));
+            self.delivery.mail = Some(self.delivery.keep(reply));
         } else if self.data == Some(ticket) {
-            delivery.data = Some(delivery.keep(reply));
-        } else if let Some(n) =
-            self.rcpts.iter().skip(self.answered).position(|rcpt| *rcpt == ticket)
-        {
-            // Replies come in order: nearly always the first of those that are awaited is meant.
-            let n = self.answered + n;
-            let said = delivery.keep(reply);
-            if let Some(addressee) = delivery.recipients.get_mut(n) {
+            self.delivery.data = Some(self.delivery.keep(reply));
+        } else if let Some(n) = self.position(ticket) {
+            let said = self.delivery.keep(reply);
+            if let Some(addressee) = self.delivery.recipients.get_mut(n) {
                 addressee.follows_accepted = self.accepted > 0;
-                addressee.rcpt = Some(said);
+                addressee.rcpt = Rcpt::Answered(said);
             }
             self.answered = n + 1;
             self.accepted += usize::from(!reply.is_negative());
-        } else if is_chunk {
-            if reply.is_negative() && delivery.end.is_none() {
-                delivery.end = Some(delivery.keep(reply));
-                delivery.is_cut = true;
+        } else if self.is_chunk(ticket) {
+            if reply.is_negative() && self.delivery.end.is_none() {
+                self.delivery.end = Some(self.delivery.keep(reply));
+                self.delivery.is_cut = true;
             }
         } else if let Some(n) = self.end.and_then(|end| ticket.since(end)) {
             match session.protocol() {
                 Protocol::Smtp if n > 0 => return, // of what was sent behind this mail
-                Protocol::Smtp if delivery.end.is_some() => {}
-                Protocol::Smtp => delivery.end = Some(delivery.keep(reply)),
+                Protocol::Smtp if self.delivery.end.is_some() => {}
+                Protocol::Smtp => self.delivery.end = Some(self.delivery.keep(reply)),
                 Protocol::Lmtp => {
                     let Some(n) = self.next_accepted() else { return };
                     let said = self.delivery.keep(reply);
@@ -421,11 +419,22 @@ impl Dispatch {
         }
     }
 
+    /// The recipient whose RCPT has this ticket. Replies come in order: nearly always the first of
+    /// those that are awaited is meant.
+    #[inline]
+    fn position(&self, ticket: Ticket) -> Option<usize> {
+        let awaited = self.delivery.recipients.get(self.answered..self.named)?;
+        let is_meant = |one: &Addressee| matches!(one.rcpt, Rcpt::Sent(sent) if sent == ticket);
+        awaited.iter().position(is_meant).map(|n| self.answered + n)
+    }
+
     /// Over LMTP: the accepted recipient whose reply to the content comes next.
     fn next_accepted(&self) -> Option<usize> {
         let delivery = &self.delivery;
         let mut rest = delivery.recipients.iter().skip(self.ended);
-        let is_accepted = |one: &Addressee| one.rcpt.is_some() && !delivery.is_negative(one.rcpt);
+        let is_accepted = |one: &Addressee| {
+            one.answer().is_some_and(|answer| !delivery.is_negative(Some(answer)))
+        };
         rest.position(is_accepted).map(|n| self.ended + n)
     }
 
