@@ -8,7 +8,7 @@ use crate::protocol::Stage;
 use crate::protocol::config::Protocol;
 use crate::protocol::event::{Event, Ticket};
 use crate::protocol::fault::Violation;
-use crate::protocol::rules::{Act, Expects, Phase};
+use crate::protocol::rules::{Act, Expects, Goto, Phase};
 use crate::wire::{LineEndings, MASK, Reply, ReplyRef, Severity, Verb};
 
 impl Session {
@@ -83,7 +83,6 @@ impl Session {
             verdict = Verdict::Refusal;
         }
         let lawful = rule.from.contains(self.here);
-        let open = matches!(self.here, Phase::Envelope | Phase::Recipients);
         match verdict {
             Verdict::Challenge => {
                 self.go(Phase::Auth);
@@ -96,34 +95,13 @@ impl Session {
             }
             Verdict::Refusal => {
                 // Behind a refused MAIL everything is refused, and nothing is open.
-                let spoils = matches!(
-                    awaited.act,
-                    Act::Command(Verb::Data | Verb::Bdat | Verb::Burl)
-                        | Act::LastChunk
-                        | Act::LastUri
-                );
-                if lawful || (open && spoils) {
-                    self.go(rule.refusal.from(self.here));
-                } else {
-                    self.go(self.here);
-                }
+                let spoils = || self.is_open() && rule.refusal == Goto::To(Phase::Spoiled);
+                let leads = lawful || spoils();
+                self.go(if leads { rule.refusal.from(self.here) } else { self.here });
             }
             Verdict::Success => {
-                let needs_transaction = matches!(
-                    awaited.act,
-                    Act::Command(Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::Burl)
-                        | Act::LastChunk
-                        | Act::LastUri
-                );
-                // DATA has an answer to that: the lone dot.
-                let has_answer = open && awaited.act == Act::Command(Verb::Data);
-                if needs_transaction && !lawful && !has_answer {
+                if !lawful && let Some(refused) = self.missing(awaited.act) {
                     let (stage, reply) = (rule.stage, reply.to_reply());
-                    let refused = match self.here {
-                        Phase::Envelope => "recipients that were all refused",
-                        Phase::Spoiled => "a refused chunk",
-                        _ => "a refused MAIL",
-                    };
                     return Err(Violation::NoTransaction { stage, refused, reply });
                 }
                 let next = rule.success.from(self.here);
@@ -134,6 +112,29 @@ impl Session {
             return Ok(self.lone_dot_answered());
         }
         Ok(Some(event))
+    }
+
+    /// Whether a transaction has begun, and no content of it was refused.
+    const fn is_open(&self) -> bool {
+        matches!(self.here, Phase::Envelope | Phase::Recipients)
+    }
+
+    /// What was refused, so that there is no transaction for an act that needs one.
+    #[cold]
+    fn missing(&self, act: Act) -> Option<&'static str> {
+        let needs_transaction = match act {
+            // It has an answer to that: the lone dot.
+            Act::Command(Verb::Data) => !self.is_open(),
+            Act::Command(Verb::Rcpt | Verb::Bdat | Verb::Burl) | Act::LastChunk | Act::LastUri => {
+                true
+            }
+            _ => false,
+        };
+        needs_transaction.then_some(match self.here {
+            Phase::Envelope => "recipients that were all refused",
+            Phase::Spoiled => "a refused chunk",
+            _ => "a refused MAIL",
+        })
     }
 
     /// What a positive reply changes beside the phase.
