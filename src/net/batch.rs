@@ -251,27 +251,32 @@ impl<'a> Deliveries<'a> {
         let session = &conversation.driver.session;
         match self.row.front()? {
             Place::OnItsWay if !outbox.is_oldest_answered(session) => return None,
-            Place::OnItsWay => self.conclude(&mut None),
-            Place::Known(_) => {}
+            _ => {}
         }
-        match self.row.pop_front() {
-            Some(Place::Known(sent)) => Some(sent),
-            _ => None,
+        match self.row.pop_front()? {
+            Place::OnItsWay => self.oldest(&mut None),
+            Place::Known(sent) => Some(sent),
         }
     }
 
-    /// Nothing more will be known of the oldest on its way. `error` is why, for the first of whom
-    /// something is in doubt.
-    fn conclude(&mut self, error: &mut Option<Error>) {
+    /// What became of the oldest on its way: nothing more will be known of it. `error` is why, for
+    /// the first of whom something is in doubt.
+    fn oldest(&mut self, error: &mut Option<Error>) -> Option<Sent> {
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
         let is_over = driver.session.phase() == Phase::Closed;
         let in_doubt = is_over && !outbox.is_oldest_decided();
-        let Some(delivery) = outbox.conclude_oldest(&driver.session) else { return };
+        let delivery = outbox.conclude_oldest(&driver.session)?;
         let error = in_doubt.then(|| error.take().unwrap_or_else(|| driver.closed()));
         let error = error.map(|error| error.about(&delivery));
+        Some(Sent { delivery, error })
+    }
+
+    /// The same, and it waits for its turn.
+    fn conclude(&mut self, error: &mut Option<Error>) {
+        let Some(sent) = self.oldest(error) else { return };
         let place = self.row.iter_mut().find(|place| matches!(place, Place::OnItsWay));
         if let Some(place) = place {
-            *place = Place::Known(Sent { delivery, error });
+            *place = Place::Known(sent);
         }
     }
 
