@@ -399,8 +399,17 @@ impl Driver {
 
     /// Writes once.
     fn poll_write(&mut self, cx: &mut Context<'_>, content: &mut &[u8]) -> Poll<Result<(), Error>> {
-        let mut slices = [IoSlice::new(b""); SLICES];
-        let used = match self.session.gather(content, &mut slices) {
+        // A flight without content is one slice, and room for many has to be made.
+        let mut one = [IoSlice::new(b"")];
+        let mut many;
+        let slices: &mut [IoSlice<'_>] = match self.session.promised() {
+            0 => &mut one,
+            _ => {
+                many = [IoSlice::new(b""); SLICES];
+                &mut many
+            }
+        };
+        let used = match self.session.gather(content, slices) {
             Ok(used) => used,
             Err(fault) => {
                 self.hang_up();
