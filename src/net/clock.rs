@@ -70,16 +70,20 @@ impl Clock {
         self.stop();
     }
 
-    /// The stage is waited for, from now on unless it was before.
-    pub(super) fn start(&mut self, stage: Stage, timeouts: &Timeouts) {
-        if self.is_running && self.stage == stage {
-            return;
+    /// The stage is what is waited for; where it was before, its deadline stays.
+    #[inline]
+    pub(super) fn wait_for(&mut self, stage: Stage) {
+        if self.stage != stage {
+            self.enter(stage);
         }
-        self.stage = stage;
+    }
+
+    /// The wait begins.
+    fn start(&mut self, timeouts: &Timeouts) {
         self.is_running = true;
         let now = Instant::now();
         // A limit beyond what a clock can say is none.
-        self.deadline = now.checked_add(timeouts.of(stage)).unwrap_or(now + NEVER);
+        self.deadline = now.checked_add(timeouts.of(self.stage)).unwrap_or(now + NEVER);
         let end = self.end(timeouts).filter(|end| *end < self.deadline);
         self.is_of_call = end.is_some();
         self.deadline = end.unwrap_or(self.deadline);
@@ -128,15 +132,22 @@ impl Clock {
         };
         self.stop();
         (self.deadline, self.is_of_call) = (end, true);
-        self.poll(cx)
+        self.poll_deadline(cx)
     }
 
-    /// Ready at the deadline.
-    ///
+    /// Ready at the deadline of the stage, which runs from the first time that it has to be waited
+    /// for: most of what a server says is there already, and to ask for the time costs more.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, timeouts: &Timeouts) -> Poll<()> {
+        if !self.is_running {
+            self.start(timeouts);
+        }
+        self.poll_deadline(cx)
+    }
+
     /// The timer is set back only for a deadline that comes before what it is set to; where it goes
     /// off too early it is set again. Deadlines move on with every reply, and setting the timer
     /// each time costs more than the reply does.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = self.deadline;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if deadline < sleep.deadline() {

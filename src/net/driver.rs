@@ -317,7 +317,7 @@ impl Driver {
                     stage
                 }
             };
-            ready!(self.clock.poll(cx));
+            ready!(self.clock.poll(cx, &self.common.timeouts));
             return Poll::Ready(Err(self.timed_out(stage)));
         }
     }
@@ -363,11 +363,11 @@ impl Driver {
         self.error(stage, violation).awaiting(Some(self.clock.stage()))
     }
 
-    /// The stage is waited for, from now on unless it was before.
+    /// The stage is what is waited for.
     #[inline]
     fn await_stage(&mut self, stage: Stage) {
         self.common.observer.begins(stage);
-        self.clock.start(stage, &self.common.timeouts);
+        self.clock.wait_for(stage);
     }
 
     /// Hands over what a TLS stream may still hold; whether the stream still stands.
