@@ -76,7 +76,7 @@ impl Client {
         let params = needs
             .params(envelope, self.conversation.capabilities())
             .map_err(|unmet| fail(unmet.into()))?;
-        let checked = driver.session.check_mail(envelope, &params);
+        let checked = driver.session.check_prepared(envelope, &params);
         checked.map_err(|misuse| driver.error(Stage::Mail, misuse))?;
         let way = self.way(&needs).map_err(fail)?;
         let line_endings = needs.line_endings();

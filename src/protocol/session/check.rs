@@ -116,7 +116,8 @@ impl Session {
     #[inline]
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
         self.quota.check(command)?;
-        self.check_within(self.declared, command)
+        self.check_params(command, command.params())?;
+        self.check_line(self.declared, command)
     }
 
     /// Whether every command of a mail can be sent, before the first of them is: with these
@@ -126,10 +127,31 @@ impl Session {
     /// # Errors
     /// What is wrong with one of them.
     pub fn check_mail(&self, envelope: &Envelope, params: &[Param]) -> Result<(), Misuse> {
+        self.check_commands(envelope, params, params)
+    }
+
+    /// The same, where the parameters of MAIL are those that [`Needs::params`] has put behind the
+    /// envelope's own: these alone are asked for what covers them.
+    #[cfg(feature = "net")]
+    pub(crate) fn check_prepared(
+        &self,
+        envelope: &Envelope,
+        params: &[Param],
+    ) -> Result<(), Misuse> {
+        self.check_commands(envelope, params, envelope.params())
+    }
+
+    fn check_commands(
+        &self,
+        envelope: &Envelope,
+        params: &[Param],
+        uncovered: &[Param],
+    ) -> Result<(), Misuse> {
         let mail = Command::mail_with(envelope.sender(), params)?;
         let declared = declared(&mail);
         self.quota.allows(Verb::Mail)?;
-        self.check_within(declared, &mail)?;
+        self.check_params(&mail, uncovered)?;
+        self.check_line(declared, &mail)?;
         for (n, recipient) in envelope.recipients().iter().enumerate() {
             let params = envelope.recipient_params(n);
             // A path is short: without parameters it needs nothing but to be ASCII.
@@ -140,15 +162,16 @@ impl Session {
             if n == 0 {
                 self.quota.check(&rcpt)?;
             }
-            self.check_within(declared, &rcpt)?;
+            self.check_params(&rcpt, params)?;
+            self.check_line(declared, &rcpt)?;
         }
         Ok(())
     }
 
-    /// The same inside a transaction that declares this.
-    fn check_within(&self, transaction: Declared, command: &Command<'_>) -> Result<(), Misuse> {
+    /// Whether what the server offers covers these parameters of a command.
+    fn check_params(&self, command: &Command<'_>, uncovered: &[Param]) -> Result<(), Misuse> {
         let verb = command.verb();
-        for param in command.params() {
+        for param in uncovered {
             let covered = extension::covers(&self.capabilities, verb, param, command.params());
             covered.map_err(|uncovered| match uncovered {
                 Uncovered::NotOffered(keyword) => {
@@ -160,6 +183,12 @@ impl Session {
             })?;
             self.check_channel(verb, param)?;
         }
+        Ok(())
+    }
+
+    /// Whether a line can be sent inside a transaction that declares this.
+    fn check_line(&self, transaction: Declared, command: &Command<'_>) -> Result<(), Misuse> {
+        let verb = command.verb();
         if let Command::Raw(_) = command {
             if verb == Verb::Bdat {
                 return Err(self.not_awaited("a raw BDAT", "never: its octets are not counted"));
