@@ -1,15 +1,17 @@
 //! What a session says to its driver: what has to happen next, and what was said.
 
+use std::num::NonZeroU64;
+
 #[cfg(doc)]
 use super::Session;
 use super::Stage;
 
 /// Names one command; the event that answers it carries the same ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub(super) u64);
+pub struct Ticket(NonZeroU64);
 
 impl Ticket {
-    pub(super) const GREETING: Self = Self(0);
+    pub(super) const GREETING: Self = Self(NonZeroU64::MIN);
 
     /// The ticket so many after this one: over LMTP, [`Session::finish`] draws one for each
     /// accepted recipient, in order.
@@ -20,7 +22,7 @@ impl Ticket {
 
     /// How many tickets after that one this is.
     pub(super) fn since(self, first: Self) -> Option<usize> {
-        self.0.checked_sub(first.0).and_then(|n| usize::try_from(n).ok())
+        self.0.get().checked_sub(first.0.get()).and_then(|n| usize::try_from(n).ok())
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Session {
     here: Phase,
     /// The stage of what was answered last.
     answered_stage: Stage,
-    next_ticket: u64,
+    next_ticket: Ticket,
     capabilities: Capabilities,
     protection: Protection,
     authenticated: bool,
@@ -114,7 +114,7 @@ impl Session {
             flight: Flight::new(),
             here: Phase::Greeting,
             answered_stage: Stage::Greeting,
-            next_ticket: 1,
+            next_ticket: Ticket::GREETING.plus(1),
             capabilities: Capabilities::default(),
             protection: Protection::None,
             authenticated: false,
@@ -385,9 +385,8 @@ impl Session {
 
     #[inline]
     fn draw(&mut self, tickets: u64) -> Ticket {
-        let first = Ticket(self.next_ticket);
-        self.next_ticket = self.next_ticket.saturating_add(tickets);
-        first
+        let next = self.next_ticket.plus(tickets);
+        std::mem::replace(&mut self.next_ticket, next)
     }
 
     /// What kind of reply is due: it decides how the reply is read, never what it means.
