@@ -85,8 +85,9 @@ impl LocalPart {
 /// ```
 #[derive(Clone)]
 pub struct Mailbox {
-    /// Shared: a mail and its delivery name the same mailboxes, by the thousand.
-    wire: Arc<str>,
+    /// In the brackets of a command: it is said as one piece. Shared: a mail and its delivery name
+    /// the same mailboxes, by the thousand.
+    path: Arc<str>,
     /// Where the `@` between the parts stands; a quoted local part may hold others.
     at: u8,
     /// Seen once: whoever sends to thousands asks for each of them, and more than once.
@@ -101,32 +102,40 @@ impl Mailbox {
     /// Where it is longer than 254 octets: with its brackets it would exceed the 256 of a path
     /// (RFC 5321 §4.5.3.1.3).
     pub fn new(local_part: &LocalPart, host: impl Into<Host>) -> Result<Self, InvalidValue> {
-        let wire = format!("{}@{}", local_part.as_wire(), host.into());
-        if wire.len() > MAX_MAILBOX {
+        let path = format!("<{}@{}>", local_part.as_wire(), host.into());
+        // Of 64 octets at most, and the bracket.
+        let at = u8::try_from(1 + local_part.as_wire().len()).unwrap_or(u8::MAX);
+        let mailbox = Self { is_ascii: path.is_ascii(), path: path.into(), at };
+        if mailbox.as_str().len() > MAX_MAILBOX {
             let reason = "the mailbox is longer than 254 octets";
-            return Err(InvalidValue::new("mailbox", wire, reason));
+            return Err(InvalidValue::new("mailbox", mailbox.as_str(), reason));
         }
-        // Of 64 octets at most.
-        let at = u8::try_from(local_part.as_wire().len()).unwrap_or(u8::MAX);
-        Ok(Self { is_ascii: wire.is_ascii(), wire: wire.into(), at })
+        Ok(mailbox)
     }
 
     /// The part left of the `@` as it goes over the wire, in quotes where it needs them.
     #[must_use]
     pub fn local_part(&self) -> &str {
-        self.wire.get(..self.at.into()).unwrap_or_default()
+        self.path.get(1..self.at.into()).unwrap_or_default()
     }
 
     /// The part right of the `@`: a domain, or an address literal in its brackets.
     #[must_use]
     pub fn domain(&self) -> &str {
-        self.wire.get(usize::from(self.at) + 1..).unwrap_or_default()
+        let behind = self.path.get(usize::from(self.at) + 1..).unwrap_or_default();
+        behind.strip_suffix('>').unwrap_or_default()
     }
 
     /// The whole, as it goes over the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.wire
+        self.path.get(1..self.path.len() - 1).unwrap_or_default()
+    }
+
+    /// The same in the brackets of a command.
+    #[inline]
+    pub(super) fn in_brackets(&self) -> &str {
+        &self.path
     }
 
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
@@ -171,7 +180,7 @@ impl PartialEq for Mailbox {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         // Most that are compared and equal are one.
-        Arc::ptr_eq(&self.wire, &other.wire) || self.is_spelled_as(other)
+        Arc::ptr_eq(&self.path, &other.path) || self.is_spelled_as(other)
     }
 }
 
@@ -198,13 +207,13 @@ impl Hash for Mailbox {
 
 impl fmt::Display for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.wire)
+        f.pad(self.as_str())
     }
 }
 
 impl fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Mailbox").field(&self.wire).finish()
+        f.debug_tuple("Mailbox").field(&self.as_str()).finish()
     }
 }
 

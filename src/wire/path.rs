@@ -62,6 +62,15 @@ impl ReversePath {
             Self::Mailbox(mailbox) => mailbox.as_str(),
         }
     }
+
+    /// The same with the brackets.
+    #[inline]
+    pub(super) fn in_brackets(&self) -> &str {
+        match self {
+            Self::Null => "<>",
+            Self::Mailbox(mailbox) => mailbox.in_brackets(),
+        }
+    }
 }
 
 impl FromStr for ReversePath {
@@ -121,6 +130,15 @@ impl ForwardPath {
             Self::Mailbox(mailbox) => mailbox.as_str(),
         }
     }
+
+    /// The same with the brackets.
+    #[inline]
+    pub(super) fn in_brackets(&self) -> &str {
+        match self {
+            Self::Postmaster => "<Postmaster>",
+            Self::Mailbox(mailbox) => mailbox.in_brackets(),
+        }
+    }
 }
 
 impl FromStr for ForwardPath {
@@ -151,7 +169,7 @@ macro_rules! from_mailbox {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "<{}>", self.as_str())
+                f.write_str(self.in_brackets())
             }
         }
     )+};
