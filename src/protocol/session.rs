@@ -23,7 +23,7 @@ use super::rules::{Act, Phase};
 use super::{Stage, Transcript};
 use crate::extension::Capabilities;
 use crate::wire::{
-    Command, Reply, ReplyBuffer, ReplyKind, ReplyRef, Secret, Sink, Slot, Verb, base64_len, leak,
+    Command, Reply, ReplyBuffer, ReplyKind, ReplyRef, Secret, Sink, Verb, base64_len, leak,
 };
 
 /// A conversation with a server, over bytes.
@@ -456,7 +456,7 @@ impl Session {
 
 /// A buffer that grows leaves what it held behind: it grows before the secret comes.
 fn put_response(out: &mut BytesMut, response: &[u8]) {
-    Slot::behind(out, base64_len(response) + 2).put_base64(response).put(b"\r\n");
+    out.with_room(|| base64_len(response) + 2).put_base64(response).put(b"\r\n");
 }
 
 #[cfg(test)]

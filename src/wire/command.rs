@@ -18,7 +18,7 @@ use bytes::BytesMut;
 
 use self::encode::CRLF;
 use super::secret::MASK;
-use super::sink::{Counter, Slot};
+use super::sink::Counter;
 use super::{
     ClientName, Domain, Escaped, ForwardPath, InvalidValue, Param, ReversePath, Secret, Text, Verb,
 };
@@ -378,11 +378,10 @@ impl Command<'_> {
 
     /// Appends the line, ending with the one CRLF that it holds.
     ///
-    /// Nothing is allocated but what `out` grows by, and `out` grows at most once, before the
-    /// first octet: no part of a secret stays behind in a buffer that was too small.
+    /// Nothing is allocated but what `out` grows by. For AUTH and a raw line it grows at most once,
+    /// before the first octet: no part of a secret stays behind in a buffer that was too small.
     pub fn encode(&self, out: &mut BytesMut) {
-        let slot = self.write_to(Slot::behind(out, self.encoded_len()));
-        debug_assert!(slot.is_full(), "fewer octets than were counted");
+        self.write_to(out);
     }
 
     /// Octets that [`encode`](Self::encode) appends, the CRLF counted.

@@ -80,6 +80,6 @@ pub use reply::{
 pub(crate) use reply::{WordLines, Words, rest_behind};
 pub use secret::Secret;
 pub(crate) use secret::{MASK, mask_quoted};
-pub(crate) use sink::{Sink, Slot, base64_len};
+pub(crate) use sink::{Sink, base64_len};
 pub use text::Text;
 pub use verb::Verb;

@@ -1,5 +1,5 @@
-//! Where encoders write: a slot of a buffer, or a counter, so that the length of a command comes
-//! from the same code as its octets.
+//! Where encoders write: a buffer, or a counter, so that the length of a command comes from the same
+//! code as its octets.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,6 +7,10 @@ use bytes::BytesMut;
 
 /// Takes encoded octets. It is handed on from piece to piece, so that it stays in registers.
 pub(crate) trait Sink: Sized {
+    /// For the whole of a line that holds a secret, before its first octet: a buffer that grows
+    /// leaves behind what it held. Other lines may do without, and are not counted then.
+    fn with_room(self, octets: impl FnOnce() -> usize) -> Self;
+
     fn put(self, octets: &[u8]) -> Self;
 
     /// Padded base64 of RFC 4648 §4, without line breaks (RFC 4954 §8).
@@ -15,49 +19,31 @@ pub(crate) trait Sink: Sized {
     fn put_number(self, number: u64) -> Self;
 }
 
-/// As many octets at the end of a buffer as were counted, to be filled from the front: one look at
-/// whether the buffer has room does for all.
-pub(crate) struct Slot<'a>(&'a mut [u8]);
-
-impl<'a> Slot<'a> {
-    pub(crate) fn behind(out: &'a mut BytesMut, octets: usize) -> Self {
-        let start = out.len();
-        out.resize(start + octets, 0);
-        Self(out.get_mut(start..).unwrap_or_default())
-    }
-
-    /// Whether as many octets were written as were counted.
-    pub(crate) fn is_full(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The next so many octets, to be written to. Those that were not counted are dropped.
+impl Sink for &mut BytesMut {
     #[inline(always)]
-    fn fill(self, octets: usize, write: impl FnOnce(&mut [u8])) -> Self {
-        let Some((part, rest)) = self.0.split_at_mut_checked(octets) else {
-            debug_assert!(false, "{octets} octets were not counted");
-            return Self(&mut []);
-        };
-        write(part);
-        Self(rest)
+    fn with_room(self, octets: impl FnOnce() -> usize) -> Self {
+        self.reserve(octets());
+        self
     }
-}
 
-impl Sink for Slot<'_> {
     #[inline(always)]
     fn put(self, octets: &[u8]) -> Self {
-        self.fill(octets.len(), |part| part.copy_from_slice(octets))
+        match octets.len() <= self.capacity() - self.len() {
+            true => self.extend_from_slice(octets),
+            false => put_growing(self, octets),
+        }
+        self
     }
 
     fn put_base64(self, octets: &[u8]) -> Self {
-        self.fill(base64_len(octets), |part| {
+        append(self, base64_len(octets), |part| {
             // It has the length that it needs.
             let _ = STANDARD.encode_slice(octets, part);
         })
     }
 
     fn put_number(self, number: u64) -> Self {
-        self.fill(digits_of(number), |part| {
+        append(self, digits_of(number), |part| {
             let mut rest = number;
             for digit in part.iter_mut().rev() {
                 // Always below 10, so the cast loses nothing.
@@ -68,10 +54,32 @@ impl Sink for Slot<'_> {
     }
 }
 
+/// A buffer that has to grow gets room for most lines at once. It stands apart, since a copy of
+/// `put` is in every line of an encoder.
+#[cold]
+#[inline(never)]
+fn put_growing(out: &mut BytesMut, octets: &[u8]) {
+    out.reserve(octets.len().max(MOST_LINES));
+    out.extend_from_slice(octets);
+}
+
+/// So many octets more, to be written to.
+fn append(out: &mut BytesMut, octets: usize, write: impl FnOnce(&mut [u8])) -> &mut BytesMut {
+    let start = out.len();
+    out.resize(start + octets, 0);
+    write(out.get_mut(start..).unwrap_or_default());
+    out
+}
+
 /// Counts what would be written.
 pub(super) struct Counter(pub(super) usize);
 
 impl Sink for Counter {
+    #[inline(always)]
+    fn with_room(self, _: impl FnOnce() -> usize) -> Self {
+        self
+    }
+
     #[inline(always)]
     fn put(self, octets: &[u8]) -> Self {
         Self(self.0 + octets.len())
@@ -95,6 +103,9 @@ fn digits_of(number: u64) -> usize {
     number.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
+/// Octets of MAIL with the usual parameters, or without any, and of the RCPT and DATA behind it.
+const MOST_LINES: usize = 128;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,15 +113,15 @@ mod tests {
     /// What is put behind a beginning that stays; the counter comes to the same.
     #[track_caller]
     fn assert_writes(
-        slot: impl FnOnce(Slot<'_>) -> Slot<'_>,
+        buffer: impl FnOnce(&mut BytesMut) -> &mut BytesMut,
         counter: impl FnOnce(Counter) -> Counter,
         expected: &str,
     ) {
         let mut out = BytesMut::from("> ");
+        buffer(&mut out);
+        assert_eq!(out, format!("> {expected}"));
         let Counter(octets) = counter(Counter(0));
         assert_eq!(octets, expected.len());
-        assert!(slot(Slot::behind(&mut out, octets)).is_full());
-        assert_eq!(out, format!("> {expected}"));
     }
 
     #[test]
@@ -118,14 +129,26 @@ mod tests {
         fn pieces<S: Sink>(sink: S) -> S {
             sink.put(b"").put(b"a").put_number(10).put_base64(b"x").put(b"bc")
         }
-        assert_writes(|slot| pieces(slot), pieces, "a10eA==bc");
+        assert_writes(|buffer| pieces(buffer), pieces, "a10eA==bc");
+    }
+
+    /// Where it has no room, it grows for a line at once.
+    #[test]
+    fn a_buffer_grows_seldom() {
+        let mut out = BytesMut::new();
+        out.put(b"");
+        assert_eq!(out.capacity(), 0);
+        out.put(b"a").put(&[b'b'; MOST_LINES - 1]);
+        assert_eq!(out.capacity(), MOST_LINES);
+        out.put(&[b'c'; 1000]);
+        assert_eq!(out.len(), MOST_LINES + 1000);
     }
 
     #[test]
     fn writes_numbers_in_decimal() {
         for number in [0, 1, 9, 10, 99, 100, 12345, u64::MAX - 1, u64::MAX] {
             assert_writes(
-                |slot| slot.put_number(number),
+                |buffer| buffer.put_number(number),
                 |counter| counter.put_number(number),
                 &number.to_string(),
             );
@@ -137,7 +160,7 @@ mod tests {
         for len in [0, 1, 2, 3, 191, 192, 193, 383, 384, 1000] {
             let octets: Vec<u8> = (0..=250).cycle().take(len).collect();
             assert_writes(
-                |slot| slot.put_base64(&octets),
+                |buffer| buffer.put_base64(&octets),
                 |counter| counter.put_base64(&octets),
                 &STANDARD.encode(&octets),
             );

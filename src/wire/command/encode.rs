@@ -6,65 +6,58 @@ use crate::wire::{Domain, Param, Secret, Sink};
 impl Command<'_> {
     #[inline]
     pub(super) fn write_to<S: Sink>(&self, sink: S) -> S {
-        match self {
-            Self::Ehlo(name) => write_line(sink, b"EHLO ", name.as_str()),
-            Self::Helo(name) => write_line(sink, b"HELO ", name.as_str()),
-            Self::Lhlo(name) => write_line(sink, b"LHLO ", name.as_str()),
+        let sink = match self {
+            Self::Ehlo(name) => sink.put(b"EHLO ").put(name.as_str().as_bytes()),
+            Self::Helo(name) => sink.put(b"HELO ").put(name.as_str().as_bytes()),
+            Self::Lhlo(name) => sink.put(b"LHLO ").put(name.as_str().as_bytes()),
             Self::Mail { sender, params } => {
                 write_path(sink.put(b"MAIL FROM:"), sender.in_brackets(), params)
             }
             Self::Rcpt { recipient, params } => {
                 write_path(sink.put(b"RCPT TO:"), recipient.in_brackets(), params)
             }
-            Self::Data => sink.put(b"DATA\r\n"),
-            Self::Bdat { size, last } => {
-                sink.put(b"BDAT ").put_number(*size).put(if *last { b" LAST\r\n" } else { CRLF })
-            }
-            Self::Rset => sink.put(b"RSET\r\n"),
-            Self::Vrfy(text) => write_line(sink, b"VRFY ", text.as_str()),
-            Self::Expn(text) => write_line(sink, b"EXPN ", text.as_str()),
-            Self::Help(None) => sink.put(b"HELP\r\n"),
-            Self::Help(Some(text)) => write_line(sink, b"HELP ", text.as_str()),
-            Self::Noop(None) => sink.put(b"NOOP\r\n"),
-            Self::Noop(Some(text)) => write_line(sink, b"NOOP ", text.as_str()),
-            Self::Quit => sink.put(b"QUIT\r\n"),
-            Self::StartTls => sink.put(b"STARTTLS\r\n"),
+            Self::Data => sink.put(b"DATA"),
+            Self::Bdat { size, last } => write_last(sink.put(b"BDAT ").put_number(*size), *last),
+            Self::Rset => sink.put(b"RSET"),
+            Self::Vrfy(text) => sink.put(b"VRFY ").put(text.as_str().as_bytes()),
+            Self::Expn(text) => sink.put(b"EXPN ").put(text.as_str().as_bytes()),
+            Self::Help(None) => sink.put(b"HELP"),
+            Self::Help(Some(text)) => sink.put(b"HELP ").put(text.as_str().as_bytes()),
+            Self::Noop(None) => sink.put(b"NOOP"),
+            Self::Noop(Some(text)) => sink.put(b"NOOP ").put(text.as_str().as_bytes()),
+            Self::Quit => sink.put(b"QUIT"),
+            Self::StartTls => sink.put(b"STARTTLS"),
             Self::Auth { mechanism, initial } => {
+                let sink = sink.with_room(|| self.encoded_len());
                 let sink = sink.put(b"AUTH ").put(mechanism.as_str().as_bytes());
-                let sink = match initial.as_ref().map(Secret::expose) {
+                match initial.as_ref().map(Secret::expose) {
                     None => sink,
                     Some([]) => sink.put(b" ="),
                     Some(octets) => sink.put(b" ").put_base64(octets),
-                };
-                sink.put(CRLF)
+                }
             }
-            Self::Etrn(node) => node.write_to(sink.put(b"ETRN ")).put(CRLF),
+            Self::Etrn(node) => node.write_to(sink.put(b"ETRN ")),
             Self::Atrn(domains) => {
                 let put = |sink: S, (n, domain): (usize, &Domain)| {
                     sink.put(if n == 0 { b" " } else { b"," }).put(domain.as_str().as_bytes())
                 };
-                domains.iter().enumerate().fold(sink.put(b"ATRN"), put).put(CRLF)
+                domains.iter().enumerate().fold(sink.put(b"ATRN"), put)
             }
             Self::Burl { uri, last } => {
-                let sink = sink.put(b"BURL ").put(uri.as_str().as_bytes());
-                sink.put(if *last { b" LAST\r\n" } else { CRLF })
+                write_last(sink.put(b"BURL ").put(uri.as_str().as_bytes()), *last)
             }
             Self::Xclient { attributes } => {
                 let put = |sink, attribute: &XclientAttribute| attribute.write_to(sink);
-                attributes.iter().fold(sink.put(b"XCLIENT"), put).put(CRLF)
+                attributes.iter().fold(sink.put(b"XCLIENT"), put)
             }
             Self::Xforward { attributes } => {
                 let put = |sink, attribute: &XforwardAttribute| attribute.write_to(sink);
-                attributes.iter().fold(sink.put(b"XFORWARD"), put).put(CRLF)
+                attributes.iter().fold(sink.put(b"XFORWARD"), put)
             }
-            Self::Raw(raw) => sink.put(raw.as_octets()).put(CRLF),
-        }
+            Self::Raw(raw) => sink.with_room(|| self.encoded_len()).put(raw.as_octets()),
+        };
+        sink.put(CRLF)
     }
-}
-
-#[inline]
-fn write_line<S: Sink>(sink: S, word: &[u8], argument: &str) -> S {
-    sink.put(word).put(argument.as_bytes()).put(CRLF)
 }
 
 /// No space stands around the colon (RFC 5321 §3.3).
@@ -73,7 +66,11 @@ fn write_line<S: Sink>(sink: S, word: &[u8], argument: &str) -> S {
 #[inline(always)]
 fn write_path<S: Sink>(sink: S, path: &str, params: &[Param]) -> S {
     let sink = sink.put(path.as_bytes());
-    params.iter().fold(sink, |sink, param| sink.put(param.argument())).put(CRLF)
+    params.iter().fold(sink, |sink, param| sink.put(param.argument()))
+}
+
+fn write_last<S: Sink>(sink: S, last: bool) -> S {
+    if last { sink.put(b" LAST") } else { sink }
 }
 
 pub(super) const CRLF: &[u8] = b"\r\n";

@@ -94,15 +94,18 @@ fn c_065_a_long_response_is_one_line_of_base64() {
 
 #[test]
 fn writes_no_secret_into_a_buffer_that_is_too_small() {
-    let command = Command::auth("PLAIN", Some(vec![7; 500].into())).unwrap();
-    // A buffer that grew in steps, and left copies behind, would be larger than needed now.
-    let mut out = BytesMut::new();
-    command.encode(&mut out);
-    assert_eq!(out.capacity(), command.encoded_len());
-    let mut ready = BytesMut::with_capacity(command.encoded_len());
-    let place = ready.as_ptr();
-    command.encode(&mut ready);
-    assert_eq!(ready.as_ptr(), place);
+    let auth = Command::auth("PLAIN", Some(vec![7; 500].into())).unwrap();
+    let raw = Command::raw([b"AUTH=PLAIN ", &[b'x'; 500][..]].concat()).unwrap();
+    for command in [auth, raw] {
+        // A buffer that grew in steps, and left copies behind, would be larger than needed now.
+        let mut out = BytesMut::new();
+        command.encode(&mut out);
+        assert_eq!(out.capacity(), command.encoded_len());
+        let mut ready = BytesMut::with_capacity(command.encoded_len());
+        let place = ready.as_ptr();
+        command.encode(&mut ready);
+        assert_eq!(ready.as_ptr(), place);
+    }
 }
 
 #[test]
