@@ -226,7 +226,8 @@ impl Dispatch {
             let reason = "a mail that may go on is sent command by command";
             return Err(InvalidValue::new("parameter", resumable.to_string(), reason).into());
         }
-        let ticket = self.send(session, &Command::mail_with(sender, params)?)?;
+        let command = Command::mail_with(sender, params)?;
+        let ticket = self.send(session, &command)?;
         self.mail = Some(ticket);
         Ok(ticket)
     }
@@ -242,7 +243,8 @@ impl Dispatch {
         recipient: &ForwardPath,
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
-        let ticket = self.send(session, &Command::rcpt_with(recipient, params)?)?;
+        let command = Command::rcpt_with(recipient, params)?;
+        let ticket = self.send(session, &command)?;
         let n = self.named;
         let recipients = &mut self.delivery.recipients;
         let mut expected = recipients.iter().skip(n);

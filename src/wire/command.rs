@@ -13,6 +13,7 @@ mod uri;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::mem::ManuallyDrop;
 
 use bytes::BytesMut;
 
@@ -206,24 +207,26 @@ impl<'a> Command<'a> {
         Ok(self)
     }
 
-    /// `MAIL FROM` with parameters, all of it lent.
+    /// `MAIL FROM` with parameters, all of it lent: there is nothing to drop.
     #[inline]
     pub(crate) fn mail_with(
         sender: &'a ReversePath,
         params: &'a [Param],
-    ) -> Result<Self, InvalidValue> {
+    ) -> Result<ManuallyDrop<Self>, InvalidValue> {
         check_params(params)?;
-        Ok(Self::Mail { sender: Cow::Borrowed(sender), params: Cow::Borrowed(params) })
+        let (sender, params) = (Cow::Borrowed(sender), Cow::Borrowed(params));
+        Ok(ManuallyDrop::new(Self::Mail { sender, params }))
     }
 
-    /// `RCPT TO` with parameters, all of it lent.
+    /// `RCPT TO` with parameters, all of it lent: there is nothing to drop.
     #[inline]
     pub(crate) fn rcpt_with(
         recipient: &'a ForwardPath,
         params: &'a [Param],
-    ) -> Result<Self, InvalidValue> {
+    ) -> Result<ManuallyDrop<Self>, InvalidValue> {
         check_params(params)?;
-        Ok(Self::Rcpt { recipient: Cow::Borrowed(recipient), params: Cow::Borrowed(params) })
+        let (recipient, params) = (Cow::Borrowed(recipient), Cow::Borrowed(params));
+        Ok(ManuallyDrop::new(Self::Rcpt { recipient, params }))
     }
 
     /// `DATA`.
