@@ -365,6 +365,7 @@ impl Command<'_> {
 
     /// Whether it can be sent to a server that does not offer SMTPUTF8.
     #[must_use]
+    #[inline]
     pub fn is_ascii(&self) -> bool {
         let path_is_ascii = match self {
             Self::Mail { sender, .. } => sender.is_ascii(),
@@ -455,10 +456,17 @@ impl fmt::Display for Command<'_> {
 /// Refuses a parameter whose keyword stands before it already.
 #[inline]
 fn check_params(params: &[Param]) -> Result<(), InvalidValue> {
-    let mut before = params.iter().enumerate();
-    let repeated = before
-        .find(|(count, param)| params.iter().take(*count).any(|other| other.is(param.keyword())));
-    repeated.map_or(Ok(()), |(_, param)| Err(given_twice(param)))
+    match params {
+        [] | [_] => Ok(()),
+        _ => repeated(params).map_or(Ok(()), |param| Err(given_twice(param))),
+    }
+}
+
+fn repeated(params: &[Param]) -> Option<&Param> {
+    let stands_before =
+        |n: usize, param: &Param| params.iter().take(n).any(|other| other.is(param.keyword()));
+    let mut counted = params.iter().enumerate();
+    counted.find(|(n, param)| stands_before(*n, param)).map(|(_, param)| param)
 }
 
 #[cold]
