@@ -17,6 +17,9 @@ pub(super) const MOST_OCTETS: usize = 32 * 1024;
 /// The end of the content is not laid out yet: where its terminator ends is not known.
 const NOT_LAID_OUT: u64 = u64::MAX;
 
+/// It is not wholly written: no reply answers it, however late it begins.
+const NOT_WRITTEN: u64 = u64::MAX;
+
 /// A reply that is due.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Awaited {
@@ -35,20 +38,20 @@ pub(super) struct Awaited {
     /// Octet of the stream after its last one.
     ends_at: u64,
     /// How many octets had been received when its last octet was written: a reply that began
-    /// before that cannot answer it. `None` while it is not wholly written.
-    floor: Option<u64>,
+    /// before that cannot answer it.
+    floor: u64,
 }
 
 impl Awaited {
     /// Whether a reply that began at this octet of the input can answer it.
     #[inline]
-    pub(super) fn is_answered_from(&self, start: u64) -> bool {
-        self.floor.is_some_and(|floor| start >= floor)
+    pub(super) const fn is_answered_from(&self, start: u64) -> bool {
+        start >= self.floor
     }
 
     #[inline]
     pub(super) const fn is_written(&self) -> bool {
-        self.floor.is_some()
+        self.floor != NOT_WRITTEN
     }
 
     /// Whether content belongs to it.
@@ -193,7 +196,7 @@ impl Flight {
             shown: shown.len(),
             content: 0,
             ends_at,
-            floor: None,
+            floor: NOT_WRITTEN,
         });
     }
 
@@ -249,7 +252,7 @@ impl Flight {
             if awaited.ends_at > up_to {
                 break;
             }
-            awaited.floor = Some(received);
+            awaited.floor = received;
             self.last_written = awaited.ticket;
             tell(awaited, self.shown.get(at..at + awaited.shown).unwrap_or_default());
             at += awaited.shown;
