@@ -145,15 +145,13 @@ impl Delivery {
     /// How many recipients have the mail.
     #[must_use]
     pub fn accepted_count(&self) -> usize {
-        let accepted =
-            |recipient: &Recipient<'_>| matches!(recipient.outcome(), Outcome::Accepted(_));
-        self.recipients().filter(accepted).count()
+        self.recipients().filter(|recipient| recipient.outcome().is_accepted()).count()
     }
 
     /// Whether every recipient has the mail.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.accepted_count() == self.recipients.len()
+        self.recipients().all(|recipient| recipient.outcome().is_accepted())
     }
 
     /// The reply to MAIL, where one came.
@@ -207,31 +205,32 @@ impl<'a> Recipient<'a> {
     #[must_use]
     #[inline]
     pub fn outcome(&self) -> Outcome<'a> {
-        let delivery = self.delivery;
-        let Delivery { written, is_cut, .. } = delivery;
-        let own_end = delivery.reply(self.addressee.end.or(delivery.end));
-        let refusals = [
-            (delivery.mail(), Stage::Mail),
-            (self.rcpt(), Stage::Rcpt),
-            (delivery.data(), Stage::Data),
-            (own_end, if *written && !is_cut { Stage::EndOfData } else { Stage::Content }),
-        ];
-        // Of whoever was never asked for, the server has refused no more than the sender.
-        let is_asked = self.addressee.rcpt != Rcpt::NotSent;
-        for (reply, stage) in refusals {
-            let counts = is_asked || stage == Stage::Mail;
-            if let Some(reply) = reply.filter(|reply| counts && reply.is_negative()) {
-                let later = stage == Stage::Rcpt
-                    && self.addressee.follows_accepted
-                    && means_too_many_recipients(reply);
-                return Outcome::Refused(Refusal { reply, stage, later });
-            }
+        let Self { delivery, addressee } = *self;
+        let Delivery { written, is_cut, .. } = *delivery;
+        let refusal = |said| delivery.reply(said).filter(|reply| reply.is_negative());
+        let refused = |reply, stage, later| Outcome::Refused(Refusal { reply, stage, later });
+        if let Some(reply) = refusal(delivery.mail) {
+            return refused(reply, Stage::Mail, false);
         }
-        match own_end {
-            // The mail was sent to others; unless it went out before its recipients were answered.
-            _ if !is_asked => Outcome::NotSent,
+        // The mail was sent to others; unless it went out before its recipients were answered. Of
+        // whoever was never asked for, the server has refused no more than the sender.
+        if addressee.rcpt == Rcpt::NotSent {
+            return Outcome::NotSent;
+        }
+        if let Some(reply) = refusal(addressee.answer()) {
+            let later = addressee.follows_accepted && means_too_many_recipients(reply);
+            return refused(reply, Stage::Rcpt, later);
+        }
+        if let Some(reply) = refusal(delivery.data) {
+            return refused(reply, Stage::Data, false);
+        }
+        match delivery.reply(addressee.end.or(delivery.end)) {
+            Some(reply) if reply.is_negative() => {
+                let stage = if written && !is_cut { Stage::EndOfData } else { Stage::Content };
+                refused(reply, stage, false)
+            }
             Some(reply) if reply.severity() == Severity::Completed => Outcome::Accepted(reply),
-            _ if *written => Outcome::Unknown,
+            _ if written => Outcome::Unknown,
             _ => Outcome::NotSent,
         }
     }
