@@ -181,7 +181,7 @@ impl Flight {
     }
 
     /// Takes note of what was sent: its line as it may be shown, and where it ends in the stream.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, ticket: Ticket, act: Act, shown: &[u8], ends_at: u64) {
         leak::search(shown);
         self.shown.extend(shown);

@@ -215,7 +215,7 @@ impl Session {
     ///
     /// # Errors
     /// It is not lawful there, or more than the server takes. Nothing has changed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send_checked(&mut self, command: &Command<'_>) -> Result<Ticket, Misuse> {
         self.allows(command.verb())?;
         self.quota.check(command)?;
@@ -223,7 +223,7 @@ impl Session {
     }
 
     /// The command is written into the output, and awaited.
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, command: &Command<'_>) -> Ticket {
         let verb = command.verb();
         if let Command::Bdat { size, last } = command {

@@ -16,7 +16,7 @@ impl Session {
     ///
     /// # Errors
     /// Why it may not.
-    #[inline]
+    #[inline(always)]
     pub fn allows(&self, verb: Verb) -> Result<(), Misuse> {
         let rule = rule(Act::Command(verb));
         let ahead = self.ahead();
