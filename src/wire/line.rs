@@ -1,6 +1,7 @@
 //! Lines out of a stream of octets: the read buffer, the search for line ends, and the limits
 //! that hold before a line end is there. What a line says is not looked at here.
 
+use std::mem;
 use std::ops::Range;
 
 use bytes::BytesMut;
@@ -113,9 +114,6 @@ fn bound(limit: usize, least: u32) -> u32 {
 #[derive(Debug, Default)]
 pub struct LineBuffer {
     octets: BytesMut,
-    /// The first octet that is not consumed. Moving an index is cheaper than moving octets.
-    start: usize,
-    /// It counts from the first octet of the buffer, too.
     finder: LineFinder,
 }
 
@@ -152,7 +150,7 @@ impl LineBuffer {
     #[must_use]
     #[inline]
     pub fn pending(&self) -> &[u8] {
-        self.octets.get(self.start..).unwrap_or_default()
+        self.octets.get(self.finder.start..).unwrap_or_default()
     }
 
     /// Where in [`pending`](Self::pending) the next line stands, its end included; `None` until
@@ -162,36 +160,38 @@ impl LineBuffer {
     ///
     /// The line has, or is going to have, more than `limit` octets, its end included.
     pub fn next_line(&mut self, limit: usize) -> Result<Option<Range<usize>>, LineTooLong> {
-        let found = self.finder.next(&self.octets, limit)?;
-        Ok(found.map(|Found { range, .. }| range.start - self.start..range.end - self.start))
+        let LineFinder { start, line, .. } = self.finder;
+        let found = self.finder.next(&self.octets, limit, usize::MAX)?;
+        Ok(found.map(|_| line - start..self.finder.line - start))
     }
 
     /// Drops this many pending octets, or all if there are fewer.
     #[inline]
     pub fn consume(&mut self, octets: usize) {
-        self.start += octets.min(self.octets.len() - self.start);
-        self.finder.skip_to(self.start);
-        if self.start == self.octets.len() {
-            self.empty();
-        }
+        let end = self.finder.start + octets.min(self.pending().len());
+        self.finder.skip_to(end);
+        self.empty_at_end();
     }
 
-    /// Nothing is pending.
+    /// Drops the lines that were given.
     #[inline]
-    fn empty(&mut self) {
-        self.shift();
+    pub(super) fn consume_given(&mut self) {
+        self.finder.start = self.finder.line;
+        self.empty_at_end();
+    }
+
+    /// Begins anew where nothing is pending.
+    #[inline]
+    fn empty_at_end(&mut self) {
+        if self.finder.start < self.octets.len() {
+            return;
+        }
+        self.finder.shift();
         if self.octets.capacity() > KEEP {
             self.octets = BytesMut::new();
         } else {
             self.octets.clear();
         }
-    }
-
-    /// What is pending will begin where the buffer does.
-    #[inline]
-    fn shift(&mut self) {
-        self.finder.shift(self.start);
-        self.start = 0;
     }
 
     /// All octets, consumed ones before those that are pending, and the search through them.
@@ -200,15 +200,10 @@ impl LineBuffer {
         (&self.octets, &mut self.finder)
     }
 
-    /// The first so many octets that are pending, if there are as many.
-    #[inline]
-    pub(super) fn front(&self, octets: usize) -> Option<&[u8]> {
-        self.octets.get(self.start..)?.get(..octets)
-    }
-
     /// The lines that were given and are not consumed.
-    pub(super) fn given(&self) -> &[u8] {
-        self.octets.get(self.start..self.finder.line).unwrap_or_default()
+    #[inline]
+    pub(super) fn given(&self) -> Option<&[u8]> {
+        self.octets.get(..self.finder.line)?.get(self.finder.start..)
     }
 
     /// The lines that were not given yet, for overwriting: line ends have to stay.
@@ -225,12 +220,12 @@ impl LineBuffer {
 
     #[cold]
     fn grow(&mut self, octets: usize) {
-        let pending = self.octets.len() - self.start;
+        let pending = self.pending().len();
         // What is moved was paid for by what was consumed: each octet moves once on average.
-        if self.start >= pending {
-            self.octets.copy_within(self.start.., 0);
+        if self.finder.start >= pending {
+            self.octets.copy_within(self.finder.start.., 0);
             self.octets.truncate(pending);
-            self.shift();
+            self.finder.shift();
         }
         self.octets.reserve(octets);
     }
@@ -239,6 +234,8 @@ impl LineBuffer {
 /// Where in a slice the search for line ends has come to. The slice may grow between calls.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LineFinder {
+    /// The first octet that is not consumed. Moving an index is cheaper than moving octets.
+    start: usize,
     /// Where the next line begins.
     line: usize,
     /// No LF is in `line..searched`.
@@ -251,51 +248,64 @@ pub(super) struct LineFinder {
 }
 
 /// A line that was found.
-pub(super) struct Found {
-    pub(super) range: Range<usize>,
+pub(super) struct Found<'a> {
+    /// Its end included.
+    pub(super) raw: &'a [u8],
     /// It ends in CRLF, and has nothing else that is below 16 or above 127.
     pub(super) is_plain: bool,
 }
 
 impl LineFinder {
-    /// The next line. Behind an error nothing has changed, and another limit may be tried.
+    /// The next line, if it has no more octets than `limit`, and no more than `all` with those that
+    /// are not consumed. Behind an error nothing has changed, and other limits may be tried.
     #[inline(always)]
-    pub(super) fn next(
+    pub(super) fn next<'a>(
         &mut self,
-        octets: &[u8],
+        octets: &'a [u8],
         limit: usize,
-    ) -> Result<Option<Found>, LineTooLong> {
+        all: usize,
+    ) -> Result<Option<Found<'a>>, LineTooLong> {
         let Some(fresh) = octets.get(self.searched..) else {
             return Ok(None);
         };
         // Most lines have no odd octet but the two at their end: one look finds both.
         let plain = plain_len(fresh);
-        let (found, is_plain) = match fresh.get(plain..) {
-            Some([b'\r', b'\n', ..]) => (Some(plain + 1), !self.odd),
+        let found = match fresh.get(plain..) {
+            Some([b'\r', b'\n', ..]) => Some(plain + 2),
             // Where replies come octet by octet, that is what most looks find.
-            Some([]) => (None, false),
-            _ => (self.odd_end(fresh, plain), false),
+            Some([]) => None,
+            _ => self.odd_end(fresh, plain),
         };
         #[cfg(test)]
         {
-            self.work += found.map_or(fresh.len(), |at| at + 1);
+            self.work += found.unwrap_or(fresh.len());
         }
-        // Without an end the line has one octet more than there are.
-        let end = found.map_or(octets.len(), |at| self.searched + at) + 1;
-        if end - self.line > limit {
-            return Err(LineTooLong { limit });
-        }
-        if found.is_none() {
+        let Some(found) = found else {
+            // The line has one octet more than there are.
+            self.check(octets.len() + 1, limit, all)?;
             // What follows a CR decides what it is.
-            let held = fresh.len() == plain + 1 && fresh.last() == Some(&b'\r');
+            let held = matches!(fresh.get(plain..), Some([b'\r']));
             self.searched = octets.len() - usize::from(held);
             return Ok(None);
-        }
-        let range = self.line..end;
+        };
+        let end = self.searched + found;
+        self.check(end, limit, all)?;
+        let Some(raw) = octets.get(..end).and_then(|lines| lines.get(self.line..)) else {
+            return Ok(None);
+        };
         self.line = end;
         self.searched = end;
-        self.odd = false;
-        Ok(Some(Found { range, is_plain }))
+        let is_plain = !mem::take(&mut self.odd);
+        Ok(Some(Found { raw, is_plain }))
+    }
+
+    /// Whether the line may end there.
+    #[inline(always)]
+    fn check(&self, end: usize, limit: usize, all: usize) -> Result<(), LineTooLong> {
+        match end - self.line > limit || end - self.start > all {
+            true => Err(LineTooLong { limit }),
+            false => Ok(()),
+        }
     }
 
     /// Where the line ends whose first octet that is no plain one is there.
@@ -303,7 +313,7 @@ impl LineFinder {
     fn odd_end(&mut self, fresh: &[u8], plain: usize) -> Option<usize> {
         let rest = fresh.get(plain..).unwrap_or_default();
         self.odd |= !matches!(rest, [] | [b'\r']);
-        memchr::memchr(b'\n', rest).map(|at| plain + at)
+        memchr::memchr(b'\n', rest).map(|at| plain + at + 1)
     }
 
     /// Whether nothing has come since the last search, which found nothing.
@@ -316,17 +326,25 @@ impl LineFinder {
         self.line
     }
 
-    /// The next line begins there, or behind it.
+    /// How many octets the lines have that were given and are not consumed.
+    pub(super) const fn given(&self) -> usize {
+        self.line - self.start
+    }
+
+    /// What stands before there is consumed: the next line begins there, or behind it.
     #[inline]
     fn skip_to(&mut self, start: usize) {
+        self.start = start;
         self.line = self.line.max(start);
         self.searched = self.searched.max(start);
     }
 
-    /// So many octets are gone from the start of the slice.
-    const fn shift(&mut self, octets: usize) {
-        self.line = self.line.saturating_sub(octets);
-        self.searched = self.searched.saturating_sub(octets);
+    /// What is consumed is gone from the slice.
+    #[inline]
+    const fn shift(&mut self) {
+        self.line -= self.start;
+        self.searched -= self.start;
+        self.start = 0;
     }
 }
 
@@ -422,7 +440,7 @@ mod tests {
         buffer.consume(8);
         assert_eq!(buffer.next_line(9), Ok(None));
         buffer.extend(&[b'x'; 8192]);
-        assert_eq!(buffer.start, 0);
+        assert_eq!(buffer.finder.start, 0);
         buffer.extend(b"\r\n");
         assert_eq!(buffer.next_line(usize::MAX), Ok(Some(0..8197)));
         assert_eq!(buffer.finder.work, 8 + 8197);
@@ -451,9 +469,10 @@ mod tests {
                 for piece in line.chunks(step) {
                     buffer.extend(piece);
                     let (pending, finder) = buffer.split();
-                    found = found.or_else(|| finder.next(pending, 99).unwrap());
+                    let is_plain = |found: Found<'_>| found.is_plain;
+                    found = found.or_else(|| finder.next(pending, 99, 99).unwrap().map(is_plain));
                 }
-                assert_eq!(found.map(|found| found.is_plain), Some(is_plain), "{line:?}");
+                assert_eq!(found, Some(is_plain), "{line:?}");
             }
         }
     }

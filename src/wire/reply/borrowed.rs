@@ -55,12 +55,11 @@ impl<'a> ReplyRef<'a> {
         strictness: Strictness,
     ) -> Result<Option<(Self, usize)>, ReplyError> {
         let mut framer = frame::Framer::new(Limits::default(), strictness);
-        if !framer.next(octets, &mut LineFinder::default(), kind)? {
-            return Ok(None);
-        }
-        let frame = framer.frame();
-        let reply = octets.get(..frame.octets).and_then(|octets| frame.reply(octets));
-        Ok(reply.map(|reply| (reply, frame.octets)))
+        let mut finder = LineFinder::default();
+        framer.next(octets, &mut finder, kind)?;
+        let used = finder.line();
+        let reply = octets.get(..used).and_then(|octets| framer.reply(octets));
+        Ok(reply.map(|reply| (reply, used)))
     }
 
     /// The code of the last line, which is that of all lines unless

@@ -66,24 +66,18 @@ impl ReplyBuffer {
     pub fn next(&mut self, kind: ReplyKind) -> Result<bool, ReplyError> {
         match self.framer.search {
             Search::Goes => {}
-            Search::Framed => return Ok(true),
+            Search::Framed(_) => return Ok(true),
             Search::Failed => return self.fail_again(),
         }
         let (octets, finder) = self.lines.split();
         if finder.has_searched(octets) {
             return Ok(false);
         }
-        match self.framer.next(octets, finder, kind) {
-            Ok(true) => {
-                self.framer.search = Search::Framed;
-                Ok(true)
-            }
-            Ok(false) => Ok(false),
-            Err(error) => {
-                self.fail(&error);
-                Err(error)
-            }
+        if let Err(error) = self.framer.next(octets, finder, kind) {
+            self.fail(&error);
+            return Err(error);
         }
+        Ok(matches!(self.framer.search, Search::Framed(_)))
     }
 
     #[cold]
@@ -101,18 +95,14 @@ impl ReplyBuffer {
     #[must_use]
     #[inline]
     pub fn reply(&self) -> Option<ReplyRef<'_>> {
-        let frame = self.framer.frame();
-        match self.framer.search {
-            Search::Framed => frame.reply(self.lines.front(frame.octets)?),
-            Search::Goes | Search::Failed => None,
-        }
+        self.framer.reply(self.lines.given()?)
     }
 
     /// Drops the reply that [`next`](Self::next) found; without one nothing happens.
     #[inline]
     pub fn consume(&mut self) {
-        if let Search::Framed = self.framer.search {
-            self.lines.consume(self.framer.frame().octets);
+        if let Search::Framed(_) = self.framer.search {
+            self.lines.consume_given();
             self.framer.restart();
         }
     }
@@ -147,8 +137,8 @@ impl ReplyBuffer {
     #[must_use]
     pub fn partial_lines(&self) -> WireLines<'_> {
         WireLines::new(match self.framer.search {
-            Search::Framed => &[],
-            Search::Goes | Search::Failed => self.lines.given(),
+            Search::Framed(_) => &[],
+            Search::Goes | Search::Failed => self.lines.given().unwrap_or_default(),
         })
     }
 

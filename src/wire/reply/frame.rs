@@ -12,7 +12,6 @@ pub(super) struct Framer {
     limits: Limits,
     strictness: Strictness,
     frame: Frame,
-    /// For whoever reads one reply after the other; here, beside what is as small, it takes no room.
     pub(super) search: Search,
 }
 
@@ -21,32 +20,40 @@ impl Framer {
         Self { limits, strictness, ..Self::default() }
     }
 
-    /// Takes note of the lines that `octets` have beyond what was seen before. True: the last one
-    /// of the reply is there.
+    /// Takes note of the lines that `octets` have beyond what was seen before, up to the last one
+    /// of the reply.
     #[inline]
     pub(super) fn next(
         &mut self,
         octets: &[u8],
         finder: &mut LineFinder,
         kind: ReplyKind,
-    ) -> Result<bool, ReplyError> {
+    ) -> Result<(), ReplyError> {
         self.frame.kind = kind;
         if kind == ReplyKind::Greeting {
             self.refuse_tls(octets, finder)?;
         }
+        let mut limit = self.limits.line();
         loop {
-            let found = match finder.next(octets, self.line_limit(self.limits.line())) {
-                Ok(found) => found,
-                Err(_) => self.next_challenge(octets, finder)?,
-            };
-            let Some(found) = found else {
-                return Ok(false);
-            };
-            let Some(raw) = octets.get(found.range) else {
-                return Ok(false);
-            };
-            if self.accept(raw, found.is_plain)? {
-                return Ok(true);
+            match finder.next(octets, limit, self.limits.reply()) {
+                Ok(Some(Found { raw, is_plain })) => {
+                    limit = self.limits.line();
+                    match self.look(raw, is_plain) {
+                        Line::Last(code) => {
+                            self.end(code);
+                            return Ok(());
+                        }
+                        Line::Inner => self.go_on(raw)?,
+                        Line::Odd => {
+                            self.accept(raw, is_plain)?;
+                            if let Search::Framed(_) = self.search {
+                                return Ok(());
+                            }
+                        }
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(_) => limit = self.raised(limit, octets, finder)?,
             }
         }
     }
@@ -57,8 +64,16 @@ impl Framer {
         self.search = Search::Goes;
     }
 
-    pub(super) const fn frame(&self) -> &Frame {
-        &self.frame
+    /// The reply that these octets are, once its last line was seen.
+    #[inline]
+    pub(super) fn reply<'a>(&self, octets: &'a [u8]) -> Option<ReplyRef<'a>> {
+        let Frame { quirks, lines, kind, .. } = self.frame;
+        match self.search {
+            Search::Framed(code) => {
+                Some(ReplyRef::framed(octets, Facts { quirks, lines, code, kind }))
+            }
+            Search::Goes | Search::Failed => None,
+        }
     }
 
     pub(super) const fn strictness(&self) -> Strictness {
@@ -70,140 +85,152 @@ impl Framer {
     fn refuse_tls(&self, octets: &[u8], finder: &LineFinder) -> Result<(), ReplyError> {
         let fault = ReplyFault::NotSmtp(Foreign::Tls);
         match octets.get(finder.line()..) {
-            Some([a @ (0x15 | 0x16), b @ 0x03, ..]) if self.frame.octets == 0 => {
+            Some([a @ (0x15 | 0x16), b @ 0x03, ..]) if finder.given() == 0 => {
                 Err(ReplyError::of_beginning(fault, &[*a, *b]))
             }
             _ => Ok(()),
         }
     }
 
-    /// The octets that the line at hand may have, of which a line may have so many.
-    #[inline]
-    fn line_limit(&self, line: usize) -> usize {
-        line.min(self.limits.reply().saturating_sub(self.frame.octets))
-    }
-
     /// A line is too long, unless it is a challenge: those may be longer.
     #[cold]
-    fn next_challenge(
+    fn raised(
         &self,
+        limit: usize,
         octets: &[u8],
-        finder: &mut LineFinder,
-    ) -> Result<Option<Found>, ReplyError> {
+        finder: &LineFinder,
+    ) -> Result<usize, ReplyError> {
         let rest = octets.get(finder.line()..).unwrap_or_default();
         let line = match rest {
             [b'3', b'3', b'4', ..] => self.limits.challenge_line(),
             _ => self.limits.line(),
         };
-        let most = self.line_limit(line);
-        finder.next(octets, most).map_err(|_| {
-            let fault = match most == line {
-                true => ReplyFault::LineTooLong { limit: line },
-                false => ReplyFault::ReplyTooLong { limit: self.limits.reply() },
-            };
-            // No more than was sure to be there when the limit was met.
-            ReplyError::of_beginning(fault, rest.get(..most).unwrap_or(rest))
-        })
+        if limit < line {
+            return Ok(line);
+        }
+        let all = self.limits.reply();
+        let most = line.min(all.saturating_sub(finder.given()));
+        let fault = match most == line {
+            true => ReplyFault::LineTooLong { limit: line },
+            false => ReplyFault::ReplyTooLong { limit: all },
+        };
+        // No more than was sure to be there when the limit was met.
+        Err(ReplyError::of_beginning(fault, rest.get(..most).unwrap_or(rest)))
     }
 
-    /// True: the line is the reply's last.
+    /// Sees what most lines are: nothing is odd about them, and their code is that of the line
+    /// before.
     #[inline(always)]
-    fn accept(&mut self, raw: &[u8], is_plain: bool) -> Result<bool, ReplyError> {
+    fn look(&mut self, raw: &[u8], is_plain: bool) -> Line {
+        let frame = &mut self.frame;
+        let begin = match raw.first_chunk() {
+            Some(begin) if is_plain && raw.len() <= LINE => begin,
+            _ => return Line::Odd,
+        };
+        // Most of those before the last even begin alike.
+        if *begin == frame.begin {
+            return Line::Inner;
+        }
+        match head_of(begin) {
+            _ if frame.kind == ReplyKind::Greeting => Line::Odd,
+            Some((code, _)) if frame.code.is_some_and(|before| before != code) => Line::Odd,
+            Some((code, true)) => Line::Last(code),
+            Some((code, false)) => {
+                frame.code = Some(code);
+                frame.begin = *begin;
+                Line::Inner
+            }
+            None => Line::Odd,
+        }
+    }
+
+    /// Looks at all that a line may have.
+    #[cold]
+    fn accept(&mut self, raw: &[u8], is_plain: bool) -> Result<(), ReplyError> {
         let (line, mut quirks) = match raw {
             [line @ .., _, _] if is_plain => (line, Quirks::NONE),
             raw => odd_line(raw),
         };
-        // Most lines of a reply begin like the one before.
-        if line.first_chunk() == Some(&self.frame.begin) && raw.len() <= LINE {
-            self.frame.lines += 1;
-            return self.took(raw.len(), line, quirks, false);
-        }
+        self.frame.begin = NO_BEGIN;
         let (Some(code), Some(is_last)) = (code_of(line), is_last(line)) else {
             return self.accept_without_code(raw, line, quirks);
         };
-        if raw.len() > LINE || is_odd(line) {
-            quirks |= rare(raw);
-        } else if !is_last {
-            self.frame.begin = line.first_chunk().copied().unwrap_or(NO_BEGIN);
+        quirks |= odd_head(raw) | self.frame.change_code(code, raw)?;
+        if self.frame.kind == ReplyKind::Greeting && is_overwritten(text_of(line)) {
+            quirks.insert(Quirk::PixFixup);
         }
-        let frame = &mut self.frame;
-        if frame.code != Some(code) {
-            if frame.code.is_some() {
-                quirks |= frame.change_code(code, line)?;
-            }
-            frame.code = Some(code);
+        self.tolerate(quirks, raw)?;
+        match is_last {
+            true => self.end(code),
+            false => self.go_on(raw)?,
         }
-        if frame.kind == ReplyKind::Greeting {
-            frame.begin = NO_BEGIN;
-            if is_overwritten(text_of(line)) {
-                quirks.insert(Quirk::PixFixup);
-            }
-        }
-        frame.lines += 1;
-        self.took(raw.len(), line, quirks, is_last)
+        Ok(())
     }
 
     /// The rest of it where the line does not begin with a code and a separator.
-    #[cold]
     fn accept_without_code(
         &mut self,
         raw: &[u8],
         line: &[u8],
         odd: Quirks,
-    ) -> Result<bool, ReplyError> {
-        let frame = &mut self.frame;
-        let mut quirks = odd;
+    ) -> Result<(), ReplyError> {
+        let frame = &self.frame;
         let fault = head_fault(line);
         // One blank line before a reply is a slip, two are not SMTP.
         let is_slip = frame.lines > 0 || !frame.quirks.contains(Quirk::BlankLine);
         if line.is_empty() && is_slip {
-            quirks.insert(Quirk::BlankLine);
-        } else if !line.is_empty()
-            && fault == ReplyFault::NotACode
-            && frame.may_lack_code(self.strictness)
+            return self.tolerate(odd | Quirk::BlankLine, raw);
+        }
+        if line.is_empty() || fault != ReplyFault::NotACode || !frame.may_lack_code(self.strictness)
         {
-            quirks.insert(Quirk::MissingCode);
-            if raw.len() > LINE {
-                quirks.insert(Quirk::LongLine);
-            }
-            frame.lines += 1;
-        } else {
             let fault = frame.foreign(line).unwrap_or(fault);
-            return Err(ReplyError::of_line(fault, line));
+            return Err(of_line(fault, raw));
         }
-        self.took(raw.len(), line, quirks, false)
+        let mut quirks = odd | Quirk::MissingCode;
+        if raw.len() > LINE {
+            quirks.insert(Quirk::LongLine);
+        }
+        self.tolerate(quirks, raw)?;
+        self.go_on(raw)
     }
 
-    /// A line belongs to the reply.
+    /// The last line of the reply was seen.
     #[inline(always)]
-    fn took(
-        &mut self,
-        len: usize,
-        line: &[u8],
-        quirks: Quirks,
-        is_last: bool,
-    ) -> Result<bool, ReplyError> {
-        if !quirks.is_empty() {
-            self.tolerate(quirks, line)?;
-        }
-        self.frame.octets += len;
-        let limit = self.limits.lines();
-        if !is_last && self.frame.lines as usize >= limit {
-            return Err(ReplyError::of_line(ReplyFault::TooManyLines { limit }, line));
-        }
-        Ok(is_last)
+    fn end(&mut self, code: Code) {
+        self.frame.lines += 1;
+        self.search = Search::Framed(code);
     }
 
-    #[cold]
-    fn tolerate(&mut self, quirks: Quirks, line: &[u8]) -> Result<(), ReplyError> {
+    /// Another line was.
+    #[inline(always)]
+    fn go_on(&mut self, raw: &[u8]) -> Result<(), ReplyError> {
+        self.frame.lines += 1;
+        let limit = self.limits.lines();
+        match self.frame.lines as usize >= limit {
+            true => Err(of_line(ReplyFault::TooManyLines { limit }, raw)),
+            false => Ok(()),
+        }
+    }
+
+    fn tolerate(&mut self, quirks: Quirks, raw: &[u8]) -> Result<(), ReplyError> {
         if self.strictness == Strictness::Strict
             && let Some(quirk) = quirks.refused()
         {
-            return Err(ReplyError::of_line(ReplyFault::Quirk(quirk), line));
+            return Err(of_line(ReplyFault::Quirk(quirk), raw));
         }
         self.frame.quirks |= quirks;
         Ok(())
     }
+}
+
+/// What a line is at first sight.
+enum Line {
+    /// The last of the reply, with this code.
+    Last(Code),
+    /// One before the last.
+    Inner,
+    /// All of it has to be looked at.
+    Odd,
 }
 
 /// How far the search for the next reply has come.
@@ -211,21 +238,19 @@ impl Framer {
 pub(super) enum Search {
     #[default]
     Goes,
-    /// The last line of the reply has been seen.
-    Framed,
+    /// The last line of the reply has been seen, with this code.
+    Framed(Code),
     /// Behind what is no reply nothing can be found again.
     Failed,
 }
 
 /// What is known of a reply so far.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Frame {
-    /// The octets of the lines that were seen.
-    pub(super) octets: usize,
-    pub(super) quirks: Quirks,
-    pub(super) lines: u32,
+struct Frame {
+    quirks: Quirks,
+    lines: u32,
     kind: ReplyKind,
-    /// The code of the last line that had one.
+    /// The code of the line before, of those that had one.
     code: Option<Code>,
     /// How a line begins that has this code too, is not the last, and has nothing to be looked at
     /// in it: nothing odd before its text, which is not that of a greeting.
@@ -235,7 +260,6 @@ pub(super) struct Frame {
 impl Default for Frame {
     fn default() -> Self {
         Self {
-            octets: 0,
             quirks: Quirks::NONE,
             lines: 0,
             kind: ReplyKind::default(),
@@ -246,18 +270,14 @@ impl Default for Frame {
 }
 
 impl Frame {
-    /// The reply that these octets are, if a line with a code was seen.
-    pub(super) fn reply<'a>(&self, octets: &'a [u8]) -> Option<ReplyRef<'a>> {
-        let Self { quirks, lines, kind, .. } = *self;
-        Some(ReplyRef::framed(octets, Facts { quirks, lines, code: self.code?, kind }))
-    }
-
-    /// A line has another code than the one before.
-    #[cold]
-    fn change_code(&self, code: Code, line: &[u8]) -> Result<Quirks, ReplyError> {
-        let Some(first) = self.code else { return Ok(Quirks::NONE) };
+    /// The code of a line, and what is odd about it behind the one before.
+    fn change_code(&mut self, code: Code, raw: &[u8]) -> Result<Quirks, ReplyError> {
+        let first = match self.code.replace(code) {
+            Some(first) if first != code => first,
+            _ => return Ok(Quirks::NONE),
+        };
         if code.severity() != first.severity() && self.kind != ReplyKind::Greeting {
-            return Err(ReplyError::of_line(ReplyFault::CodesDisagree { first }, line));
+            return Err(of_line(ReplyFault::CodesDisagree { first }, raw));
         }
         // That of the last line is looked at when it is asked for.
         let unknown = if first.is_known() { Quirks::NONE } else { Quirk::UnknownCode.into() };
@@ -284,7 +304,14 @@ impl Frame {
     }
 }
 
+/// A line that has come whole breaks a rule.
+#[cold]
+fn of_line(fault: ReplyFault, raw: &[u8]) -> ReplyError {
+    ReplyError::of_line(fault, split_line_end(raw).0)
+}
+
 /// A line without its end, and what was odd about the end.
+#[inline]
 fn split_line_end(raw: &[u8]) -> (&[u8], Quirks) {
     match raw {
         [line @ .., b'\r', b'\n'] if line.last() != Some(&b'\r') => (line, Quirks::NONE),
@@ -324,19 +351,33 @@ pub(super) fn text_of(line: &[u8]) -> &[u8] {
 /// Reply-code = %x32-35 %x30-35 %x30-39
 /// ```
 ///
-/// (RFC 5321 §4.2, in other words.) Beyond that grammar a tab is read as SP, and the second digit
-/// goes up to 9.
+/// (RFC 5321 §4.2, in other words.) The code, and whether the line is the last.
 #[inline(always)]
+fn head_of(begin: &[u8; 4]) -> Option<(Code, bool)> {
+    match begin {
+        [a, b @ b'0'..=b'5', c @ b'0'..=b'9', separator @ (b' ' | b'-')] => {
+            Some((code([*a, *b, *c])?, *separator == b' '))
+        }
+        _ => None,
+    }
+}
+
+/// Beyond the grammar the second digit goes up to 9.
 fn code_of(line: &[u8]) -> Option<Code> {
-    let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] = line else {
-        return None;
-    };
-    let [a, b, c] = [*a, *b, *c].map(u16::from);
-    Code::new(a * 100 + b * 10 + c - u16::from(b'0') * 111)
+    match line {
+        [a, b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => code([*a, *b, *c]),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn code(digits: [u8; 3]) -> Option<Code> {
+    let value = |digit: u8| u16::from(digit.wrapping_sub(b'0'));
+    Code::new(digits.into_iter().fold(0, |number, digit| number * 10 + value(digit)))
 }
 
 /// What follows the code of a line says whether it is the last; `None` where nothing lawful does.
-#[inline(always)]
+/// Beyond the grammar a tab is read as SP.
 fn is_last(line: &[u8]) -> Option<bool> {
     match line.get(3) {
         None | Some(b' ' | b'\t') => Some(true),
@@ -345,15 +386,8 @@ fn is_last(line: &[u8]) -> Option<bool> {
     }
 }
 
-/// Whether the second digit of a line is above 5, or a tab follows the code.
-#[inline(always)]
-fn is_odd(line: &[u8]) -> bool {
-    line.get(1) > Some(&b'5') || line.get(3) == Some(&b'\t')
-}
-
 /// What is odd about a line that has a code, beside its end and its octets.
-#[cold]
-fn rare(raw: &[u8]) -> Quirks {
+fn odd_head(raw: &[u8]) -> Quirks {
     let mut quirks = Quirks::NONE;
     if raw.len() > LINE {
         quirks.insert(Quirk::LongLine);
@@ -388,7 +422,6 @@ fn trim_cr(line: &[u8]) -> &[u8] {
 }
 
 /// A line that is no plain one, without its end, and what is odd about it.
-#[cold]
 fn odd_line(raw: &[u8]) -> (&[u8], Quirks) {
     let (line, end) = split_line_end(raw);
     (line, end | odd_octets(line))
@@ -426,6 +459,14 @@ const PIX_STARS: usize = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whatever stands between two lines that begin alike.
+    #[test]
+    fn the_code_named_is_that_of_the_line_before() {
+        let octets = b"250-a\r\n261-b\r\n250-c\r\n550 d\r\n";
+        let error = ReplyRef::parse(octets, ReplyKind::Other, Strictness::Tolerant).unwrap_err();
+        assert_eq!(error.fault(), ReplyFault::CodesDisagree { first: Code::OK });
+    }
 
     /// A line that begins like the one before is not read again: what is odd behind that is seen all
     /// the same, and the next reply begins anew.
