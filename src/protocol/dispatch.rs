@@ -177,9 +177,6 @@ impl Dispatch {
             }
             self.mail(session, envelope.sender(), params)?;
         }
-        if session.phase() == Phase::Closed {
-            return Ok(Due::Nothing);
-        }
         let is_refused = self.is_mail_refused();
         let rest = envelope.recipients().iter().enumerate().skip(self.named);
         for (n, recipient) in rest {

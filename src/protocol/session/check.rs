@@ -152,16 +152,17 @@ impl Session {
         self.quota.allows(Verb::Mail)?;
         self.check_params(&mail, uncovered)?;
         self.check_line(declared, &mail)?;
+        if let Some(first) = envelope.recipients().first() {
+            let rcpt = Command::rcpt_with(first, &[])?;
+            self.quota.check(&rcpt)?;
+        }
         for (n, recipient) in envelope.recipients().iter().enumerate() {
             let params = envelope.recipient_params(n);
-            // A path is short: without parameters it needs nothing but to be ASCII.
-            if n > 0 && params.is_empty() && (declared.utf8 || recipient.is_ascii()) {
+            // A path is short: without parameters it has nothing to be but ASCII.
+            if params.is_empty() && recipient.is_ascii() {
                 continue;
             }
             let rcpt = Command::rcpt_with(recipient, params)?;
-            if n == 0 {
-                self.quota.check(&rcpt)?;
-            }
             self.check_params(&rcpt, params)?;
             self.check_line(declared, &rcpt)?;
         }
