@@ -7,9 +7,6 @@ impl Command<'_> {
     #[inline]
     pub(super) fn write_to<S: Sink>(&self, sink: S) -> S {
         let sink = match self {
-            Self::Ehlo(name) => sink.put(b"EHLO ").put(name.as_str().as_bytes()),
-            Self::Helo(name) => sink.put(b"HELO ").put(name.as_str().as_bytes()),
-            Self::Lhlo(name) => sink.put(b"LHLO ").put(name.as_str().as_bytes()),
             Self::Mail { sender, params } => {
                 write_path(sink.put(b"MAIL FROM:"), sender.in_brackets(), params)
             }
@@ -17,6 +14,20 @@ impl Command<'_> {
                 write_path(sink.put(b"RCPT TO:"), recipient.in_brackets(), params)
             }
             Self::Data => sink.put(b"DATA"),
+            other => other.write_other(sink),
+        };
+        sink.put(CRLF)
+    }
+
+    /// A line of any other command. It stands apart: what its loops keep at hand would be saved and
+    /// fetched back for MAIL and RCPT as well, a tenth of what they cost.
+    #[inline(never)]
+    fn write_other<S: Sink>(&self, sink: S) -> S {
+        match self {
+            Self::Mail { .. } | Self::Rcpt { .. } | Self::Data => sink, // is written above
+            Self::Ehlo(name) => sink.put(b"EHLO ").put(name.as_str().as_bytes()),
+            Self::Helo(name) => sink.put(b"HELO ").put(name.as_str().as_bytes()),
+            Self::Lhlo(name) => sink.put(b"LHLO ").put(name.as_str().as_bytes()),
             Self::Bdat { size, last } => write_last(sink.put(b"BDAT ").put_number(*size), *last),
             Self::Rset => sink.put(b"RSET"),
             Self::Vrfy(text) => sink.put(b"VRFY ").put(text.as_str().as_bytes()),
@@ -55,8 +66,7 @@ impl Command<'_> {
                 attributes.iter().fold(sink.put(b"XFORWARD"), put)
             }
             Self::Raw(raw) => sink.with_room(|| self.encoded_len()).put(raw.as_octets()),
-        };
-        sink.put(CRLF)
+        }
     }
 }
 
@@ -66,6 +76,11 @@ impl Command<'_> {
 #[inline(always)]
 fn write_path<S: Sink>(sink: S, path: &str, params: &[Param]) -> S {
     let sink = sink.put(path.as_bytes());
+    if params.is_empty() { sink } else { write_params(sink, params) }
+}
+
+#[inline(never)]
+fn write_params<S: Sink>(sink: S, params: &[Param]) -> S {
     params.iter().fold(sink, |sink, param| sink.put(param.argument()))
 }
 
