@@ -92,7 +92,8 @@ type Mails<'a> = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Mail<'a>>> + Sen
 
 enum Place {
     OnItsWay,
-    Known(Sent),
+    /// In a box: nearly all is known of a mail when its turn has come.
+    Known(Box<Sent>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,17 +203,11 @@ impl<'a> Deliveries<'a> {
                 let delivery = Delivery::not_sent(&mail.envelope);
                 return Some(Sent { delivery, error: Some(error) });
             }
-            let session = &self.client.conversation.driver.session;
-            let (in_flight, has_room) = (session.in_flight() > 0, session.has_room());
-            let most = if self.client.runs_ahead() { MOST } else { 1 };
-            let may_send = has_room && self.row.len() < most;
-            match self.fetched.take_if(|_| may_send) {
-                Some(mail) => self.send(mail).await,
-                None if self.fetched.is_none() && self.mails.is_some() => self.fetch().await,
-                None if self.client.outbox.len() > 0 || (in_flight && self.fetched.is_some()) => {
-                    self.hear().await;
-                }
-                None => {
+            match self.fetched {
+                Some(_) if self.may_send() => self.send().await,
+                None if self.mails.is_some() => self.fetch().await,
+                _ if self.awaits_replies() => self.hear().await,
+                _ => {
                     if self.quits {
                         let _ = self.client.leave().await;
                     }
@@ -234,7 +229,7 @@ impl<'a> Deliveries<'a> {
             for place in &mut self.row {
                 if let (Place::OnItsWay, Some(delivery)) = (&place, concluded.pop_front()) {
                     let error = error.take().map(|error| error.about(&delivery));
-                    *place = Place::Known(Sent { delivery, error });
+                    *place = Place::Known(Box::new(Sent { delivery, error }));
                 }
             }
         }
@@ -255,7 +250,7 @@ impl<'a> Deliveries<'a> {
         }
         match self.row.pop_front()? {
             Place::OnItsWay => self.oldest(&mut None),
-            Place::Known(sent) => Some(sent),
+            Place::Known(sent) => Some(*sent),
         }
     }
 
@@ -276,7 +271,7 @@ impl<'a> Deliveries<'a> {
         let Some(sent) = self.oldest(error) else { return };
         let place = self.row.iter_mut().find(|place| matches!(place, Place::OnItsWay));
         if let Some(place) = place {
-            *place = Place::Known(sent);
+            *place = Place::Known(Box::new(sent));
         }
     }
 
@@ -292,16 +287,15 @@ impl<'a> Deliveries<'a> {
     async fn fetch(&mut self) {
         let Some(mails) = &mut self.mails else { return };
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        match driver.beside(false, |cx| mails(cx)).await {
-            Ok(Beside::Other(mail)) => {
-                if mail.is_none() {
-                    self.mails = None;
-                    if self.quits {
-                        self.client.quit_ahead();
-                    }
+        let fetched = &mut self.fetched;
+        match driver.beside(false, |cx| mails(cx).map(|mail| *fetched = mail)).await {
+            Ok(Beside::Other(())) if self.fetched.is_none() => {
+                self.mails = None;
+                if self.quits {
+                    self.client.quit_ahead();
                 }
-                self.fetched = mail;
             }
+            Ok(Beside::Other(())) => {}
             Ok(Beside::Event(event)) => match driver.check_reset() {
                 Ok(()) => outbox.note(&driver.session, event),
                 Err(error) => self.ended(error),
@@ -323,11 +317,25 @@ impl<'a> Deliveries<'a> {
         }
     }
 
-    async fn send(&mut self, mail: Mail<'_>) {
+    /// Whether the mail that was fetched may go out behind those that are on their way.
+    fn may_send(&self) -> bool {
+        let most = if self.client.runs_ahead() { MOST } else { 1 };
+        self.row.len() < most && self.client.conversation.driver.session.has_room()
+    }
+
+    /// Whether something will be said that has to be heard before anything else is done.
+    fn awaits_replies(&self) -> bool {
+        let in_flight = self.client.conversation.driver.session.in_flight() > 0;
+        self.client.outbox.len() > 0 || (in_flight && self.fetched.is_some())
+    }
+
+    /// The mail that was fetched goes on its way.
+    async fn send(&mut self) {
+        let Some(Mail { envelope, content }) = self.fetched.take() else { return };
         self.client.conversation.driver.begin_next();
-        let Mail { envelope, content } = mail;
         let not_sent = |error| {
-            Place::Known(Sent { delivery: Delivery::not_sent(&envelope), error: Some(error) })
+            let delivery = Delivery::not_sent(&envelope);
+            Place::Known(Box::new(Sent { delivery, error: Some(error) }))
         };
         let mut job = match self.client.prepare(&envelope, content) {
             Ok(job) => job,
@@ -359,7 +367,7 @@ impl<'a> Deliveries<'a> {
         } else if let (Some(place), Some(delivery)) =
             (self.row.back_mut(), outbox.conclude_newest(&driver.session))
         {
-            *place = Place::Known(Sent { delivery, error: Some(error) });
+            *place = Place::Known(Box::new(Sent { delivery, error: Some(error) }));
         }
     }
 
