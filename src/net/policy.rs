@@ -1,8 +1,6 @@
 //! How mails are sent over a connection: what was chosen for all of them, and what that makes of
 //! one.
 
-use std::borrow::Cow;
-
 use super::client::Client;
 use super::content::{Content, Kind, Pieces, Reader};
 use super::transmit::{Job, Load, Way};
@@ -52,59 +50,56 @@ impl Client {
         let driver = &self.conversation.driver;
         let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
         let policy = self.policy();
-        let Content(content) = content;
-        let scan = match &content {
-            Kind::Octets(octets) => Some(Scan::of(octets.as_slice())),
-            Kind::Source(_) => None,
-        };
-        let needs = match &content {
+        let line_endings = policy.line_endings;
+        match content.0 {
             Kind::Octets(octets) => {
-                let scan = scan.unwrap_or_default();
-                Needs::of(envelope, octets.as_slice(), &scan, policy.line_endings)
-                    .map_err(|fault| fail(fault.into()))?
+                let scan = Scan::of(octets.as_slice());
+                let needs = Needs::of(envelope, octets.as_slice(), &scan, line_endings)
+                    .map_err(|fault| fail(fault.into()))?;
+                if policy.refuse_long_lines {
+                    needs.check_long_lines().map_err(|fault| fail(fault.into()))?;
+                }
+                let (params, way) = self.decide(envelope, &needs)?;
+                let line_endings = needs.line_endings();
+                let load = match way {
+                    Way::Data => Load::Octets(octets, scan.verbatim()),
+                    // As it is, where that is what would be made of it.
+                    _ if is_fit(&scan, line_endings) => Load::Octets(octets, None),
+                    _ => {
+                        let pieces = pieces(octets.reader(), way, line_endings, &params);
+                        Load::Pieces(Box::new(pieces))
+                    }
+                };
+                let long_lines = needs.long_lines();
+                Ok(Job { long_lines, ..Job::new(envelope, params, way, load) })
             }
             Kind::Source(source) => {
-                let changes =
-                    matches!(policy.line_endings, LineEndings::Normalize | LineEndings::Replace);
+                let changes = matches!(line_endings, LineEndings::Normalize | LineEndings::Replace);
                 let size = source.size.filter(|_| source.size_is_final || !changes);
-                Needs::of_stream(envelope, size, policy.line_endings)
+                let needs = Needs::of_stream(envelope, size, line_endings);
+                let (params, way) = self.decide(envelope, &needs)?;
+                let pieces = pieces(source.reader, way, needs.line_endings(), &params);
+                let pieces = pieces.declared(source.size);
+                let is_text = needs.body() != Some(BodyType::BinaryMime);
+                let load = Load::Pieces(Box::new(match policy.refuse_long_lines && is_text {
+                    true => pieces.refusing_long_lines(),
+                    false => pieces,
+                }));
+                Ok(Job::new(envelope, params, way, load))
             }
-        };
-        if policy.refuse_long_lines {
-            needs.check_long_lines().map_err(|fault| fail(fault.into()))?;
         }
+    }
+
+    /// The parameters of MAIL, and which way the content goes.
+    fn decide(&self, envelope: &Envelope, needs: &Needs) -> Result<(Vec<Param>, Way), Error> {
+        let driver = &self.conversation.driver;
+        let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
         let params = needs
             .params(envelope, self.conversation.capabilities())
             .map_err(|unmet| fail(unmet.into()))?;
         let checked = driver.session.check_prepared(envelope, &params);
         checked.map_err(|misuse| driver.error(Stage::Mail, misuse))?;
-        let way = self.way(&needs).map_err(fail)?;
-        let line_endings = needs.line_endings();
-        let load = match (content, scan) {
-            (Kind::Octets(octets), Some(scan)) if way == Way::Data => Load::Octets(octets, scan),
-            // As it is, where that is what would be made of it.
-            (Kind::Octets(octets), Some(scan))
-                if scan.normalized_len(line_endings) == scan.octets()
-                    && is_fit(&scan, line_endings) =>
-            {
-                Load::Octets(octets, scan)
-            }
-            (Kind::Octets(octets), _) => {
-                Load::Pieces(pieces(octets.reader(), way, line_endings, &params))
-            }
-            (Kind::Source(source), _) => {
-                let pieces = pieces(source.reader, way, line_endings, &params);
-                let pieces = pieces.declared(source.size);
-                let is_text = needs.body() != Some(BodyType::BinaryMime);
-                Load::Pieces(match policy.refuse_long_lines && is_text {
-                    true => pieces.refusing_long_lines(),
-                    false => pieces,
-                })
-            }
-        };
-        let long_lines = needs.long_lines();
-        let params = Cow::Owned(params);
-        Ok(Job { envelope, params, load, way, is_followed: false, long_lines, chunked: 0 })
+        Ok((params, self.way(needs).map_err(fail)?))
     }
 
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {
@@ -131,11 +126,12 @@ impl Client {
     }
 }
 
-/// Whether content whose length the policy does not change goes out as it is: under
-/// [`LineEndings::Replace`] octets change without it.
+/// Whether the policy makes of content what it is: under [`LineEndings::Replace`] octets change
+/// where the length does not.
 const fn is_fit(scan: &Scan, line_endings: LineEndings) -> bool {
     let is_clean = scan.bare_cr().is_none() && scan.bare_lf().is_none();
-    matches!(line_endings, LineEndings::Raw) || is_clean
+    let is_kept = matches!(line_endings, LineEndings::Raw) || is_clean;
+    is_kept && scan.normalized_len(line_endings) == scan.octets()
 }
 
 fn pieces<'a>(

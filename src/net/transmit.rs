@@ -1,8 +1,6 @@
 //! One mail over a connection: its commands and its content, up to the last octet of it. What is
 //! said meanwhile is noted; the reply to its end is not waited for here.
 
-use std::borrow::Cow;
-
 use super::content::{Octets, PIECE, Pieces, SourceFault};
 use super::driver::{Arrival, Beside, Driver};
 use super::outbox::Outbox;
@@ -10,12 +8,12 @@ use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
 use crate::extension::Size;
 use crate::protocol::{Dispatch, Due, Envelope, Event, Phase, Stage};
-use crate::wire::{Param, Scan};
+use crate::wire::{Param, Verbatim};
 
 /// A mail as it is to be sent: all has been decided.
 pub(super) struct Job<'a> {
     pub(super) envelope: &'a Envelope,
-    pub(super) params: Cow<'a, [Param]>,
+    pub(super) params: Vec<Param>,
     pub(super) load: Load<'a>,
     pub(super) way: Way,
     /// The next mail goes out after this one: short content is copied, so that both go out in one
@@ -39,13 +37,22 @@ pub(super) enum Way {
 
 /// What is left of the content.
 pub(super) enum Load<'a> {
-    /// In memory, as it is, and what a scan has found in it.
-    Octets(Octets<'a>, Scan),
-    /// From a reader.
-    Pieces(Pieces<'a>),
+    /// In memory, as it is; and where a scan has found that DATA may send it so, what it is.
+    Octets(Octets<'a>, Option<Verbatim>),
+    /// From a reader. In a box: what it holds beside is small.
+    Pieces(Box<Pieces<'a>>),
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    pub(super) const fn new(
+        envelope: &'a Envelope,
+        params: Vec<Param>,
+        way: Way,
+        load: Load<'a>,
+    ) -> Self {
+        Self { envelope, params, load, way, is_followed: false, long_lines: 0, chunked: 0 }
+    }
+
     /// The mail, of which nothing has been sent.
     pub(super) fn dispatch(&self) -> Dispatch {
         let dispatch = Dispatch::new(self.envelope.recipients());
@@ -141,8 +148,10 @@ impl Job<'_> {
         };
         let session = &mut driver.session;
         let (octets, is_last) = match &self.load {
-            Load::Octets(left, scan) if is_data => {
-                session.scanned(scan);
+            Load::Octets(left, verbatim) if is_data => {
+                if let Some(verbatim) = verbatim {
+                    session.send_verbatim(*verbatim);
+                }
                 (left.as_slice().len(), true)
             }
             Load::Octets(left, _) => {

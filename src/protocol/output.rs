@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use zeroize::Zeroize;
 
 use super::queue::Queue;
-use crate::wire::{ContentFault, LineEndings, Scan, Scanner, Stuffer};
+use crate::wire::{ContentFault, LineEndings, Scanner, Stuffer};
 
 /// Pieces of content shorter than this are copied: many tiny slices cost more than they save.
 const SMALL: usize = 512;
@@ -132,12 +132,9 @@ impl Output {
         self.begin(Form::Stuffed(Stuffer::new(line_endings, eight_bit)));
     }
 
-    /// The content that has begun is what this scan has seen.
-    pub(super) fn scanned(&mut self, scan: &Scan) {
-        if scan.is_verbatim() {
-            let is_whole = scan.octets() == 0 || scan.ends_with_crlf();
-            self.begin(Form::Verbatim { is_whole });
-        }
+    /// The content that has begun goes out as it is.
+    pub(super) fn begin_verbatim(&mut self, is_whole: bool) {
+        self.begin(Form::Verbatim { is_whole });
     }
 
     /// The octets of the chunks to come have nothing to do with those before.

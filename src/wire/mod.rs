@@ -59,6 +59,7 @@ pub use command::{
     AbsoluteUri, AttributeValue, Command, CommandError, EtrnNode, MechanismName, QueueName, Raw,
     XclientAttribute, XclientName, XforwardAttribute, XforwardName,
 };
+pub(crate) use content::Verbatim;
 pub use content::{ContentFault, LineEndings, Piece, Scan, Scanner, Stuffer};
 pub(crate) use date::Date;
 pub use domain::Domain;

@@ -8,7 +8,7 @@ use crate::protocol::event::Ticket;
 use crate::protocol::flight::Awaited;
 use crate::protocol::rules::{Act, Phase};
 use crate::protocol::{Stage, Transcript};
-use crate::wire::Scan;
+use crate::wire::Verbatim;
 #[cfg(any(feature = "probe", feature = "tracing"))]
 use crate::wire::{Reply, ReplyRef};
 
@@ -181,12 +181,12 @@ impl Session {
         self.input_ended
     }
 
-    /// What the content of the open transaction is, by the scan that chose its parameters: it
-    /// need not be looked at again where nothing has to change.
-    pub(crate) fn scanned(&mut self, scan: &Scan) {
-        let fits = scan.eight_bit().is_none() || self.declared.eight_bit;
+    /// The content of the open transaction may go out as it is, by the scan that chose its
+    /// parameters: it need not be looked at again.
+    pub(crate) fn send_verbatim(&mut self, verbatim: Verbatim) {
+        let fits = !verbatim.is_eight_bit || self.declared.eight_bit;
         if self.here == Phase::Content && self.output.promised() == 0 && fits {
-            self.output.scanned(scan);
+            self.output.begin_verbatim(verbatim.is_whole);
         }
     }
 
@@ -203,7 +203,7 @@ mod tests {
 
     use super::*;
     use crate::protocol::{SessionConfig, Step};
-    use crate::wire::{Command, ContentFault, Verb};
+    use crate::wire::{Command, ContentFault, Scan, Verb};
 
     fn hear(session: &mut Session, octets: &str) {
         session.receive(octets.as_bytes());
@@ -284,32 +284,32 @@ mod tests {
     /// What was lent is another content than that of the scan: that shows what is looked at.
     #[test]
     fn a_scan_spares_the_look_at_the_content_of_the_open_transaction_alone() {
-        let clean = Scan::of(b"a\r\n");
-        let eight_bit = Scan::of(b"\xe9\r\n");
+        let verbatim = |content| Scan::of(content).verbatim().unwrap();
+        let (clean, eight_bit) = (verbatim(b"a\r\n"), verbatim(b"\xe9\r\n"));
         let mut session = behind("8BITMIME", &[MAIL, RCPT, DATA]);
-        session.scanned(&clean);
+        session.send_verbatim(clean);
         session.content(4).unwrap();
         assert_eq!(write(&mut session, b".b\r\n", 9).unwrap(), b".b\r\n");
 
         // Not where some of it is on its way,
         let mut session = behind("8BITMIME", &[MAIL, RCPT, DATA]);
         session.content(4).unwrap();
-        session.scanned(&clean);
+        session.send_verbatim(clean);
         assert_eq!(write(&mut session, b".b\r\n", 9).unwrap(), b"..b\r\n");
         // nor where its end is,
         session.finish().unwrap();
-        session.scanned(&Scan::of(b"a"));
+        session.send_verbatim(verbatim(b"a"));
         assert_eq!(write(&mut session, b"", 9).unwrap(), b".\r\n");
         // nor where MAIL has declared something else.
         let mut session = behind("8BITMIME", &[MAIL, RCPT, DATA]);
-        session.scanned(&eight_bit);
+        session.send_verbatim(eight_bit);
         session.content(3).unwrap();
         let fault = write(&mut session, b"\xe9\r\n", 9).unwrap_err();
         assert_eq!(fault, ContentFault::EightBit { offset: 0 });
 
         let mail = ("MAIL FROM:<> BODY=8BITMIME", "250 ok\r\n");
         let mut session = behind("8BITMIME", &[mail, RCPT, DATA]);
-        session.scanned(&eight_bit);
+        session.send_verbatim(eight_bit);
         session.content(4).unwrap();
         assert_eq!(write(&mut session, b".\xe9\r\n", 9).unwrap(), b".\xe9\r\n");
     }

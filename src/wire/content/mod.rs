@@ -17,6 +17,7 @@ mod stuff;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use scan::Verbatim;
 pub use scan::{Scan, Scanner};
 pub use stuff::{Piece, Stuffer};
 

@@ -41,6 +41,15 @@ enum Ending {
     Text,
 }
 
+/// What has to be known of content that DATA sends as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verbatim {
+    /// It ends in CRLF, or there is none.
+    pub(crate) is_whole: bool,
+    /// There are octets above 127.
+    pub(crate) is_eight_bit: bool,
+}
+
 impl Scan {
     /// The longest line in octets, without its CRLF, that every server must take (RFC 5321
     /// §4.5.3.1.6).
@@ -114,6 +123,15 @@ impl Scan {
     #[must_use]
     pub const fn is_verbatim(&self) -> bool {
         self.strays == 0 && self.nul.is_none() && !self.dots
+    }
+
+    /// How DATA may send the content as it is, where it may.
+    pub(crate) const fn verbatim(&self) -> Option<Verbatim> {
+        if !self.is_verbatim() {
+            return None;
+        }
+        let is_whole = matches!(self.ending, Ending::Empty | Ending::Crlf);
+        Some(Verbatim { is_whole, is_eight_bit: self.eight_bit.is_some() })
     }
 
     /// The octets a server gets to keep, which is what SIZE counts.
