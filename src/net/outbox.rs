@@ -81,16 +81,16 @@ impl Outbox {
 
     /// What became of the oldest, of which nothing more will be known.
     pub(super) fn conclude_oldest(&mut self, session: &Session) -> Option<Delivery> {
-        let oldest = self.mails.pop_front();
+        let oldest = self.mails.pop_front()?.conclude(session);
         self.rest();
-        oldest.and_then(|mail| mail.conclude(session))
+        oldest
     }
 
     /// The same for the newest.
     pub(super) fn conclude_newest(&mut self, session: &Session) -> Option<Delivery> {
-        let newest = self.mails.pop_back();
+        let newest = self.mails.pop_back()?.conclude(session);
         self.rest();
-        newest.and_then(|mail| mail.conclude(session))
+        newest
     }
 
     /// Nothing more will be known of any: keeps what is.

@@ -100,11 +100,12 @@ impl Needs {
         scan: &Scan,
         line_endings: LineEndings,
     ) -> Result<Self, ContentFault> {
-        let body = match (given_body(envelope), no_text(scan), scan.eight_bit()) {
+        let binary = if line_endings == LineEndings::Raw { no_text(scan) } else { None };
+        let body = match (given_body(envelope), binary, scan.eight_bit()) {
             (Some(body), _, _) => Body::Given(body),
-            (None, Some(fault), _) if line_endings == LineEndings::Raw => Body::Binary(fault),
-            (None, _, Some(offset)) => Body::EightBit(offset),
-            (None, _, None) => Body::SevenBit,
+            (None, Some(fault), _) => Body::Binary(fault),
+            (None, None, Some(offset)) => Body::EightBit(offset),
+            (None, None, None) => Body::SevenBit,
         };
         let line_endings = body.line_endings(line_endings);
         scan.check(line_endings, body.is_eight_bit())?;
