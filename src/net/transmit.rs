@@ -7,7 +7,7 @@ use super::outbox::Outbox;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
 use crate::extension::Size;
-use crate::protocol::{Dispatch, Due, Envelope, Event, Phase, Stage};
+use crate::protocol::{Dispatch, Due, Envelope, Event, Phase, Session, Stage};
 use crate::wire::{Param, Verbatim};
 
 /// A mail as it is to be sent: all has been decided.
@@ -72,44 +72,50 @@ impl<'a> Job<'a> {
         outbox: &mut Outbox,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        loop {
-            let Some(dispatch) = outbox.newest() else {
-                return Ok(());
-            };
+        while let Some(dispatch) = outbox.newest().filter(|dispatch| !dispatch.is_ended()) {
             let due = dispatch
                 .advance(&mut driver.session, self.envelope, &self.params)
                 .map_err(|misuse| driver.error(Stage::Mail, misuse))?;
-            let is_ended = dispatch.is_ended();
             match due {
                 Due::Nothing => return Ok(()),
                 Due::Content => self.offer(driver, outbox, watch).await?,
-                Due::Reply
-                    if self.is_followed
-                        && is_ended
-                        && driver.session.promised() == 0
-                        && driver.session.to_write() < COPIED =>
-                {
-                    return Ok(());
+                Due::Reply if driver.session.promised() > 0 => {
+                    self.write(driver, outbox, watch).await?;
                 }
-                Due::Reply if driver.session.is_writing() => {
-                    let lent = self.load.lent();
-                    let mut rest = lent;
-                    let before = watch.octets();
-                    let mut told = |left: usize| {
-                        watch.taken(before + lent.len().saturating_sub(left) as u64);
-                    };
-                    let arrival = driver.write(&mut rest, &mut told).await;
-                    let used = lent.len() - rest.len();
-                    self.load.sent(used);
-                    hear(arrival?, driver, outbox, watch)?;
-                }
-                Due::Reply if is_ended => return Ok(()),
                 Due::Reply => {
                     let arrival = driver.next().await?;
                     hear(arrival, driver, outbox, watch)?;
                 }
             }
         }
+        while driver.session.is_writing() && !self.goes_with_next(&driver.session) {
+            self.write(driver, outbox, watch).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether what is left to write goes out with the next mail.
+    fn goes_with_next(&self, session: &Session) -> bool {
+        self.is_followed && session.promised() == 0 && session.to_write() < COPIED
+    }
+
+    /// Writes the content that was promised, and all that is before it.
+    async fn write(
+        &mut self,
+        driver: &mut Driver,
+        outbox: &mut Outbox,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let lent = self.load.lent();
+        let mut rest = lent;
+        let before = watch.octets();
+        let mut told = |left: usize| {
+            watch.taken(before + lent.len().saturating_sub(left) as u64);
+        };
+        let arrival = driver.write(&mut rest, &mut told).await;
+        let used = lent.len() - rest.len();
+        self.load.sent(used);
+        hear(arrival?, driver, outbox, watch)
     }
 
     /// Promises the next of the content to the session, and ends it after the last.
