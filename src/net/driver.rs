@@ -341,16 +341,20 @@ impl Driver {
         }
         self.trace(event);
         self.common.observer.heard(&self.session);
-        // Whatever a 421 answers, the session is over behind it.
         if self.session.phase() == Phase::Closed {
-            let reply = self.session.reply();
-            if let Some(reply) = reply.filter(|reply| reply.code().number() == 421) {
-                self.failure.get_or_insert_default().farewell = Some(reply.to_reply());
-            }
+            self.keep_farewell();
         }
         match event {
             Event::Closing => Err(self.closed()),
             event => Ok(event),
+        }
+    }
+
+    /// Whatever a 421 answers, the session is over behind it.
+    fn keep_farewell(&mut self) {
+        let reply = self.session.reply();
+        if let Some(reply) = reply.filter(|reply| reply.code().number() == 421) {
+            self.failure.get_or_insert_default().farewell = Some(reply.to_reply());
         }
     }
 
