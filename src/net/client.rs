@@ -333,7 +333,7 @@ impl Client {
     /// A mail goes on its way; nothing of it has been sent.
     pub(super) fn start(&mut self, job: &Job<'_>) -> Result<(), Error> {
         self.clear_way()?;
-        self.outbox.begin(job.dispatch(), true);
+        self.outbox.begin(job.dispatch());
         Ok(())
     }
 

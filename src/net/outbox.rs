@@ -11,29 +11,33 @@ const KEPT: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     /// On their way, the oldest first.
-    mails: VecDeque<Mail>,
+    mails: VecDeque<Dispatch>,
+    /// Nobody waits for the outcome: the one mail is that of a transaction, stage by stage, which
+    /// has not come to its end.
+    unwanted: bool,
     /// What became of mails whose call was dropped, or failed.
     #[expect(clippy::box_collection, reason = "few clients have any, and many are idle")]
     kept: Option<Box<VecDeque<Delivery>>>,
 }
 
-#[derive(Debug)]
-struct Mail {
-    dispatch: Dispatch,
-    /// Whether somebody waits for its outcome, or did: not for a transaction that was given up.
-    wanted: bool,
-}
-
 impl Outbox {
     /// A mail goes on its way.
-    pub(super) fn begin(&mut self, dispatch: Dispatch, wanted: bool) {
-        self.mails.push_back(Mail { dispatch, wanted });
+    pub(super) fn begin(&mut self, mail: Dispatch) {
+        self.mails.push_back(mail);
+        self.unwanted = false;
+    }
+
+    /// The same for a mail of which nobody wants to know before it has come to its end. No other is
+    /// on its way.
+    pub(super) fn begin_unwanted(&mut self, mail: Dispatch) {
+        self.begin(mail);
+        self.unwanted = true;
     }
 
     /// The mail that was begun last.
     #[inline]
     pub(super) fn newest(&mut self) -> Option<&mut Dispatch> {
-        self.mails.back_mut().map(|mail| &mut mail.dispatch)
+        self.mails.back_mut()
     }
 
     /// How many are on their way.
@@ -41,62 +45,62 @@ impl Outbox {
         self.mails.len()
     }
 
-    /// From now on somebody waits for the outcome of the mail that was begun last.
-    pub(super) fn want(&mut self) {
-        if let Some(mail) = self.mails.back_mut() {
-            mail.wanted = true;
-        }
+    /// From now on somebody waits for the outcome.
+    pub(super) const fn want(&mut self) {
+        self.unwanted = false;
     }
 
     /// Something was said: to one of them, whose it is by its ticket, or to all.
     #[inline]
     pub(super) fn note(&mut self, session: &Session, event: Event) {
         if let Event::Reply(ticket) | Event::GoAhead(ticket) = event {
-            let begun = |mail: &Mail| mail.dispatch.first().is_some_and(|first| first <= ticket);
+            let begun = |mail: &Dispatch| mail.first().is_some_and(|first| first <= ticket);
             // Replies come in order: nearly always the oldest is meant.
             let mut nth = 0;
             while self.mails.get(nth + 1).is_some_and(begun) {
                 nth += 1;
             }
             if let Some(mail) = self.mails.get_mut(nth) {
-                mail.dispatch.note(session, event);
+                mail.note(session, event);
             }
             return;
         }
         for mail in &mut self.mails {
-            mail.dispatch.note(session, event);
+            mail.note(session, event);
         }
     }
 
     /// Whether every command of the oldest has its reply; the others' come after.
     #[inline]
     pub(super) fn is_oldest_answered(&self, session: &Session) -> bool {
-        self.mails.front().is_some_and(|mail| mail.dispatch.is_answered(session))
+        self.mails.front().is_some_and(|mail| mail.is_answered(session))
     }
 
     /// Whether the server has decided for every recipient of the oldest.
     pub(super) fn is_oldest_decided(&self) -> bool {
-        self.mails.front().is_some_and(|mail| mail.dispatch.is_decided())
+        self.mails.front().is_some_and(|mail| mail.is_decided())
     }
 
     /// What became of the oldest, of which nothing more will be known.
     pub(super) fn conclude_oldest(&mut self, session: &Session) -> Option<Delivery> {
-        let oldest = self.mails.pop_front()?.conclude(session);
+        let oldest = self.mails.pop_front()?.into_delivery(session);
         self.rest();
-        oldest
+        (!self.unwanted).then_some(oldest)
     }
 
     /// The same for the newest.
     pub(super) fn conclude_newest(&mut self, session: &Session) -> Option<Delivery> {
-        let newest = self.mails.pop_back()?.conclude(session);
+        let newest = self.mails.pop_back()?.into_delivery(session);
         self.rest();
-        newest
+        (!self.unwanted).then_some(newest)
     }
 
     /// Nothing more will be known of any: keeps what is.
     pub(super) fn conclude(&mut self, session: &Session) {
         let mails = std::mem::take(&mut self.mails);
-        mails.into_iter().filter_map(|mail| mail.conclude(session)).for_each(|one| self.keep(one));
+        if !self.unwanted {
+            mails.into_iter().for_each(|mail| self.keep(mail.into_delivery(session)));
+        }
     }
 
     /// Keeps what became of a mail of which nobody was told.
@@ -138,11 +142,5 @@ impl Outbox {
         let oldest = self.kept.as_mut()?.pop_front();
         self.kept.take_if(|kept| kept.is_empty());
         oldest
-    }
-}
-
-impl Mail {
-    fn conclude(self, session: &Session) -> Option<Delivery> {
-        self.wanted.then(|| self.dispatch.into_delivery(session))
     }
 }

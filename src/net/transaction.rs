@@ -52,7 +52,7 @@ impl<'a> Transaction<'a> {
         sender: ReversePath,
         params: Vec<Param>,
     ) -> Result<Self, Error> {
-        client.outbox.begin(Dispatch::new(&[]), false);
+        client.outbox.begin_unwanted(Dispatch::new(&[]));
         let mut mail = Self { client, busy: false };
         mail.driver().enter(Stage::Mail);
         let reply = mail

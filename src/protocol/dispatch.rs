@@ -457,9 +457,10 @@ impl Dispatch {
 
     /// What became of the mail, when nothing more will come. Recipients that were never asked for
     /// are *not sent*.
-    pub fn into_delivery(mut self, session: &Session) -> Delivery {
-        self.delivery.written |= self.end.is_some_and(|end| session.is_written(end));
-        self.delivery
+    pub fn into_delivery(self, session: &Session) -> Delivery {
+        let Self { mut delivery, end, .. } = self;
+        delivery.written |= end.is_some_and(|end| session.is_written(end));
+        delivery
     }
 
     /// Always inlined, with all that the session asks of a verb: it is known here, and so are most
