@@ -56,10 +56,7 @@ impl Outbox {
         if let Event::Reply(ticket) | Event::GoAhead(ticket) = event {
             let begun = |mail: &Dispatch| mail.first().is_some_and(|first| first <= ticket);
             // Replies come in order: nearly always the oldest is meant.
-            let mut nth = 0;
-            while self.mails.get(nth + 1).is_some_and(begun) {
-                nth += 1;
-            }
+            let nth = self.mails.iter().skip(1).take_while(|mail| begun(mail)).count();
             if let Some(mail) = self.mails.get_mut(nth) {
                 mail.note(session, event);
             }
