@@ -117,7 +117,7 @@ impl Session {
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
         self.quota.check(command)?;
         self.check_params(command, command.params())?;
-        self.check_line(self.declared, command)
+        self.check_line(command, || self.declared.utf8)
     }
 
     /// Whether every command of a mail can be sent, before the first of them is: with these
@@ -148,10 +148,10 @@ impl Session {
         uncovered: &[Param],
     ) -> Result<(), Misuse> {
         let mail = Command::mail_with(envelope.sender(), params)?;
-        let declared = declared(&mail);
+        let is_utf8 = || declared(&mail).utf8;
         self.quota.allows(Verb::Mail)?;
         self.check_params(&mail, uncovered)?;
-        self.check_line(declared, &mail)?;
+        self.check_line(&mail, is_utf8)?;
         if let Some(first) = envelope.recipients().first() {
             let rcpt = Command::rcpt_with(first, &[])?;
             self.quota.check(&rcpt)?;
@@ -164,7 +164,7 @@ impl Session {
             }
             let rcpt = Command::rcpt_with(recipient, params)?;
             self.check_params(&rcpt, params)?;
-            self.check_line(declared, &rcpt)?;
+            self.check_line(&rcpt, is_utf8)?;
         }
         Ok(())
     }
@@ -187,8 +187,8 @@ impl Session {
         Ok(())
     }
 
-    /// Whether a line can be sent inside a transaction that declares this.
-    fn check_line(&self, transaction: Declared, command: &Command<'_>) -> Result<(), Misuse> {
+    /// Whether a line can be sent, inside a transaction that has declared UTF-8 or has not.
+    fn check_line(&self, command: &Command<'_>, is_utf8: impl Fn() -> bool) -> Result<(), Misuse> {
         let verb = command.verb();
         if let Command::Raw(_) = command {
             if verb == Verb::Bdat {
@@ -198,7 +198,7 @@ impl Session {
         }
         let utf8 = || match verb {
             Verb::Mail => declared(command).utf8,
-            Verb::Rcpt => transaction.utf8,
+            Verb::Rcpt => is_utf8(),
             _ => self.capabilities.has(SmtpUtf8::KEYWORD),
         };
         if !command.is_ascii() && !utf8() {
