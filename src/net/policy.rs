@@ -5,7 +5,7 @@ use super::client::Client;
 use super::content::{Content, Kind, Pieces, Reader};
 use super::transmit::{Job, Load, Way};
 use crate::error::{Error, ErrorKind};
-use crate::extension::BodyType;
+use crate::extension::{BodyType, Chunking};
 use crate::protocol::{Envelope, Misuse, Needs, Stage};
 use crate::wire::{LineEndings, Param, Scan};
 
@@ -105,7 +105,7 @@ impl Client {
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {
         let Policy { transfer, run_ahead, .. } = self.policy();
         let offered = self.conversation.capabilities();
-        let has_chunking = || offered.has("CHUNKING");
+        let has_chunking = || offered.get::<Chunking>().is_some();
         let is_binary = needs.body() == Some(BodyType::BinaryMime);
         let bdat = match transfer {
             Transfer::Data if is_binary => return Err(Misuse::BinaryOverData.into()),
