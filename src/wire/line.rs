@@ -416,6 +416,16 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_is_each_lines_own() {
+        let mut buffer = LineBuffer::new();
+        buffer.extend(b"a\r\nabc\r\nb\r\nabcd\r\n");
+        let lines = [5; 3].map(|limit| buffer.next_line(limit));
+        assert_eq!(lines, [Ok(Some(0..3)), Ok(Some(3..8)), Ok(Some(8..11))]);
+        assert_eq!(buffer.next_line(5), Err(LineTooLong { limit: 5 }));
+        assert_eq!(buffer.next_line(6), Ok(Some(11..17)));
+    }
+
+    #[test]
     fn consuming_past_the_lines_given_begins_a_line_there() {
         let mut buffer = LineBuffer::new();
         buffer.extend(b"abc\ndef\n");

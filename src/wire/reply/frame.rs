@@ -509,6 +509,13 @@ mod tests {
         let tls = parse(b"\x16\x03\x01").unwrap_err();
         assert_eq!(tls.fault(), ReplyFault::NotSmtp(Foreign::Tls));
         assert_eq!(parse(b"220-mx\r\n\x16\x03\x01"), Ok(None));
+
+        let mut buffer = super::super::ReplyBuffer::default();
+        buffer.extend(b"220 mx\r\n\x15\x03\x01");
+        assert_eq!(buffer.next(ReplyKind::Greeting), Ok(true));
+        buffer.consume();
+        let alert = buffer.next(ReplyKind::Greeting).unwrap_err();
+        assert_eq!(alert.fault(), ReplyFault::NotSmtp(Foreign::Tls));
     }
 
     /// Lines are looked at in words of eight octets: an odd one counts wherever it stands.
