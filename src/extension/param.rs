@@ -110,6 +110,9 @@ fn known(verb: Verb, param: &Param) -> Option<&'static Known> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
+    use super::super::capabilities::tests::offered;
     use super::*;
 
     #[test]
@@ -128,5 +131,31 @@ mod tests {
         assert_eq!(needs(Verb::Mail, ("SMTPUTF8", None)), ["SMTPUTF8"; 2]);
         assert_eq!(needs(Verb::Mail, ("XVERP", None)), ["XVERP"; 2]);
         assert_eq!(needs(Verb::Rcpt, ("SIZE", Some("1"))), ["SIZE"; 2]);
+    }
+
+    /// One that needs two is not covered by either; what no extension knows is covered by its name.
+    #[test]
+    fn c_049_a_parameter_is_covered_by_all_that_it_needs() {
+        let lacks = |offer: &[&str], verb, text: &str| {
+            let param: Param = text.parse().unwrap();
+            match covers(&offered(offer), verb, &param, slice::from_ref(&param)) {
+                Ok(()) => None,
+                Err(Uncovered::NotOffered(keyword)) => Some(keyword),
+                Err(Uncovered::Refused(reason)) => Some(reason),
+            }
+        };
+        for (offer, verb, param, lacking) in [
+            (&["SIZE"][..], Verb::Mail, "SIZE=1", None),
+            (&["8BITMIME"], Verb::Mail, "SIZE=1", Some("SIZE")),
+            (&["BINARYMIME", "CHUNKING"], Verb::Mail, "BODY=BINARYMIME", None),
+            (&["BINARYMIME", "8BITMIME"], Verb::Mail, "BODY=BINARYMIME", Some("CHUNKING")),
+            (&["CHUNKING", "8BITMIME"], Verb::Mail, "BODY=BINARYMIME", Some("BINARYMIME")),
+            (&["BINARYMIME", "CHUNKING"], Verb::Mail, "BODY=8BITMIME", Some("8BITMIME")),
+            (&["BINARYMIME", "CHUNKING"], Verb::Rcpt, "BODY=BINARYMIME", Some("BODY")),
+            (&["X-EXAMPLE"], Verb::Rcpt, "x-example=1", None),
+            (&["X-ANOTHER"], Verb::Rcpt, "X-EXAMPLE=1", Some("X-EXAMPLE")),
+        ] {
+            assert_eq!(lacks(offer, verb, param).as_deref(), lacking, "{param} of {offer:?}");
+        }
     }
 }
