@@ -170,3 +170,87 @@ impl Clock {
 
 /// Longer than any conversation.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How long it is to the deadline, by waiting for it.
+    async fn waited(clock: &mut Clock, timeouts: &Timeouts) -> Duration {
+        let began = Instant::now();
+        poll_fn(|cx| clock.poll(cx, timeouts)).await;
+        began.elapsed()
+    }
+
+    /// It is waited for so long, and in vain.
+    async fn wait(clock: &mut Clock, timeouts: &Timeouts, time: Duration) {
+        assert!(timeout(time, waited(clock, timeouts)).await.is_err());
+    }
+
+    /// The timer is still set to the later one.
+    #[tokio::test(start_paused = true)]
+    async fn c_109_a_deadline_may_come_before_the_one_that_was_waited_for() {
+        let timeouts = Timeouts::all(300 * SECOND).with_data(120 * SECOND);
+        let mut clock = Clock::new();
+        clock.wait_for(Stage::Mail);
+        wait(&mut clock, &timeouts, SECOND).await;
+        for (stage, seconds) in [(Stage::Data, 120), (Stage::EndOfData, 300)] {
+            clock.wait_for(stage);
+            assert_eq!(waited(&mut clock, &timeouts).await, seconds * SECOND, "{stage}");
+        }
+    }
+
+    /// RFC 5321 §4.5.3.2.5.
+    #[tokio::test(start_paused = true)]
+    async fn c_109_content_has_a_deadline_for_each_block_and_nothing_else_has() {
+        let timeouts = Timeouts::all(180 * SECOND);
+        for (stage, seconds) in [(Stage::Content, 180), (Stage::Mail, 80)] {
+            let mut clock = Clock::new();
+            clock.wait_for(stage);
+            wait(&mut clock, &timeouts, 100 * SECOND).await;
+            clock.progress();
+            clock.wait_for(stage);
+            assert_eq!(waited(&mut clock, &timeouts).await, seconds * SECOND, "{stage}");
+        }
+    }
+
+    /// However long ago the call came to the stage.
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_runs_from_when_it_has_to_be_waited_for() {
+        let timeouts = Timeouts::all(180 * SECOND);
+        let mut clock = Clock::new();
+        clock.wait_for(Stage::Mail);
+        sleep(100 * SECOND).await;
+        clock.wait_for(Stage::Mail);
+        assert_eq!(waited(&mut clock, &timeouts).await, 180 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_stage_is_named_where_the_call_ends_no_earlier() {
+        let timeouts = Timeouts::all(4 * SECOND).with_whole(Some(10 * SECOND));
+        let mut clock = Clock::new();
+        clock.begin(Stage::Mail);
+        for (seconds, allowed) in [(6, 4), (1, 10)] {
+            sleep(seconds * SECOND).await;
+            clock.stop();
+            clock.wait_for(Stage::Mail);
+            wait(&mut clock, &timeouts, Duration::ZERO).await;
+            assert_eq!(clock.allowed(&timeouts), allowed * SECOND);
+        }
+        assert_eq!(waited(&mut clock, &timeouts).await, 3 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_beyond_what_a_clock_can_say_is_none() {
+        let endless = Timeouts::all(Duration::MAX).with_whole(Some(Duration::MAX));
+        let mut clock = Clock::new();
+        clock.wait_for(Stage::Mail);
+        wait(&mut clock, &endless, 2 * 365 * 24 * 3600 * SECOND).await;
+    }
+}
