@@ -12,7 +12,7 @@ use ehlo::{
     Sent, Source, Transfer,
 };
 use futures_core::Stream;
-use tokio::io::duplex;
+use tokio::io::{AsyncWriteExt as _, duplex};
 use tokio::sync::mpsc;
 
 fn connector() -> Connector {
@@ -293,5 +293,31 @@ async fn the_last_mail_may_take_quit_with_it() {
             assert!(log.ends_with("C: QUIT\nS: 221 2.0.0 bye\n"), "{log}");
             assert_eq!(taken(&server).len(), 1);
         }
+    }
+}
+
+/// Over DATA there is no way back; between chunks the next mail has one.
+#[tokio::test(start_paused = true)]
+async fn a_row_goes_on_behind_a_call_that_was_dropped_inside_a_content() {
+    for connector in ways() {
+        let (mut client, server) = client(&connector, Server::new()).await;
+        let (mut writer, reader) = duplex(1024);
+        writer.write_all(b"half a mail\r\n").await.unwrap();
+        let mails = [mail(0), Mail::new(envelope(1), Source::new(reader)), mail(2)];
+        let mut deliveries = client.send_all(mails);
+        let mut heard = Vec::new();
+        let patience = Duration::from_secs(5);
+        while let Ok(sent) = tokio::time::timeout(patience, deliveries.next()).await {
+            heard.push(told(&sent.unwrap()));
+        }
+        heard.extend(all(deliveries).await);
+        assert_eq!(heard.len(), 3);
+        assert!(heard[0].contains(" accepted: ") && heard[1].contains(" not sent"), "{heard:#?}");
+        let (last, count) = match format!("{connector:?}").contains("Bdat") {
+            true => ("accepted: 250 2.0.0 mail accepted", 2),
+            false => ("not sent (the connection to mx was closed on this side at MAIL FROM)", 1),
+        };
+        assert_eq!(heard[2], format!("<b2@example.net> {last}"));
+        assert_eq!(taken(&server).len(), count);
     }
 }
