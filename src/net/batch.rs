@@ -12,7 +12,7 @@ use futures_core::Stream;
 use super::client::Client;
 use super::content::Content;
 use super::conversation::Conversation;
-use super::driver::{Arrival, Beside};
+use super::driver::{Arrival, Beside, Driver};
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Delivery, Envelope, Phase, Stage};
@@ -159,6 +159,17 @@ impl Client {
     }
 }
 
+impl Sent {
+    /// Nothing more will be known of it. `error` is why, for the first of whom something is in doubt.
+    fn concluded(driver: &mut Driver, delivery: Delivery, error: &mut Option<Error>) -> Self {
+        let is_over = driver.session.phase() == Phase::Closed;
+        let in_doubt = is_over && !delivery.is_decided();
+        let error = in_doubt.then(|| error.take().unwrap_or_else(|| driver.closed()));
+        let error = error.map(|error| error.about(&delivery));
+        Self { delivery, error }
+    }
+}
+
 impl<'a> Deliveries<'a> {
     fn new(client: &'a mut Client, mails: Mails<'a>) -> Self {
         Self {
@@ -224,13 +235,14 @@ impl<'a> Deliveries<'a> {
         }
         let settled = self.client.settle(Stage::Mail).await;
         if self.state == State::Sending {
-            let mut concluded = self.client.outbox.take_newest_kept(self.on_their_way());
+            let count = self.on_their_way();
+            let Client { conversation: Conversation { driver, .. }, outbox, .. } =
+                &mut *self.client;
+            let on_their_way = self.row.iter_mut().filter(|one| matches!(one, Place::OnItsWay));
             let mut error = settled.err();
-            for place in &mut self.row {
-                if let (Place::OnItsWay, Some(delivery)) = (&place, concluded.pop_front()) {
-                    let error = error.take().map(|error| error.about(&delivery));
-                    *place = Place::Known(Box::new(Sent { delivery, error }));
-                }
+            for (place, delivery) in on_their_way.zip(outbox.take_newest_kept(count)) {
+                let sent = Sent::concluded(driver, delivery, &mut error);
+                *place = Place::Known(Box::new(sent));
             }
         }
         self.state = State::Calm;
@@ -258,12 +270,8 @@ impl<'a> Deliveries<'a> {
     /// the first of whom something is in doubt.
     fn oldest(&mut self, error: &mut Option<Error>) -> Option<Sent> {
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
-        let is_over = driver.session.phase() == Phase::Closed;
-        let in_doubt = is_over && !outbox.is_oldest_decided();
         let delivery = outbox.conclude_oldest(&driver.session)?;
-        let error = in_doubt.then(|| error.take().unwrap_or_else(|| driver.closed()));
-        let error = error.map(|error| error.about(&delivery));
-        Some(Sent { delivery, error })
+        Some(Sent::concluded(driver, delivery, error))
     }
 
     /// The same, and it waits for its turn.

@@ -154,6 +154,13 @@ impl Delivery {
         self.recipients().all(|recipient| recipient.outcome().is_accepted())
     }
 
+    /// Whether the server has decided for every recipient.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.recipients().all(|recipient| {
+            matches!(recipient.outcome(), Outcome::Accepted(_) | Outcome::Refused(_))
+        })
+    }
+
     /// The reply to MAIL, where one came.
     #[must_use]
     pub fn mail(&self) -> Option<&Reply> {

@@ -2,7 +2,7 @@
 //! call that began it, so that an outcome is known even where nobody waits for it any more.
 
 use super::delivery::{Addressee, Rcpt};
-use super::{Delivery, Envelope, Event, Misuse, Outcome, Phase, Protocol, Session, Ticket};
+use super::{Delivery, Envelope, Event, Misuse, Phase, Protocol, Session, Ticket};
 use crate::wire::{Command, ForwardPath, InvalidValue, Param, ReplyRef, ReversePath, Verb};
 
 /// A mail on its way over a [`Session`]: it sends the commands of an envelope as there is room,
@@ -450,9 +450,7 @@ impl Dispatch {
     /// Whether the server has decided for every recipient.
     #[must_use]
     pub fn is_decided(&self) -> bool {
-        self.delivery.recipients().all(|recipient| {
-            matches!(recipient.outcome(), Outcome::Accepted(_) | Outcome::Refused(_))
-        })
+        self.delivery.is_decided()
     }
 
     /// What became of the mail, when nothing more will come. Recipients that were never asked for
