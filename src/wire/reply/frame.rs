@@ -181,8 +181,7 @@ impl Framer {
         if line.is_empty() && is_slip {
             return self.tolerate(odd | Quirk::BlankLine, raw);
         }
-        if line.is_empty() || fault != ReplyFault::NotACode || !frame.may_lack_code(self.strictness)
-        {
+        if fault != ReplyFault::NotACode || !frame.may_lack_code(self.strictness) {
             let fault = frame.foreign(line).unwrap_or(fault);
             return Err(of_line(fault, raw));
         }
