@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::place::{Offered, Offers};
-use super::{Auth, Extension, KNOWN, Place, size};
+use super::{Auth, Extension, KNOWN, Place, Size, size};
 use crate::wire::{Escaped, Quirk, Quirks, ReplyRef, Verb, WordLines, Words, rest_behind};
 
 /// What a server offers, by its reply to EHLO or LHLO.
@@ -32,6 +32,8 @@ pub struct Capabilities {
     text: Box<str>,
     /// What is offered where in it.
     offers: Offers,
+    /// What SIZE says: it is asked for each mail.
+    size: Option<Size>,
     quirks: Quirks,
     /// The keyword that offers AUTH beside its own.
     #[expect(clippy::box_collection, reason = "few servers have one, and many sessions are idle")]
@@ -89,9 +91,12 @@ impl Capabilities {
             match Place::of_word(words.head, words.first) {
                 Some(place) => {
                     offered.offers.note(place, words.at);
-                    let params = || octets.get(words.rest).unwrap_or_default();
-                    if place == Place::Size && !size::is_well_formed(params()) {
-                        offered.quirks.insert(Quirk::BadSize);
+                    if place == Place::Size {
+                        let params = offered.text.get(words.rest).unwrap_or_default();
+                        offered.size = Size::parse(params);
+                        if !size::is_well_formed(params.as_bytes()) {
+                            offered.quirks.insert(Quirk::BadSize);
+                        }
                     }
                 }
                 None if is_auth_equals(words.first) => offered.offers.note_somewhere(Place::Auth),
@@ -144,6 +149,11 @@ impl Capabilities {
             }
             Offered::Somewhere => self.joined(),
         }
+    }
+
+    /// What [`get`](Self::get) has of SIZE, read beforehand.
+    pub(crate) const fn size(&self) -> Option<Size> {
+        self.size
     }
 
     /// Whether a keyword is offered.

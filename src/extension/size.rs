@@ -90,4 +90,12 @@ mod tests {
         let size = offered(&["SIZE 1", "SIZE 2"]).get::<Size>();
         assert_eq!(size.unwrap().limit(), Some(2));
     }
+
+    #[test]
+    fn what_was_read_beforehand_is_what_is_read_when_asked() {
+        for lines in [&["SIZE 1"][..], &["size"], &["SIZE 1 2"], &["SIZE 1", "SIZE x"], &["DSN"]] {
+            let offered = offered(lines);
+            assert_eq!(offered.size(), offered.get::<Size>(), "{lines:?}");
+        }
+    }
 }

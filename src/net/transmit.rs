@@ -6,7 +6,6 @@ use super::driver::{Arrival, Beside, Driver};
 use super::outbox::Outbox;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
-use crate::extension::Size;
 use crate::protocol::{Dispatch, Due, Envelope, Event, Phase, Session, Stage};
 use crate::wire::{Param, Verbatim};
 
@@ -169,7 +168,7 @@ impl<'a> Job<'a> {
         if !is_data {
             self.chunked += octets as u64;
             // Some servers run the octets of a chunk that they refuse as commands.
-            let limit = session.capabilities().get::<Size>().and_then(|size| size.limit());
+            let limit = session.capabilities().size().and_then(|size| size.limit());
             if let Some(limit) = limit.filter(|limit| self.chunked > *limit) {
                 let too_large = ErrorKind::TooLarge { octets: self.chunked, limit };
                 return Err(driver.error(Stage::Content, too_large));

@@ -156,7 +156,7 @@ impl Needs {
             offers(offered, SmtpUtf8::KEYWORD, || needs.clone())?;
             params.push(MailParam::smtputf8().into());
         }
-        if let (Some(size), Some(octets)) = (offered.get::<Size>(), self.size) {
+        if let (Some(size), Some(octets)) = (offered.size(), self.size) {
             if let Some(limit) = size.limit().filter(|limit| octets > *limit) {
                 return Err(Unmet::TooLarge { octets, limit });
             }
