@@ -150,8 +150,11 @@ impl Needs {
     /// # Errors
     /// The server does not offer what is needed, or takes less.
     pub fn params(&self, envelope: &Envelope, offered: &Capabilities) -> Result<Vec<Param>, Unmet> {
-        let mut params = envelope.params().to_vec();
-        params.extend(self.body_param(offered)?.map(Param::from));
+        let mut params = Vec::with_capacity(envelope.params().len() + MOST_ADDED);
+        params.extend_from_slice(envelope.params());
+        if let Some(body) = self.body_param(offered)? {
+            params.push(body.into());
+        }
         if let (Some(needs), None) = (&self.smtp_utf8, given(envelope, SmtpUtf8::KEYWORD)) {
             offers(offered, SmtpUtf8::KEYWORD, || needs.clone())?;
             params.push(MailParam::smtputf8().into());
@@ -305,6 +308,9 @@ fn has_utf8_header(content: &[u8], scan: &Scan) -> bool {
         .unwrap_or(content.len());
     first < end && content.get(..end).is_some_and(|header| std::str::from_utf8(header).is_ok())
 }
+
+/// `BODY`, `SMTPUTF8` and `SIZE`.
+const MOST_ADDED: usize = 3;
 
 #[cfg(test)]
 mod tests;

@@ -60,7 +60,8 @@ impl Scan {
     pub fn of(content: &[u8]) -> Self {
         let mut scanner = Scanner::new();
         scanner.update(content);
-        scanner.finish()
+        scanner.end();
+        scanner.found
     }
 
     /// How many octets the content has, as it is.
@@ -219,6 +220,12 @@ impl Scanner {
     /// What was found, the content being complete.
     #[must_use]
     pub fn finish(mut self) -> Scan {
+        self.end();
+        self.found
+    }
+
+    /// Nothing follows.
+    fn end(&mut self) {
         let end = self.found.octets;
         self.found.ending = match self.last {
             _ if end == 0 => Ending::Empty,
@@ -233,7 +240,6 @@ impl Scanner {
                 Ending::Text
             }
         };
-        self.found
     }
 
     /// Takes a block after its first octet, which was taken before.
