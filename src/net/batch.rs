@@ -206,6 +206,10 @@ impl<'a> Deliveries<'a> {
                 }
                 return left;
             }
+            // Where something was said meanwhile, more may be known.
+            if self.fetched.is_none() && self.mails.is_some() && !self.fetch().await {
+                continue;
+            }
             // A call was dropped between XCLIENT and the EHLO after it, or that was refused.
             if self.fetched.is_some()
                 && let Err(error) = self.client.reintroduce(Stage::Mail).await
@@ -216,7 +220,6 @@ impl<'a> Deliveries<'a> {
             }
             match self.fetched {
                 Some(_) if self.may_send() => self.send().await,
-                None if self.mails.is_some() => self.fetch().await,
                 _ if self.awaits_replies() => self.hear().await,
                 _ => {
                     if self.quits {
@@ -291,25 +294,29 @@ impl<'a> Deliveries<'a> {
         }
     }
 
-    /// Waits for the next mail, and hears what is said meanwhile.
-    async fn fetch(&mut self) {
-        let Some(mails) = &mut self.mails else { return };
+    /// Waits for the next mail, and hears what is said meanwhile. Whether it is known if there is
+    /// one: else something was said.
+    async fn fetch(&mut self) -> bool {
+        let Some(mails) = &mut self.mails else { return true };
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
         let fetched = &mut self.fetched;
         match driver.beside(false, |cx| mails(cx).map(|mail| *fetched = mail)).await {
-            Ok(Beside::Other(())) if self.fetched.is_none() => {
-                self.mails = None;
-                if self.quits {
-                    self.client.quit_ahead();
+            Ok(Beside::Other(())) => {
+                if self.fetched.is_none() {
+                    self.mails = None;
+                    if self.quits {
+                        self.client.quit_ahead();
+                    }
                 }
+                return true;
             }
-            Ok(Beside::Other(())) => {}
             Ok(Beside::Event(event)) => match driver.check_reset() {
                 Ok(()) => outbox.note(&driver.session, event),
                 Err(error) => self.ended(error),
             },
             Err(error) => self.ended(error),
         }
+        false
     }
 
     /// Hears what is said of those that are on their way.
