@@ -16,6 +16,7 @@ use super::driver::{Arrival, Beside, Driver};
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::{Delivery, Envelope, Phase, Stage};
+use crate::wire::Param;
 
 /// Mails on their way at most, where the client runs ahead: enough to fill a round trip, and few
 /// enough that little is in doubt when the connection breaks.
@@ -80,6 +81,8 @@ pub struct Deliveries<'a> {
     mails: Option<Mails<'a>>,
     /// A mail that was fetched and waits for the one before.
     fetched: Option<Mail<'a>>,
+    /// The parameters of the mail before: those of the next take their place.
+    params: Vec<Param>,
     /// In order: the mails that are on their way, and those of which all is known.
     row: VecDeque<Place>,
     state: State,
@@ -176,6 +179,7 @@ impl<'a> Deliveries<'a> {
             client,
             mails: Some(mails),
             fetched: None,
+            params: Vec::new(),
             row: VecDeque::new(),
             state: State::New,
             quits: false,
@@ -352,7 +356,8 @@ impl<'a> Deliveries<'a> {
             let delivery = Delivery::not_sent(&envelope);
             Place::Known(Box::new(Sent { delivery, error: Some(error) }))
         };
-        let mut job = match self.client.prepare(&envelope, content) {
+        let params = std::mem::take(&mut self.params);
+        let mut job = match self.client.prepare_in(params, &envelope, content) {
             Ok(job) => job,
             Err(error) => return self.row.push_back(not_sent(error)),
         };
@@ -365,6 +370,7 @@ impl<'a> Deliveries<'a> {
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
         let sent = job.transmit(driver, outbox, &mut Watch::nobody()).await;
         self.state = State::Calm;
+        self.params = job.params;
         let Err(error) = sent else { return };
         let is_over = driver.session.phase() == Phase::Closed;
         let is_own = matches!(

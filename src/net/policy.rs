@@ -47,6 +47,16 @@ impl Client {
         envelope: &'a Envelope,
         content: Content<'a>,
     ) -> Result<Job<'a>, Error> {
+        self.prepare_in(Vec::new(), envelope, content)
+    }
+
+    /// The same, where the parameters of a mail before were: nothing need be allocated for these.
+    pub(super) fn prepare_in<'a>(
+        &self,
+        mut params: Vec<Param>,
+        envelope: &'a Envelope,
+        content: Content<'a>,
+    ) -> Result<Job<'a>, Error> {
         let driver = &self.conversation.driver;
         let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
         let policy = self.policy();
@@ -59,7 +69,7 @@ impl Client {
                 if policy.refuse_long_lines {
                     needs.check_long_lines().map_err(|fault| fail(fault.into()))?;
                 }
-                let (params, way) = self.decide(envelope, &needs)?;
+                let way = self.decide(&mut params, envelope, &needs)?;
                 let line_endings = needs.line_endings();
                 let load = match way {
                     Way::Data => Load::Octets(octets, scan.verbatim()),
@@ -77,7 +87,7 @@ impl Client {
                 let changes = matches!(line_endings, LineEndings::Normalize | LineEndings::Replace);
                 let size = source.size.filter(|_| source.size_is_final || !changes);
                 let needs = Needs::of_stream(envelope, size, line_endings);
-                let (params, way) = self.decide(envelope, &needs)?;
+                let way = self.decide(&mut params, envelope, &needs)?;
                 let pieces = pieces(source.reader, way, needs.line_endings(), &params);
                 let pieces = pieces.declared(source.size);
                 let is_text = needs.body() != Some(BodyType::BinaryMime);
@@ -90,16 +100,21 @@ impl Client {
         }
     }
 
-    /// The parameters of MAIL, and which way the content goes.
-    fn decide(&self, envelope: &Envelope, needs: &Needs) -> Result<(Vec<Param>, Way), Error> {
+    /// Puts down the parameters of MAIL, and decides which way the content goes.
+    fn decide(
+        &self,
+        params: &mut Vec<Param>,
+        envelope: &Envelope,
+        needs: &Needs,
+    ) -> Result<Way, Error> {
         let driver = &self.conversation.driver;
         let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
-        let params = needs
-            .params(envelope, self.conversation.capabilities())
+        needs
+            .put_params(params, envelope, self.conversation.capabilities())
             .map_err(|unmet| fail(unmet.into()))?;
-        let checked = driver.session.check_prepared(envelope, &params);
+        let checked = driver.session.check_prepared(envelope, params);
         checked.map_err(|misuse| driver.error(Stage::Mail, misuse))?;
-        Ok((params, self.way(needs).map_err(fail)?))
+        self.way(needs).map_err(fail)
     }
 
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {

@@ -150,7 +150,20 @@ impl Needs {
     /// # Errors
     /// The server does not offer what is needed, or takes less.
     pub fn params(&self, envelope: &Envelope, offered: &Capabilities) -> Result<Vec<Param>, Unmet> {
-        let mut params = Vec::with_capacity(envelope.params().len() + MOST_ADDED);
+        let mut params = Vec::new();
+        self.put_params(&mut params, envelope, offered)?;
+        Ok(params)
+    }
+
+    /// The same, in place of what was there.
+    pub(crate) fn put_params(
+        &self,
+        params: &mut Vec<Param>,
+        envelope: &Envelope,
+        offered: &Capabilities,
+    ) -> Result<(), Unmet> {
+        params.clear();
+        params.reserve(envelope.params().len() + MOST_ADDED);
         params.extend_from_slice(envelope.params());
         if let Some(body) = self.body_param(offered)? {
             params.push(body.into());
@@ -167,7 +180,7 @@ impl Needs {
                 params.push(MailParam::size(octets).into());
             }
         }
-        Ok(params)
+        Ok(())
     }
 
     /// What the octets of the content are; `None` for a stream of which nobody said so, and for a
