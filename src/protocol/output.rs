@@ -291,13 +291,8 @@ impl Output {
         self.laid_out += octets as u64;
         // What is skipped leaves no trace in the stream: the session's octets on both sides of
         // it are one run.
-        let last = self.runs.len().wrapping_sub(1);
-        let at = match self.runs.last() {
-            Some(Run::Skip(_)) => last.wrapping_sub(1),
-            _ => last,
-        };
-        match self.runs.get_mut(at) {
-            Some(Run::Own(length)) => *length += octets,
+        match &mut *self.runs {
+            [.., Run::Own(length)] | [.., Run::Own(length), Run::Skip(_)] => *length += octets,
             _ => self.runs.push(Run::Own(octets)),
         }
     }

@@ -21,13 +21,17 @@ impl<T> Default for Queue<T> {
 impl<T: Copy> Queue<T> {
     #[inline]
     pub(super) fn push(&mut self, item: T) {
-        self.make_room(1);
+        if self.items.len() == self.items.capacity() {
+            self.reuse_room();
+        }
         self.items.push(item);
     }
 
     #[inline]
     pub(super) fn extend(&mut self, items: &[T]) {
-        self.make_room(items.len());
+        if self.items.capacity() - self.items.len() < items.len() {
+            self.reuse_room();
+        }
         self.items.extend_from_slice(items);
     }
 
@@ -67,10 +71,9 @@ impl<T: Copy> Queue<T> {
 
     /// Before more room is asked for, that in front is used, where it is half of what there is: so
     /// each is moved once at most.
-    #[inline]
-    fn make_room(&mut self, more: usize) {
-        let has_room = self.items.capacity() - self.items.len() >= more;
-        if !has_room && self.first > self.items.len() / 2 {
+    #[cold]
+    fn reuse_room(&mut self) {
+        if self.first > self.items.len() / 2 {
             self.items.drain(..self.first);
             self.first = 0;
         }
