@@ -328,6 +328,7 @@ macro_rules! row {
 /// THE TABLE (RFC 5321 §4.1.4, RFC 2920 §3.1, RFC 2033 §4, RFC 3030 §2, RFC 3207 §4, RFC 4954 §4,
 /// RFC 4468, RFC 1845, RFC 1985, RFC 2645; XCLIENT and XFORWARD as Postfix has them).
 #[rustfmt::skip]
+#[inline]
 pub(super) const fn rule(act: Act) -> &'static Rule {
     use Stage as S;
     use Verb as V;

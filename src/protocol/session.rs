@@ -238,7 +238,7 @@ impl Session {
             self.flight.push(ticket, Act::Command(verb), &masked(command), end);
         } else {
             let (line, end) = self.output.own(|own| command.encode(own));
-            self.flight.push(ticket, act_of(command), line, end);
+            self.flight.push(ticket, act_of(verb, command), line, end);
             if verb == Verb::Burl {
                 // What the server fetches is not seen here: octets behind it are looked at anew.
                 self.output.begin_chunks();

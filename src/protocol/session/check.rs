@@ -9,7 +9,7 @@ use crate::protocol::config::{Protection, Protocol};
 use crate::protocol::fault::Misuse;
 use crate::protocol::rules::{Act, Phase, rule};
 use crate::protocol::{Envelope, Needs, Unmet};
-use crate::wire::{Command, Param, Scan, Secret, Verb};
+use crate::wire::{Command, Param, Raw, Scan, Secret, Verb};
 
 impl Session {
     /// Whether a verb may be sent now.
@@ -247,19 +247,25 @@ impl Declared {
 
 /// The row of the table that a command belongs to. A raw one belongs to that of what it says, where
 /// that can be read.
-#[inline]
-pub(super) fn act_of(command: &Command<'_>) -> Act {
+///
+/// Always inlined: of what is sent by a dispatch the verb is known there, and so is the row.
+#[inline(always)]
+pub(super) fn act_of(verb: Verb, command: &Command<'_>) -> Act {
     match command {
-        Command::Raw(raw) => match Command::parse(raw.as_octets()) {
-            // Which is never raw again.
-            Ok(read) => act_of(&read),
-            Err(_) => Act::Command(command.verb()),
-        },
+        Command::Raw(raw) => act_of_raw(verb, raw),
         Command::Burl { last: true, .. } => Act::LastUri,
         Command::Mail { params, .. } if params.iter().any(|param| param.is("TRANSID")) => {
             Act::Resumable
         }
-        command => Act::Command(command.verb()),
+        _ => Act::Command(verb),
+    }
+}
+
+fn act_of_raw(verb: Verb, raw: &Raw<'_>) -> Act {
+    match Command::parse(raw.as_octets()) {
+        // Which is never raw again.
+        Ok(read) => act_of(read.verb(), &read),
+        Err(_) => Act::Command(verb),
     }
 }
 
