@@ -113,6 +113,18 @@ impl Delivery {
         }
     }
 
+    /// A recipient takes this place, and those from there on one behind it: another of those that
+    /// are expected there, or one besides.
+    #[cold]
+    pub(super) fn move_up(&mut self, recipient: &ForwardPath, place: usize) {
+        let mut expected = self.recipients.iter().skip(place);
+        let moved = match expected.position(|addressee| addressee.path == *recipient) {
+            Some(ahead) => self.recipients.remove(place + ahead),
+            None => Addressee::new(recipient),
+        };
+        self.recipients.insert(place, moved);
+    }
+
     /// Keeps what was said.
     pub(super) fn keep(&mut self, reply: ReplyRef<'_>) -> Said {
         if self.replies.last().is_none_or(|last| last.as_ref() != reply) {

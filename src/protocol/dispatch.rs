@@ -243,18 +243,11 @@ impl Dispatch {
         let command = Command::rcpt_with(recipient, params)?;
         let ticket = self.send(session, &command)?;
         let n = self.named;
-        let recipients = &mut self.delivery.recipients;
-        let mut expected = recipients.iter().skip(n);
         // Replies are matched by place: whoever is named out of turn takes the next one.
-        match expected.position(|addressee| addressee.path == *recipient) {
-            Some(0) => {}
-            Some(ahead) => {
-                let addressee = recipients.remove(n + ahead);
-                recipients.insert(n, addressee);
-            }
-            None => recipients.insert(n, Addressee::new(recipient)),
+        if self.delivery.recipients.get(n).is_none_or(|next| next.path != *recipient) {
+            self.delivery.move_up(recipient, n);
         }
-        if let Some(addressee) = recipients.get_mut(n) {
+        if let Some(addressee) = self.delivery.recipients.get_mut(n) {
             addressee.rcpt = Rcpt::Sent(ticket);
         }
         self.named = n + 1;
