@@ -266,11 +266,11 @@ impl Flight {
         self.answered + lines.sum::<usize>()
     }
 
-    /// Takes the front out: it is answered. Over LMTP content is answered more than once: says
-    /// whether another answer to it is due.
+    /// Takes the front out, if a reply that began at this octet of the input answers it. Over LMTP
+    /// content is answered more than once: says whether another answer to it is due.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<(Awaited, bool)> {
-        let front = self.awaited.pop()?;
+    pub(super) fn pop_answered(&mut self, start: u64) -> Option<(Awaited, bool)> {
+        let front = self.awaited.pop_if(|front| front.is_answered_from(start))?;
         self.written = self.written.saturating_sub(1);
         let is_more_due = matches!(front.act, Act::EndOfData | Act::LastChunk)
             && self.awaited.first().is_some_and(|next| next.act == front.act);
@@ -319,7 +319,7 @@ mod tests {
     fn t13_a_flight_is_bounded_in_commands_and_in_octets() {
         let most = |octets| {
             let mut flight = Flight::new();
-            flight.pop();
+            flight.pop_answered(0);
             while flight.has_room(true) {
                 flight.push(Ticket::GREETING, Act::Command(Verb::Rcpt), &vec![b'x'; octets], 0);
             }

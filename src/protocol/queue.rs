@@ -35,9 +35,10 @@ impl<T: Copy> Queue<T> {
         self.items.extend_from_slice(items);
     }
 
+    /// Takes the first out, if it is like that.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<T> {
-        let front = self.first().copied()?;
+    pub(super) fn pop_if(&mut self, is_due: impl FnOnce(&T) -> bool) -> Option<T> {
+        let front = *self.first().filter(|front| is_due(front))?;
         self.skip(1);
         Some(front)
     }
@@ -140,7 +141,7 @@ mod tests {
                         queue.extend(&items);
                         model.extend(items);
                     }
-                    Op::Pop => prop_assert_eq!(queue.pop(), model.pop_front()),
+                    Op::Pop => prop_assert_eq!(queue.pop_if(|_| true), model.pop_front()),
                     Op::Skip(count) => {
                         queue.skip(count);
                         model.drain(..count.min(model.len()));
@@ -165,7 +166,7 @@ mod tests {
         queue.extend(&[0, 1, 2, 3, 4, 5]);
         for item in 6..100_000 {
             queue.push(item);
-            queue.pop();
+            queue.pop_if(|_| true);
         }
         assert_eq!(queue[..], [99_994, 99_995, 99_996, 99_997, 99_998, 99_999]);
         // Four times what waits, at most.
@@ -176,7 +177,7 @@ mod tests {
     fn room_is_given_back_where_nothing_waits() {
         let mut queue = Queue::default();
         queue.push(1);
-        assert_eq!((queue.pop(), queue.pop()), (Some(1), None));
+        assert_eq!((queue.pop_if(|_| true), queue.pop_if(|_| true)), (Some(1), None));
         assert!(queue.items.capacity() > 0);
         #[cfg(feature = "net")]
         {

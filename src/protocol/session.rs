@@ -89,7 +89,7 @@ pub struct Session {
     /// What AUTH or a response has said, until it is answered: some servers quote what they do not
     /// know. In a box: it is there for a moment alone.
     said: Option<Box<Secret>>,
-    /// What stands for the last reply where it is not to be shown as it is.
+    /// What stands for the reply that is lent where that is not to be shown as it is.
     masked: Option<Box<Reply>>,
     /// In the crate's own tests.
     _watch: leak::Watch,
@@ -361,8 +361,7 @@ impl Session {
         if self.here == Phase::Handshake {
             self.input = ReplyBuffer::new(self.config.limits, self.config.strictness);
             self.lent = false;
-            self.capabilities = Capabilities::default();
-            self.quota = Quota::default();
+            self.forget_offer();
             self.authenticated = false;
             self.go(Phase::Hello);
         }
@@ -414,6 +413,7 @@ impl Session {
     fn give_back(&mut self) {
         if std::mem::take(&mut self.lent) {
             self.input.consume();
+            self.masked = None;
         }
     }
 

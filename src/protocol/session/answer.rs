@@ -9,37 +9,27 @@ use crate::protocol::config::Protocol;
 use crate::protocol::event::{Event, Ticket};
 use crate::protocol::fault::Violation;
 use crate::protocol::rules::{Act, Expects, Goto, Phase};
-use crate::wire::{LineEndings, MASK, Reply, ReplyRef, Severity, Verb};
+use crate::wire::{Code, LineEndings, MASK, Reply, ReplyRef, Severity, Verb};
 
 impl Session {
     /// A whole reply is there: finds what it answers and moves the session.
     #[inline]
     pub(super) fn take_reply(&mut self) -> Result<Option<Event>, Violation> {
-        let start = self.taken;
-        let answers = self.flight.front().is_some_and(|front| front.is_answered_from(start));
-        if !answers {
-            self.record_cut_content();
-        }
         let Some(reply) = self.input.reply() else {
             return Ok(None);
         };
-        let answered = self.flight.front().filter(|_| answers);
-        let is_auth = answered.is_some_and(|awaited| awaited.rule.stage == Stage::Auth);
-        self.masked = if is_auth { masked(reply) } else { None };
-        if let Some(transcript) = &mut self.transcript {
-            let shown = self.masked.as_deref().map_or(reply, Reply::as_ref);
-            transcript.server(shown.octets());
-        }
+        let (start, code) = (self.taken, reply.code());
         self.taken += reply.octets().len() as u64;
-        let code = reply.code().number();
-        let Some((awaited, is_more_due)) = answers.then(|| self.flight.pop()).flatten() else {
+        let Some((awaited, is_more_due)) = self.flight.pop_answered(start) else {
             return self.unawaited().map(Some);
         };
-        if is_auth {
-            self.said = None;
-        }
         let rule = awaited.rule;
         self.answered_stage = rule.stage;
+        if rule.stage == Stage::Auth {
+            self.masked = self.input.reply().and_then(masked);
+            self.said = None;
+        }
+        self.record_reply();
 
         let event = match awaited.act {
             Act::Connect => Event::Greeting,
@@ -47,30 +37,12 @@ impl Session {
             _ if awaited.orphan => Event::Closing,
             _ => Event::Reply(awaited.ticket),
         };
-        if code == 421 {
+        if code.number() == 421 {
             self.close();
             return Ok(Some(event));
         }
-        let severity = reply.severity();
-        let mut verdict = match (rule.expects, severity) {
-            (Expects::Anything, _) => Verdict::Success,
-            (Expects::Greeting | Expects::Tls, Severity::Completed) if code == 220 => {
-                Verdict::Success
-            }
-            (Expects::Greeting, _) => Verdict::Refusal,
-            (_, Severity::Transient | Severity::Permanent) => Verdict::Refusal,
-            // Over LMTP nobody knows how many recipients the server has.
-            (Expects::Resumable, Severity::Intermediate)
-                if code == 355 && self.config.protocol == Protocol::Smtp =>
-            {
-                Verdict::Resumed
-            }
-            (Expects::Completed | Expects::Challenge | Expects::Resumable, Severity::Completed)
-            | (Expects::GoAhead, Severity::Intermediate) => Verdict::Success,
-            (Expects::Challenge, Severity::Intermediate) if code == 334 => Verdict::Challenge,
-            _ => {
-                return Err(Violation::WrongClass { stage: rule.stage, reply: reply.to_reply() });
-            }
+        let Some(mut verdict) = verdict(rule.expects, code, self.config.protocol) else {
+            return self.broken(|reply| Violation::WrongClass { stage: rule.stage, reply });
         };
         // Over LMTP the content is answered once for each recipient; the last answer moves.
         let is_last_chunk = awaited.act == Act::LastChunk && self.config.protocol == Protocol::Lmtp;
@@ -101,17 +73,30 @@ impl Session {
             }
             Verdict::Success => {
                 if !lawful && let Some(refused) = self.missing(awaited.act) {
-                    let (stage, reply) = (rule.stage, reply.to_reply());
-                    return Err(Violation::NoTransaction { stage, refused, reply });
+                    let stage = rule.stage;
+                    return self.broken(|reply| Violation::NoTransaction { stage, refused, reply });
                 }
-                let next = rule.success.from(self.here);
-                return Ok(self.succeeded(awaited.act, awaited.ticket, awaited.orphan, next));
+                self.go(rule.success.from(self.here));
+                if let Act::Command(verb) = awaited.act {
+                    return Ok(self.command_succeeded(verb, awaited.ticket));
+                }
+                match awaited.act {
+                    Act::Response => self.authenticated = true,
+                    Act::Resumable => self.accepted = 0,
+                    _ => {}
+                }
             }
         }
         if awaited.orphan {
             return Ok(self.lone_dot_answered());
         }
         Ok(Some(event))
+    }
+
+    /// The reply breaks the protocol.
+    #[cold]
+    fn broken(&self, how: impl FnOnce(Reply) -> Violation) -> Result<Option<Event>, Violation> {
+        self.input.reply().map_or(Ok(None), |reply| Err(how(reply.to_reply())))
     }
 
     /// Whether a transaction has begun, and no content of it was refused.
@@ -137,48 +122,53 @@ impl Session {
         })
     }
 
-    /// What a positive reply changes beside the phase.
-    #[inline]
-    fn succeeded(&mut self, act: Act, ticket: Ticket, orphan: bool, next: Phase) -> Option<Event> {
-        self.go(next);
-        match act {
-            Act::Connect => return Some(Event::Greeting),
-            Act::Command(Verb::Ehlo | Verb::Lhlo) => {
-                if let Some(reply) = self.input.reply() {
-                    let also = self.config.auth_keyword.as_deref();
-                    self.capabilities = Capabilities::parse(reply).with_auth_keyword(also);
-                    self.quota.offered(&self.capabilities);
-                }
-            }
-            Act::Command(Verb::Helo) => {
-                if let Some(reply) = self.input.reply() {
-                    self.capabilities = Capabilities::of_helo(reply);
-                    self.quota.offered(&self.capabilities);
-                }
-            }
-            Act::Command(Verb::Auth) | Act::Response => self.authenticated = true,
+    /// What a positive reply to a command changes beside the phase.
+    #[inline(always)]
+    fn command_succeeded(&mut self, verb: Verb, ticket: Ticket) -> Option<Event> {
+        match verb {
+            Verb::Ehlo | Verb::Lhlo | Verb::Helo => self.introduced(verb),
+            Verb::Auth => self.authenticated = true,
             // Counted from the reply to MAIL on: MAIL may be sent while those of an older
             // transaction are still being answered.
-            Act::Command(Verb::Mail) | Act::Resumable => self.accepted = 0,
-            Act::Command(Verb::Rcpt) => self.accepted = self.accepted.saturating_add(1),
+            Verb::Mail => self.accepted = 0,
+            Verb::Rcpt => self.accepted = self.accepted.saturating_add(1),
             // As behind a new greeting: the client is another now.
-            Act::Command(Verb::Xclient) => {
-                self.capabilities = Capabilities::default();
-                self.quota = Quota::default();
+            Verb::Xclient => {
+                self.forget_offer();
                 self.authenticated = false;
             }
-            Act::Command(Verb::StartTls) => {
+            Verb::StartTls => {
                 let reply = self.input.reply().map_or(0, |reply| reply.octets().len());
                 // `poll` goes on, and finds the violation before anybody has heard a go-ahead.
                 if self.input.pending().len() > reply {
                     return None;
                 }
             }
-            Act::Command(Verb::Data) => return Some(self.go_ahead(ticket)),
-            Act::EndOfData if orphan => return self.lone_dot_answered(),
+            Verb::Data => return Some(self.go_ahead(ticket)),
             _ => {}
         }
         Some(Event::Reply(ticket))
+    }
+
+    /// The server has said what it offers.
+    #[cold]
+    fn introduced(&mut self, verb: Verb) {
+        let Some(reply) = self.input.reply() else { return };
+        self.capabilities = match verb {
+            Verb::Helo => Capabilities::of_helo(reply),
+            _ => {
+                let also = self.config.auth_keyword.as_deref();
+                Capabilities::parse(reply).with_auth_keyword(also)
+            }
+        };
+        self.quota.offered(&self.capabilities);
+    }
+
+    /// It is not known any more.
+    #[cold]
+    pub(super) fn forget_offer(&mut self) {
+        self.capabilities = Capabilities::default();
+        self.quota = Quota::default();
     }
 
     /// The server waits for the content.
@@ -213,7 +203,10 @@ impl Session {
     }
 
     /// A reply that answers nothing that was sent.
+    #[cold]
     fn unawaited(&mut self) -> Result<Event, Violation> {
+        self.record_cut_content();
+        self.record_reply();
         self.flight.forget_answered();
         let Some(reply) = self.input.reply() else {
             return Ok(Event::Closing);
@@ -227,6 +220,16 @@ impl Session {
         };
         self.close();
         Ok(event)
+    }
+
+    /// The reply goes into the transcript.
+    #[inline]
+    fn record_reply(&mut self) {
+        let Some(transcript) = &mut self.transcript else { return };
+        let masked = self.masked.as_deref().map(Reply::as_ref);
+        if let Some(shown) = masked.or_else(|| self.input.reply()) {
+            transcript.server(shown.octets());
+        }
     }
 
     #[inline]
@@ -247,6 +250,30 @@ enum Verdict {
     Challenge,
     /// The server has a part of the mail and all of its recipients.
     Resumed,
+}
+
+/// What a reply is where one of these is expected; `None` where it breaks the protocol.
+#[inline]
+fn verdict(expects: Expects, code: Code, protocol: Protocol) -> Option<Verdict> {
+    use Expects as E;
+    match code.severity() {
+        _ if expects == E::Anything => Some(Verdict::Success),
+        Severity::Transient | Severity::Permanent => Some(Verdict::Refusal),
+        Severity::Completed => match expects {
+            E::Completed | E::Challenge | E::Resumable => Some(Verdict::Success),
+            E::Greeting | E::Tls if code.number() == 220 => Some(Verdict::Success),
+            E::Greeting => Some(Verdict::Refusal),
+            _ => None,
+        },
+        Severity::Intermediate => match (expects, code.number()) {
+            (E::GoAhead, _) => Some(Verdict::Success),
+            (E::Challenge, 334) => Some(Verdict::Challenge),
+            // Over LMTP nobody knows how many recipients the server has.
+            (E::Resumable, 355) if protocol == Protocol::Smtp => Some(Verdict::Resumed),
+            (E::Greeting, _) => Some(Verdict::Refusal),
+            _ => None,
+        },
+    }
 }
 
 /// What stands for a reply with the server's signature of SCRAM (`v=`): with that and the message

@@ -1,7 +1,6 @@
 //! What a session can be asked: where it stands, what is on its way, what is offered.
 
 use super::Session;
-use super::limits::Quota;
 use crate::extension::Capabilities;
 use crate::protocol::config::{Protection, Protocol};
 use crate::protocol::event::Ticket;
@@ -88,8 +87,7 @@ impl Session {
         if self.here == Phase::Closed {
             return;
         }
-        self.capabilities = Capabilities::default();
-        self.quota = Quota::default();
+        self.forget_offer();
         self.go(Phase::Hello);
     }
 
