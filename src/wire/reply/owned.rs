@@ -65,6 +65,7 @@ impl Reply {
 
     /// The same reply, borrowed.
     #[must_use]
+    #[inline]
     pub const fn as_ref(&self) -> ReplyRef<'_> {
         ReplyRef::framed(self.octets.octets(), self.facts)
     }
@@ -72,13 +73,13 @@ impl Reply {
     /// The code of the last line; see [`ReplyRef::code`].
     #[must_use]
     pub const fn code(&self) -> Code {
-        self.as_ref().code()
+        self.facts.code
     }
 
     /// What the first digit of the code says; see [`ReplyRef::severity`].
     #[must_use]
     pub const fn severity(&self) -> Severity {
-        self.as_ref().severity()
+        self.facts.code.severity()
     }
 
     /// Whether the code is 2yz; see [`ReplyRef::is_completed`].
@@ -96,13 +97,13 @@ impl Reply {
     /// Whether the code is 4yz or 5yz; see [`ReplyRef::is_negative`].
     #[must_use]
     pub const fn is_negative(&self) -> bool {
-        self.as_ref().is_negative()
+        self.severity().is_negative()
     }
 
     /// When the same request may be tried again; see [`ReplyRef::retry`].
     #[must_use]
     pub const fn retry(&self) -> Retry {
-        self.as_ref().retry()
+        self.facts.code.retry()
     }
 
     /// The text of each line; see [`ReplyRef::lines`].
@@ -114,7 +115,7 @@ impl Reply {
     /// How many lines there are, at least 1; see [`ReplyRef::line_count`].
     #[must_use]
     pub const fn line_count(&self) -> usize {
-        self.as_ref().line_count()
+        self.facts.lines as usize
     }
 
     /// Each line as it came, without its end; see [`ReplyRef::wire_lines`].
@@ -144,7 +145,7 @@ impl Reply {
     /// What the reply answers; see [`ReplyRef::kind`].
     #[must_use]
     pub const fn kind(&self) -> ReplyKind {
-        self.as_ref().kind()
+        self.facts.kind
     }
 
     /// The reply as it goes over the wire, line ends included; see [`ReplyRef::octets`].
