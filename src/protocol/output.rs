@@ -231,12 +231,13 @@ impl Output {
             return Ok(None);
         }
         self.ending = false;
-        let terminator: &[u8] = match self.form.take() {
-            Some(Form::Stuffed(mut stuffer)) => stuffer.finish()?,
+        let terminator: &[u8] = match &mut self.form {
+            Some(Form::Stuffed(stuffer)) => stuffer.finish()?,
             Some(Form::Verbatim { is_whole: true }) => b".\r\n",
             Some(Form::Verbatim { is_whole: false }) => b"\r\n.\r\n",
             Some(Form::Chunk { .. }) | None => b"",
         };
+        self.form = None;
         self.content += terminator.len().saturating_sub(b".\r\n".len()) as u64;
         let (_, end) = self.own(|own| own.extend_from_slice(terminator));
         Ok(Some(end))
