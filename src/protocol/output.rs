@@ -43,6 +43,9 @@ enum Form {
 pub(super) struct Output {
     own: BytesMut,
     runs: Queue<Run>,
+    /// Octets of the session behind all runs: what is appended is put among them when it is to be
+    /// written, all at once.
+    behind: usize,
     /// Whether `own` holds a secret, and is to be wiped after what was written.
     secret: bool,
     /// Octets of the stream written so far.
@@ -118,8 +121,7 @@ impl Output {
     pub(super) fn own(&mut self, octets: impl FnOnce(&mut BytesMut)) -> (&[u8], u64) {
         let before = self.own.len();
         octets(&mut self.own);
-        let added = self.own.len() - before;
-        self.push_own(added);
+        self.appended(before);
         (self.own.get(before..).unwrap_or_default(), self.laid_out)
     }
 
@@ -189,6 +191,7 @@ impl Output {
         self.wipe(self.own.len());
         self.own.clear();
         self.runs.clear();
+        self.behind = 0;
         self.form = None;
         self.promised = 0;
         self.planned = 0;
@@ -202,6 +205,7 @@ impl Output {
         content: &[u8],
         slices: usize,
     ) -> Result<Option<u64>, ContentFault> {
+        self.put_behind();
         let content = content.get(..self.promised).unwrap_or(content);
         while self.runs.len() < slices && self.own.len() < MOST_OWN {
             let Some(rest) = content.get(self.planned..).filter(|rest| !rest.is_empty()) else {
@@ -222,7 +226,9 @@ impl Output {
             };
             self.lay_out(rest, before, verbatim, skip);
         }
-        self.finish_laid_out()
+        let end = self.finish_laid_out()?;
+        self.put_behind();
+        Ok(end)
     }
 
     /// The terminator, where it is due and all before it is laid out.
@@ -260,23 +266,21 @@ impl Output {
             }
             _ => self.own.extend_from_slice(content),
         }
-        let added = self.own.len() - before;
-        self.push_own(added);
-        self.content += added as u64;
+        self.content += self.appended(before) as u64;
         self.promised = 0;
         self.finish_laid_out()
     }
 
     fn lay_out(&mut self, rest: &[u8], before: &[u8], verbatim: usize, skip: usize) {
+        let begin = self.own.len();
         self.own.extend_from_slice(before);
-        self.push_own(before.len());
-        match rest.get(..verbatim) {
-            Some(small) if verbatim < SMALL => {
-                self.own.extend_from_slice(small);
-                self.push_own(verbatim);
-                self.push_skip(verbatim);
-            }
-            _ => {
+        let small = rest.get(..verbatim).filter(|_| verbatim < SMALL);
+        self.own.extend_from_slice(small.unwrap_or_default());
+        self.appended(begin);
+        self.put_behind();
+        match small {
+            Some(_) => self.push_skip(verbatim),
+            None => {
                 self.runs.push(Run::Caller(verbatim));
                 self.laid_out += verbatim as u64;
             }
@@ -286,12 +290,21 @@ impl Output {
         self.content += (before.len() + verbatim) as u64;
     }
 
+    /// Octets of the session were appended to what was that long; says how many.
     #[inline]
-    fn push_own(&mut self, octets: usize) {
+    fn appended(&mut self, before: usize) -> usize {
+        let octets = self.own.len() - before;
+        self.behind += octets;
+        self.laid_out += octets as u64;
+        octets
+    }
+
+    /// What is behind all runs is put among them.
+    fn put_behind(&mut self) {
+        let octets = std::mem::take(&mut self.behind);
         if octets == 0 {
             return;
         }
-        self.laid_out += octets as u64;
         // What is skipped leaves no trace in the stream: the session's octets on both sides of
         // it are one run.
         match &mut *self.runs {
@@ -337,6 +350,7 @@ impl Output {
 
     /// So many octets have been written; says how many of the caller's are done with.
     pub(super) fn wrote(&mut self, octets: usize) -> usize {
+        self.put_behind();
         let mut left = octets;
         let mut consumed = 0;
         while let Some(run) = self.runs.first_mut() {
