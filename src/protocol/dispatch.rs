@@ -1,6 +1,8 @@
 //! A mail on its way: which command goes next, and which reply belongs to whom. It survives the
 //! call that began it, so that an outcome is known even where nobody waits for it any more.
 
+use std::iter;
+
 use super::delivery::{Addressee, Rcpt};
 use super::{Delivery, Envelope, Event, Misuse, Phase, Protocol, Session, Ticket};
 use crate::wire::{Command, ForwardPath, InvalidValue, Param, ReplyRef, ReversePath, Verb};
@@ -175,20 +177,22 @@ impl Dispatch {
             if !session.has_room() {
                 return Ok(Due::Reply);
             }
-            self.mail(session, envelope.sender(), params)?;
+            self.put_mail(session, envelope.sender(), params)?;
         }
         let is_refused = self.is_mail_refused();
-        let rest = envelope.recipients().iter().enumerate().skip(self.named);
-        for (n, recipient) in rest {
-            if is_refused || self.is_full {
-                break;
-            }
+        let recipients = envelope.recipients();
+        if self.named < recipients.len() && !is_refused && !self.is_full {
             if !session.has_room() {
                 return Ok(Due::Reply);
             }
-            match self.rcpt(session, recipient, envelope.recipient_params(n)) {
+            let rest = recipients.iter().enumerate().skip(self.named);
+            let rest = rest.map(|(n, recipient)| (recipient, envelope.recipient_params(n)));
+            match self.name(session, rest) {
                 Err(Misuse::LimitReached { .. }) => self.is_full = true,
-                sent => drop(sent?),
+                named => named?,
+            }
+            if self.named < recipients.len() && !self.is_full {
+                return Ok(Due::Reply);
             }
         }
         if self.way == Way::Data && self.data.is_none() && !is_refused {
@@ -197,7 +201,7 @@ impl Dispatch {
             }
             // Where every reply is in and nobody was accepted, there is nothing to send.
             if session.ahead() == Phase::Recipients {
-                self.data(session)?;
+                self.put_data(session)?;
             }
         }
         Ok(match session.in_flight() {
@@ -219,12 +223,22 @@ impl Dispatch {
         sender: &ReversePath,
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
+        session.allows(Verb::Mail)?;
+        self.put_mail(session, sender, params)
+    }
+
+    fn put_mail(
+        &mut self,
+        session: &mut Session,
+        sender: &ReversePath,
+        params: &[Param],
+    ) -> Result<Ticket, Misuse> {
         if let Some(resumable) = params.iter().find(|param| param.is("TRANSID")) {
             let reason = "a mail that may go on is sent command by command";
             return Err(InvalidValue::new("parameter", resumable.to_string(), reason).into());
         }
         let command = Command::mail_with(sender, params)?;
-        let ticket = self.send(session, &command)?;
+        let ticket = session.send_in_room(&command, self.is_checked)?;
         self.mail = Some(ticket);
         Ok(ticket)
     }
@@ -240,19 +254,31 @@ impl Dispatch {
         recipient: &ForwardPath,
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
-        let command = Command::rcpt_with(recipient, params)?;
-        let ticket = self.send(session, &command)?;
-        let n = self.named;
-        // Replies are matched by place: whoever is named out of turn takes the next one.
-        if self.delivery.recipients.get(n).is_none_or(|next| next.path != *recipient) {
-            self.delivery.move_up(recipient, n);
-        }
-        if let Some(addressee) = self.delivery.recipients.get_mut(n) {
-            addressee.rcpt = Rcpt::Sent(ticket);
-        }
-        self.named = n + 1;
-        self.rcpt = Some(ticket);
-        Ok(ticket)
+        session.allows(Verb::Rcpt)?;
+        self.name(session, iter::once((recipient, params)))?;
+        // It has been sent.
+        Ok(self.rcpt.unwrap_or(Ticket::GREETING))
+    }
+
+    /// Sends RCPT for the recipients that come next, as long as there is room.
+    #[inline(always)]
+    fn name<'a>(
+        &mut self,
+        session: &mut Session,
+        recipients: impl Iterator<Item = (&'a ForwardPath, &'a [Param])>,
+    ) -> Result<(), Misuse> {
+        session.send_rcpts(recipients, self.is_checked, |recipient, ticket| {
+            let n = self.named;
+            // Replies are matched by place: whoever is named out of turn takes the next one.
+            if self.delivery.recipients.get(n).is_none_or(|next| next.path != *recipient) {
+                self.delivery.move_up(recipient, n);
+            }
+            if let Some(addressee) = self.delivery.recipients.get_mut(n) {
+                addressee.rcpt = Rcpt::Sent(ticket);
+            }
+            self.named = n + 1;
+            self.rcpt = Some(ticket);
+        })
     }
 
     /// Sends DATA.
@@ -260,7 +286,12 @@ impl Dispatch {
     /// # Errors
     /// It cannot be sent; nothing has changed.
     pub fn data(&mut self, session: &mut Session) -> Result<Ticket, Misuse> {
-        let ticket = self.send(session, &Command::data())?;
+        session.allows(Verb::Data)?;
+        self.put_data(session)
+    }
+
+    fn put_data(&mut self, session: &mut Session) -> Result<Ticket, Misuse> {
+        let ticket = session.send_in_room(&Command::data(), self.is_checked)?;
         self.data = Some(ticket);
         Ok(ticket)
     }
@@ -452,13 +483,6 @@ impl Dispatch {
         let Self { mut delivery, end, .. } = self;
         delivery.written |= end.is_some_and(|end| session.is_written(end));
         delivery
-    }
-
-    /// Always inlined, with all that the session asks of a verb: it is known here, and so are most
-    /// of the answers.
-    #[inline(always)]
-    fn send(&self, session: &mut Session, command: &Command<'_>) -> Result<Ticket, Misuse> {
-        if self.is_checked { session.send_checked(command) } else { session.send(command) }
     }
 
     #[inline]

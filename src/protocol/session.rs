@@ -23,7 +23,8 @@ use super::rules::{Act, Phase};
 use super::{Stage, Transcript};
 use crate::extension::Capabilities;
 use crate::wire::{
-    Command, Reply, ReplyBuffer, ReplyKind, ReplyRef, Secret, Sink, Verb, base64_len, leak,
+    Command, ForwardPath, Param, Reply, ReplyBuffer, ReplyKind, ReplyRef, Secret, Sink, Verb,
+    base64_len, leak,
 };
 
 /// A conversation with a server, over bytes.
@@ -210,16 +211,54 @@ impl Session {
         Ok(self.put(command))
     }
 
-    /// Sends a command of a mail of which [`check_mail`](Self::check_mail) has seen that the server
-    /// takes it: its place in the order is checked.
+    /// Sends a command of a mail, for which there is room. Where [`check_mail`](Self::check_mail)
+    /// has seen that the server takes it, its place in the order is all that is checked.
     ///
     /// # Errors
     /// It is not lawful there, or more than the server takes. Nothing has changed.
     #[inline(always)]
-    pub(super) fn send_checked(&mut self, command: &Command<'_>) -> Result<Ticket, Misuse> {
-        self.allows(command.verb())?;
-        self.quota.check(command)?;
+    pub(super) fn send_in_room(
+        &mut self,
+        command: &Command<'_>,
+        is_checked: bool,
+    ) -> Result<Ticket, Misuse> {
+        self.allows_in_room(command.verb())?;
+        self.check_unless(is_checked, command)?;
         Ok(self.put(command))
+    }
+
+    /// Sends RCPT to one recipient after the other as long as there is room, as there is for the
+    /// first, and hands each to `sent` with its ticket. Where one is lawful, so is the next: the
+    /// order is asked once.
+    ///
+    /// # Errors
+    /// RCPT is not lawful, or one of them cannot be sent. Those before it have been.
+    #[inline(always)]
+    pub(super) fn send_rcpts<'a>(
+        &mut self,
+        recipients: impl Iterator<Item = (&'a ForwardPath, &'a [Param])>,
+        are_checked: bool,
+        mut sent: impl FnMut(&'a ForwardPath, Ticket),
+    ) -> Result<(), Misuse> {
+        self.allows_in_room(Verb::Rcpt)?;
+        let pipelining = self.is_pipelining();
+        for (n, (recipient, params)) in recipients.enumerate() {
+            if n > 0 {
+                if !self.flight.has_room(pipelining) {
+                    break;
+                }
+                self.quota.allows(Verb::Rcpt)?;
+            }
+            let command = Command::rcpt_with(recipient, params)?;
+            self.check_unless(are_checked, &command)?;
+            sent(recipient, self.put(&command));
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn check_unless(&self, is_checked: bool, command: &Command<'_>) -> Result<(), Misuse> {
+        if is_checked { self.quota.check(command) } else { self.check(command) }
     }
 
     /// The command is written into the output, and awaited.

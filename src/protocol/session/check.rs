@@ -16,8 +16,27 @@ impl Session {
     ///
     /// # Errors
     /// Why it may not.
-    #[inline(always)]
     pub fn allows(&self, verb: Verb) -> Result<(), Misuse> {
+        self.is_in_order(verb)?;
+        if self.output.is_content_open() {
+            return Err(Misuse::ContentPending(self.output.promised()));
+        }
+        if !self.may_follow() {
+            return Err(Misuse::NoRoom(verb, self.flight.len()));
+        }
+        self.is_open_to(verb)
+    }
+
+    /// The same where the session is known to have room for it.
+    #[inline(always)]
+    pub(super) fn allows_in_room(&self, verb: Verb) -> Result<(), Misuse> {
+        self.is_in_order(verb)?;
+        self.is_open_to(verb)
+    }
+
+    /// Whether a verb is lawful where the session will be.
+    #[inline(always)]
+    fn is_in_order(&self, verb: Verb) -> Result<(), Misuse> {
         let rule = rule(Act::Command(verb));
         let ahead = self.ahead();
         if self.here == Phase::Closed {
@@ -38,13 +57,14 @@ impl Session {
         if !rule.from.contains(ahead) {
             return Err(Misuse::OutOfOrder { verb, when: rule.when, phase: ahead });
         }
-        if self.output.is_content_open() {
-            return Err(Misuse::ContentPending(self.output.promised()));
-        }
-        if !self.may_follow() {
-            return Err(Misuse::NoRoom(verb, self.flight.len()));
-        }
+        Ok(())
+    }
+
+    /// Whether the server takes a verb, over this channel, beside its place in the order.
+    #[inline(always)]
+    fn is_open_to(&self, verb: Verb) -> Result<(), Misuse> {
         self.quota.allows(verb)?;
+        let rule = rule(Act::Command(verb));
         match verb {
             Verb::StartTls if self.protection != Protection::None => Err(Misuse::Again(verb)),
             Verb::Auth if self.authenticated => Err(Misuse::Again(verb)),
