@@ -11,7 +11,11 @@ use std::time::Instant;
 use crate::micro::{ROWS, Row, TIMES};
 
 /// Pairs of runs for a ratio: A B A B.
-const PAIRS: usize = 15;
+const PAIRS: usize = 31;
+
+/// So many from either end of them: between these two lies, in 97 of 100 such measurements, the
+/// median of all pairs that could be run (what is outside has less than 10 of 31 tosses of a coin).
+const SURE: usize = 9;
 
 /// The sink, while this lives.
 pub(crate) struct Server {
@@ -205,22 +209,19 @@ pub(crate) fn recipient(who: &str, port: u16) -> f64 {
     (count(3) - count(1)) / 2000.0
 }
 
-/// How much of one there is in another: the median of pairs, between what they lie, and the best of
-/// the one beside the best of the other, which other work on the machine disturbs least.
+/// How much of one there is in another: the median of pairs, between what it surely lies, and the
+/// best of the one beside the best of the other, which other work on the machine disturbs least.
 pub(crate) struct Ratio {
     median: f64,
-    /// Between these lies the middle half of the pairs.
-    quarter: f64,
-    three_quarters: f64,
-    least: f64,
-    most: f64,
+    low: f64,
+    high: f64,
     best: f64,
 }
 
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { median, least, most, best, .. } = self;
-        write!(f, "{median:.2} ({least:.2}–{most:.2}, best to best {best:.2})")
+        let Self { median, low, high, best } = self;
+        write!(f, "{median:.2} ({low:.2}–{high:.2}, best to best {best:.2})")
     }
 }
 
@@ -228,9 +229,9 @@ impl Ratio {
     /// Whether it is so much at least; on a machine that is busy with other work, this run may not
     /// be able to tell.
     pub(crate) fn reaches(&self, target: f64) -> Verdict {
-        if self.quarter >= target {
+        if self.low >= target {
             Verdict::Met
-        } else if self.three_quarters < target {
+        } else if self.high < target {
             Verdict::Missed
         } else {
             Verdict::Undecided
@@ -243,7 +244,7 @@ impl Ratio {
 pub(crate) enum Verdict {
     Met,
     Missed,
-    /// The spread of the pairs lies around the target.
+    /// The target is among what the median may be.
     Undecided,
     /// There is no target.
     None,
@@ -264,10 +265,8 @@ pub(crate) fn ratio(one: &dyn Fn() -> f64, other: &dyn Fn() -> f64) -> Ratio {
     let most = |rates: Vec<f64>| rates.into_iter().fold(0.0, f64::max);
     Ratio {
         median: ratios[PAIRS / 2],
-        quarter: ratios[PAIRS / 4],
-        three_quarters: ratios[PAIRS - 1 - PAIRS / 4],
-        least: ratios[0],
-        most: ratios[PAIRS - 1],
+        low: ratios[SURE],
+        high: ratios[PAIRS - 1 - SURE],
         best: most(ones) / most(others),
     }
 }
