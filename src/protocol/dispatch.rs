@@ -7,6 +7,9 @@ use super::delivery::{Addressee, Rcpt};
 use super::{Delivery, Envelope, Event, Misuse, Phase, Protocol, Session, Ticket};
 use crate::wire::{Command, ForwardPath, InvalidValue, Param, ReplyRef, ReversePath, Verb};
 
+/// Never dropped, and what is asked of it on its way is known beforehand.
+static DATA: Command<'static> = Command::data();
+
 /// A mail on its way over a [`Session`]: it sends the commands of an envelope as there is room,
 /// matches their replies, and says what became of the mail.
 ///
@@ -291,7 +294,7 @@ impl Dispatch {
     }
 
     fn put_data(&mut self, session: &mut Session) -> Result<Ticket, Misuse> {
-        let ticket = session.send_in_room(&Command::data(), self.is_checked)?;
+        let ticket = session.send_in_room(&DATA, self.is_checked)?;
         self.data = Some(ticket);
         Ok(ticket)
     }

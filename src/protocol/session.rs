@@ -206,9 +206,10 @@ impl Session {
     /// The command is not lawful where the session will be when everything in flight has
     /// succeeded, needs what the server does not offer, or does not fit. Nothing has changed.
     pub fn send(&mut self, command: &Command<'_>) -> Result<Ticket, Misuse> {
-        let allowed = self.allows(command.verb()).and_then(|()| self.check(command));
+        let verb = command.verb();
+        let allowed = self.allows(verb).and_then(|()| self.check(command));
         allowed.inspect_err(leak::search_shown)?;
-        Ok(self.put(command))
+        Ok(self.put(verb, command))
     }
 
     /// Sends a command of a mail, for which there is room. Where [`check_mail`](Self::check_mail)
@@ -222,9 +223,10 @@ impl Session {
         command: &Command<'_>,
         is_checked: bool,
     ) -> Result<Ticket, Misuse> {
-        self.allows_in_room(command.verb())?;
+        let verb = command.verb();
+        self.allows_in_room(verb)?;
         self.check_unless(is_checked, command)?;
-        Ok(self.put(command))
+        Ok(self.put(verb, command))
     }
 
     /// Sends RCPT to one recipient after the other as long as there is room, as there is for the
@@ -251,7 +253,7 @@ impl Session {
             }
             let command = Command::rcpt_with(recipient, params)?;
             self.check_unless(are_checked, &command)?;
-            sent(recipient, self.put(&command));
+            sent(recipient, self.put(Verb::Rcpt, &command));
         }
         Ok(())
     }
@@ -263,8 +265,7 @@ impl Session {
 
     /// The command is written into the output, and awaited.
     #[inline(always)]
-    fn put(&mut self, command: &Command<'_>) -> Ticket {
-        let verb = command.verb();
+    fn put(&mut self, verb: Verb, command: &Command<'_>) -> Ticket {
         if let Command::Bdat { size, last } = command {
             return self.send_chunk(command, *size, *last);
         }
