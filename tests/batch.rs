@@ -141,6 +141,28 @@ async fn what_one_mail_fails_by_does_not_touch_the_next() {
     }
 }
 
+/// How long a source is shows on the way, and of a mail in chunks nobody has a part.
+#[tokio::test]
+async fn a_source_that_is_too_large_keeps_its_reason_and_the_next_goes_out() {
+    for ahead in [false, true] {
+        let connector = connector().transfer(Transfer::Bdat);
+        let connector = if ahead { connector.run_ahead() } else { connector };
+        let (mut client, server) = client(&connector, Server::new().max_size(50)).await;
+        let large = "too much\r\n".repeat(6);
+        let mails = [mail(0), Mail::new(envelope(1), Source::new(large.as_bytes())), mail(2)];
+        let heard = all(client.send_all(mails)).await;
+        assert_eq!(
+            heard,
+            [
+                "<b0@example.net> accepted: 250 2.0.0 mail accepted",
+                "<b1@example.net> not sent (the content has 60 octets, and mx takes 50)",
+                "<b2@example.net> accepted: 250 2.0.0 mail accepted",
+            ]
+        );
+        assert_eq!(taken(&server).len(), 2);
+    }
+}
+
 /// RFC 3030 §2: the failed transaction is open still; without an RSET before it the next mail would go
 /// out under the sender of the one before.
 #[tokio::test]
