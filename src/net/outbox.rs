@@ -3,15 +3,15 @@
 
 use std::collections::VecDeque;
 
-use crate::protocol::{Delivery, Dispatch, Event, Session};
+use crate::protocol::{Delivery, Dispatch, Event, Session, Ticket};
 
 /// Outcomes that wait at most: whoever never takes them does not want them.
 const KEPT: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// On their way, the oldest first.
-    mails: VecDeque<Dispatch>,
+    /// On their way, the oldest first. They are few, and each reply asks whose it is.
+    mails: Vec<Dispatch>,
     /// Nobody waits for the outcome: the one mail is that of a transaction, stage by stage, which
     /// has not come to its end.
     unwanted: bool,
@@ -23,7 +23,7 @@ pub(super) struct Outbox {
 impl Outbox {
     /// A mail goes on its way.
     pub(super) fn begin(&mut self, mail: Dispatch) {
-        self.mails.push_back(mail);
+        self.mails.push(mail);
         self.unwanted = false;
     }
 
@@ -37,7 +37,7 @@ impl Outbox {
     /// The mail that was begun last.
     #[inline]
     pub(super) fn newest(&mut self) -> Option<&mut Dispatch> {
-        self.mails.back_mut()
+        self.mails.last_mut()
     }
 
     /// How many are on their way.
@@ -54,40 +54,54 @@ impl Outbox {
     #[inline]
     pub(super) fn note(&mut self, session: &Session, event: Event) {
         if let Event::Reply(ticket) | Event::GoAhead(ticket) = event {
-            let begun = |mail: &Dispatch| mail.first().is_some_and(|first| first <= ticket);
-            // Replies come in order: nearly always the oldest is meant.
-            let nth = self.mails.iter().skip(1).take_while(|mail| begun(mail)).count();
+            let nth = self.whose(ticket);
             if let Some(mail) = self.mails.get_mut(nth) {
                 mail.note(session, event);
             }
-            return;
+        } else {
+            self.note_all(session, event);
         }
+    }
+
+    #[cold]
+    fn note_all(&mut self, session: &Session, event: Event) {
         for mail in &mut self.mails {
             mail.note(session, event);
         }
     }
 
+    /// The place of the mail that a ticket belongs to: the last one that began before it. Replies
+    /// come in order: nearly always it is the oldest.
+    #[inline]
+    fn whose(&self, ticket: Ticket) -> usize {
+        let begun = |mail: &Dispatch| mail.first().is_some_and(|first| first <= ticket);
+        self.mails.iter().skip(1).take_while(|mail| begun(mail)).count()
+    }
+
     /// Whether every command of the oldest has its reply; the others' come after.
     #[inline]
     pub(super) fn is_oldest_answered(&self, session: &Session) -> bool {
-        self.mails.front().is_some_and(|mail| mail.is_answered(session))
+        self.mails.first().is_some_and(|mail| mail.is_answered(session))
     }
 
     /// Whether the server has decided for every recipient of the oldest.
     pub(super) fn is_oldest_decided(&self) -> bool {
-        self.mails.front().is_some_and(|mail| mail.is_decided())
+        self.mails.first().is_some_and(|mail| mail.is_decided())
     }
 
     /// What became of the oldest, of which nothing more will be known.
     pub(super) fn conclude_oldest(&mut self, session: &Session) -> Option<Delivery> {
-        let oldest = self.mails.pop_front()?.into_delivery(session);
+        if self.mails.is_empty() {
+            return None;
+        }
+        let oldest = self.mails.remove(0).into_delivery(session);
         self.rest();
         (!self.unwanted).then_some(oldest)
     }
 
     /// The same for the newest.
     pub(super) fn conclude_newest(&mut self, session: &Session) -> Option<Delivery> {
-        let newest = self.mails.pop_back()?.into_delivery(session);
+        let newest = self.mails.pop()?.into_delivery(session);
         self.rest();
         (!self.unwanted).then_some(newest)
     }
@@ -110,14 +124,14 @@ impl Outbox {
 
     /// Forgets the mail that was begun last.
     pub(super) fn forget_newest(&mut self) {
-        self.mails.pop_back();
+        self.mails.pop();
         self.rest();
     }
 
     /// Nothing may come for hours: room for mails is given back.
     fn rest(&mut self) {
         if self.mails.is_empty() {
-            self.mails = VecDeque::new();
+            self.mails = Vec::new();
         }
     }
 

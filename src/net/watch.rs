@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::outbox::Outbox;
-use crate::protocol::{Delivery, Event, Outcome, Recipient, Session};
+use crate::protocol::{Event, Outcome, Recipient, Session};
 
 /// What has just become known of a mail on its way; from
 /// [`Client::send_watched`](super::Client::send_watched).
@@ -62,15 +62,14 @@ impl<'a> Watch<'a> {
     #[inline]
     pub(super) fn note(&mut self, outbox: &mut Outbox, session: &Session, event: Event) {
         outbox.note(session, event);
-        if self.tell.is_some()
-            && let Some(dispatch) = outbox.newest()
-        {
-            self.look(dispatch.delivery());
+        if self.tell.is_some() {
+            self.look(outbox);
         }
     }
 
-    fn look(&mut self, delivery: &Delivery) {
+    fn look(&mut self, outbox: &mut Outbox) {
         let Self { tell: Some(tell), answered, decided, ahead, .. } = self else { return };
+        let Some(delivery) = outbox.newest().map(|newest| newest.delivery()) else { return };
         while let Some(recipient) = delivery.recipient(*answered).filter(|one| one.rcpt().is_some())
         {
             tell(Progress::Answered(*answered, recipient));
