@@ -61,8 +61,6 @@ pub struct Session {
     input: ReplyBuffer,
     /// Octets of whole replies taken from the input so far.
     taken: u64,
-    /// A reply is lent until the next poll.
-    lent: bool,
     /// The peer will send nothing more.
     input_ended: bool,
     /// A stream that was written to may hold octets back.
@@ -108,7 +106,6 @@ impl Session {
         Self {
             input: ReplyBuffer::new(config.limits, config.strictness),
             taken: 0,
-            lent: false,
             input_ended: false,
             unflushed: false,
             output: Output::default(),
@@ -158,14 +155,11 @@ impl Session {
             }
             match self.input.next(self.kind()) {
                 Ok(false) => break,
-                Ok(true) => {
-                    self.lent = true;
-                    match self.take_reply() {
-                        Ok(Some(event)) => return Ok(Step::Event(event)),
-                        Ok(None) => {}
-                        Err(violation) => return Err(self.break_off(violation)),
-                    }
-                }
+                Ok(true) => match self.take_reply() {
+                    Ok(Some(event)) => return Ok(Step::Event(event)),
+                    Ok(None) => {}
+                    Err(violation) => return Err(self.break_off(violation)),
+                },
                 Err(fault) => return Err(self.break_off(fault.into())),
             }
         }
@@ -189,7 +183,7 @@ impl Session {
     #[must_use]
     #[inline]
     pub fn reply(&self) -> Option<ReplyRef<'_>> {
-        self.input.reply().filter(|_| self.lent)
+        self.input.reply()
     }
 
     /// The line that the last event answers, without its CRLF and with secrets masked; empty for
@@ -400,7 +394,6 @@ impl Session {
         }
         if self.here == Phase::Handshake {
             self.input = ReplyBuffer::new(self.config.limits, self.config.strictness);
-            self.lent = false;
             self.forget_offer();
             self.authenticated = false;
             self.go(Phase::Hello);
@@ -451,10 +444,8 @@ impl Session {
 
     #[inline]
     fn give_back(&mut self) {
-        if std::mem::take(&mut self.lent) {
-            self.input.consume();
-            self.masked = None;
-        }
+        self.input.consume();
+        self.masked = None;
     }
 
     /// The content ends before its end: takes note of what was sent of it.
@@ -480,14 +471,14 @@ impl Session {
     }
 
     fn break_off(&mut self, violation: Violation) -> Violation {
-        if !self.lent {
+        if self.reply().is_none() {
             self.record_cut_content();
-        }
-        if let Some(transcript) = self.transcript.as_mut().filter(|_| !self.lent) {
-            transcript.server(self.input.pending());
-        }
-        if !self.lent && !self.flight.is_empty() {
-            self.answered_stage = self.stage();
+            if let Some(transcript) = &mut self.transcript {
+                transcript.server(self.input.pending());
+            }
+            if !self.flight.is_empty() {
+                self.answered_stage = self.stage();
+            }
         }
         self.close();
         violation

@@ -127,7 +127,7 @@ impl Session {
     /// What has come of a reply that is not whole yet: its lines, and the octets of the last.
     #[must_use]
     pub fn unfinished(&self) -> &[u8] {
-        if self.lent { b"" } else { self.input.pending() }
+        if self.reply().is_some() { b"" } else { self.input.pending() }
     }
 
     /// The stage that the last reply belongs to: that of what it answers, or where it answers
