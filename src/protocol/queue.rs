@@ -46,8 +46,8 @@ impl<T: Copy> Queue<T> {
     /// Takes so many out, or all where there are fewer.
     #[inline]
     pub(super) fn skip(&mut self, count: usize) {
-        self.first += count.min(self.len());
-        if self.first == self.items.len() {
+        self.first = self.first.saturating_add(count);
+        if self.first >= self.items.len() {
             self.clear();
         }
     }
