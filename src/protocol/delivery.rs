@@ -127,10 +127,18 @@ impl Delivery {
 
     /// Keeps what was said.
     pub(super) fn keep(&mut self, reply: ReplyRef<'_>) -> Said {
-        if self.replies.last().is_none_or(|last| last.as_ref() != reply) {
-            self.replies.push(reply.to_reply());
+        match self.replies.split_last() {
+            Some((last, before)) if last.as_ref() == reply => Said(before.len()),
+            _ => self.keep_another(reply),
         }
-        Said(self.replies.len().saturating_sub(1))
+    }
+
+    /// Apart: what is said again is nearly all that is said, and costs a comparison.
+    #[inline(never)]
+    fn keep_another(&mut self, reply: ReplyRef<'_>) -> Said {
+        let said = Said(self.replies.len());
+        self.replies.push(reply.to_reply());
+        said
     }
 
     #[inline]

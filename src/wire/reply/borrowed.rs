@@ -29,8 +29,8 @@ use crate::wire::{
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ReplyRef<'a> {
-    octets: &'a [u8],
     facts: Facts,
+    octets: &'a [u8],
 }
 
 /// What was found in the octets of a reply when its end was.
@@ -183,6 +183,7 @@ impl<'a> ReplyRef<'a> {
 
     /// A copy that owns its octets.
     #[must_use]
+    #[inline]
     pub fn to_reply(&self) -> Reply {
         Reply::copy(*self)
     }

@@ -154,6 +154,7 @@ impl Reply {
         self.octets.octets()
     }
 
+    #[inline]
     pub(super) fn copy(reply: ReplyRef<'_>) -> Self {
         Self { octets: Kept::of([reply.octets()]), facts: reply.facts() }
     }
