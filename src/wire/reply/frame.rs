@@ -12,6 +12,8 @@ pub(super) struct Framer {
     limits: Limits,
     strictness: Strictness,
     frame: Frame,
+    /// How the last line of a reply before began, and its code: most of them begin alike.
+    ended: Option<([u8; 4], Code)>,
     pub(super) search: Search,
 }
 
@@ -127,14 +129,21 @@ impl Framer {
             Some(begin) if is_plain && raw.len() <= LINE => begin,
             _ => return Line::Odd,
         };
-        // Most of those before the last even begin alike.
+        // Most of those before the last even begin alike, and most of the last ones of replies.
         if *begin == frame.begin {
             return Line::Inner;
         }
-        match head_of(begin) {
+        let head = match self.ended {
+            Some((before, code)) if before == *begin => Some((code, true)),
+            _ => head_of(begin),
+        };
+        match head {
             _ if frame.kind == ReplyKind::Greeting => Line::Odd,
             Some((code, _)) if frame.code.is_some_and(|before| before != code) => Line::Odd,
-            Some((code, true)) => Line::Last(code),
+            Some((code, true)) => {
+                self.ended = Some((*begin, code));
+                Line::Last(code)
+            }
             Some((code, false)) => {
                 frame.code = Some(code);
                 frame.begin = *begin;
@@ -500,6 +509,21 @@ mod tests {
         assert_eq!(parsed.unwrap().unwrap().0.quirks().to_string(), "PixFixup");
         let none = ReplyRef::parse(b"\0\0\0\0a\r\n", ReplyKind::Other, Strictness::Tolerant);
         assert_eq!(none.unwrap_err().fault(), ReplyFault::NotACode);
+    }
+
+    /// So it is where the last line of a reply begins like that of the reply before.
+    #[test]
+    fn replies_that_end_alike_are_judged_each() {
+        let mut buffer = super::super::ReplyBuffer::default();
+        buffer.extend(b"250 a\r\n250 b\0\r\n250 c\r\n251-d\r\n250 e\r\n550-f\r\n250 g\r\n");
+        for quirks in ["", "Nul", "", "MixedCodes"] {
+            assert!(buffer.next(ReplyKind::Other).unwrap());
+            let reply = buffer.reply().unwrap();
+            assert_eq!((reply.code(), &*reply.quirks().to_string()), (Code::OK, quirks));
+            buffer.consume();
+        }
+        let fault = buffer.next(ReplyKind::Other).unwrap_err().fault();
+        assert!(matches!(fault, ReplyFault::CodesDisagree { first } if first.number() == 550));
     }
 
     #[test]
