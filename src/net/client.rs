@@ -366,19 +366,18 @@ impl Client {
     /// decided for every recipient, the promise is kept whatever became of the session.
     pub(super) fn concluded(&mut self, ended: Result<(), Error>) -> Result<Delivery, Error> {
         let Self { conversation: Conversation { driver, .. }, outbox, .. } = self;
-        let is_decided = outbox.is_oldest_decided();
         if ended.is_ok() {
             driver.session.rest();
         }
-        match ended.or_else(|error| if is_decided { Ok(()) } else { Err(error) }) {
-            Ok(()) => outbox.conclude_oldest(&driver.session).ok_or_else(|| driver.closed()),
-            Err(error) => {
+        match ended {
+            Err(error) if !outbox.is_oldest_decided() => {
                 outbox.conclude(&driver.session);
                 Err(match outbox.newest_kept() {
                     Some(delivery) => error.about(delivery),
                     None => error,
                 })
             }
+            _ => outbox.conclude_oldest(&driver.session).ok_or_else(|| driver.closed()),
         }
     }
 

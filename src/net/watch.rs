@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::outbox::Outbox;
-use crate::protocol::{Event, Outcome, Recipient, Session};
+use crate::protocol::{Event, Recipient, Session};
 
 /// What has just become known of a mail on its way; from
 /// [`Client::send_watched`](super::Client::send_watched).
@@ -73,7 +73,7 @@ impl<'a> Watch<'a> {
         while let Some(recipient) = delivery.recipient(*answered).filter(|one| one.rcpt().is_some())
         {
             tell(Progress::Answered(*answered, recipient));
-            if *answered >= *decided && is_decided(recipient) {
+            if *answered >= *decided && recipient.outcome().is_decided() {
                 tell(Progress::Decided(*answered, recipient));
                 ahead.push_back(*answered);
             }
@@ -83,7 +83,7 @@ impl<'a> Watch<'a> {
         while let Some(recipient) = delivery.recipient(*decided) {
             if ahead.front() == Some(decided) {
                 ahead.pop_front();
-            } else if is_decided(recipient) {
+            } else if recipient.outcome().is_decided() {
                 tell(Progress::Decided(*decided, recipient));
             } else {
                 break;
@@ -91,8 +91,4 @@ impl<'a> Watch<'a> {
             *decided += 1;
         }
     }
-}
-
-fn is_decided(recipient: Recipient<'_>) -> bool {
-    matches!(recipient.outcome(), Outcome::Accepted(_) | Outcome::Refused(_))
 }

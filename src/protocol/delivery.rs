@@ -147,19 +147,52 @@ impl Delivery {
     }
 
     #[inline]
+    fn refusal(&self, said: Option<Said>) -> Option<&Reply> {
+        self.reply(said).filter(|reply| reply.is_negative())
+    }
+
+    #[inline]
     pub(super) fn is_negative(&self, said: Option<Said>) -> bool {
-        self.reply(said).is_some_and(Reply::is_negative)
+        self.refusal(said).is_some()
     }
 
     /// Every recipient with its outcome, in the order of the envelope.
     pub fn recipients(&self) -> impl ExactSizeIterator<Item = Recipient<'_>> {
-        self.recipients.iter().map(|addressee| Recipient { delivery: self, addressee })
+        let of_all = self.of_all();
+        let recipient = move |addressee| Recipient { delivery: self, addressee, of_all };
+        self.recipients.iter().map(recipient)
     }
 
     /// The recipient at this place of the envelope.
     #[must_use]
     pub fn recipient(&self, n: usize) -> Option<Recipient<'_>> {
-        self.recipients.get(n).map(|addressee| Recipient { delivery: self, addressee })
+        let addressee = self.recipients.get(n)?;
+        Some(Recipient { delivery: self, addressee, of_all: self.of_all() })
+    }
+
+    /// What became of it for whoever was asked for and has no reply of his own that says otherwise.
+    fn of_all(&self) -> Outcome<'_> {
+        if let Some(reply) = self.refusal(self.mail) {
+            return Outcome::refused(reply, Stage::Mail);
+        }
+        if let Some(reply) = self.refusal(self.data) {
+            return Outcome::refused(reply, Stage::Data);
+        }
+        self.at_end(self.end)
+    }
+
+    /// What a reply to the end of the content says; or that none came.
+    fn at_end(&self, end: Option<Said>) -> Outcome<'_> {
+        match self.reply(end) {
+            Some(reply) if reply.is_negative() => {
+                let is_whole = self.written && !self.is_cut;
+                let stage = if is_whole { Stage::EndOfData } else { Stage::Content };
+                Outcome::refused(reply, stage)
+            }
+            Some(reply) if reply.severity() == Severity::Completed => Outcome::Accepted(reply),
+            _ if self.written => Outcome::Unknown,
+            _ => Outcome::NotSent,
+        }
     }
 
     /// How many recipients have the mail.
@@ -176,9 +209,7 @@ impl Delivery {
 
     /// Whether the server has decided for every recipient.
     pub(crate) fn is_decided(&self) -> bool {
-        self.recipients().all(|recipient| {
-            matches!(recipient.outcome(), Outcome::Accepted(_) | Outcome::Refused(_))
-        })
+        self.recipients().all(|recipient| recipient.outcome().is_decided())
     }
 
     /// The reply to MAIL, where one came.
@@ -213,6 +244,8 @@ impl Delivery {
 pub struct Recipient<'a> {
     delivery: &'a Delivery,
     addressee: &'a Addressee,
+    /// What the replies that are for all have made of it: found once, however many they are.
+    of_all: Outcome<'a>,
 }
 
 impl<'a> Recipient<'a> {
@@ -232,33 +265,22 @@ impl<'a> Recipient<'a> {
     #[must_use]
     #[inline]
     pub fn outcome(&self) -> Outcome<'a> {
-        let Self { delivery, addressee } = *self;
-        let Delivery { written, is_cut, .. } = *delivery;
-        let refusal = |said| delivery.reply(said).filter(|reply| reply.is_negative());
-        let refused = |reply, stage, later| Outcome::Refused(Refusal { reply, stage, later });
-        if let Some(reply) = refusal(delivery.mail) {
-            return refused(reply, Stage::Mail, false);
+        let Self { delivery, addressee, of_all } = *self;
+        if of_all.is_refused_at(Stage::Mail) {
+            return of_all;
         }
         // The mail was sent to others; unless it went out before its recipients were answered. Of
         // whoever was never asked for, the server has refused no more than the sender.
         if addressee.rcpt == Rcpt::NotSent {
             return Outcome::NotSent;
         }
-        if let Some(reply) = refusal(addressee.answer()) {
+        if let Some(reply) = delivery.refusal(addressee.answer()) {
             let later = addressee.follows_accepted && means_too_many_recipients(reply);
-            return refused(reply, Stage::Rcpt, later);
+            return Outcome::Refused(Refusal { reply, stage: Stage::Rcpt, later });
         }
-        if let Some(reply) = refusal(delivery.data) {
-            return refused(reply, Stage::Data, false);
-        }
-        match delivery.reply(addressee.end.or(delivery.end)) {
-            Some(reply) if reply.is_negative() => {
-                let stage = if written && !is_cut { Stage::EndOfData } else { Stage::Content };
-                refused(reply, stage, false)
-            }
-            Some(reply) if reply.severity() == Severity::Completed => Outcome::Accepted(reply),
-            _ if written => Outcome::Unknown,
-            _ => Outcome::NotSent,
+        match addressee.end {
+            Some(_) if !of_all.is_refused_at(Stage::Data) => delivery.at_end(addressee.end),
+            _ => of_all,
         }
     }
 }
@@ -308,6 +330,19 @@ impl<'a> Refusal<'a> {
 }
 
 impl<'a> Outcome<'a> {
+    const fn refused(reply: &'a Reply, stage: Stage) -> Self {
+        Self::Refused(Refusal { reply, stage, later: false })
+    }
+
+    fn is_refused_at(&self, stage: Stage) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.stage == stage)
+    }
+
+    /// Whether the server has decided.
+    pub(crate) const fn is_decided(&self) -> bool {
+        matches!(self, Self::Accepted(_) | Self::Refused(_))
+    }
+
     /// The reply that decided, where one did.
     #[must_use]
     pub const fn reply(&self) -> Option<&'a Reply> {
