@@ -412,6 +412,7 @@ impl<'a> Deliveries<'a> {
 impl Drop for Deliveries<'_> {
     fn drop(&mut self) {
         self.client.conversation.driver.session.rest();
+        self.client.outbox.rest();
         for place in self.row.drain(..) {
             if let Place::Known(sent) = place {
                 self.client.outbox.keep(sent.delivery);

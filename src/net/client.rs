@@ -377,7 +377,11 @@ impl Client {
                     None => error,
                 })
             }
-            _ => outbox.conclude_oldest(&driver.session).ok_or_else(|| driver.closed()),
+            _ => {
+                let delivery = outbox.conclude_oldest(&driver.session);
+                outbox.rest();
+                delivery.ok_or_else(|| driver.closed())
+            }
         }
     }
 

@@ -95,14 +95,12 @@ impl Outbox {
             return None;
         }
         let oldest = self.mails.remove(0).into_delivery(session);
-        self.rest();
         (!self.unwanted).then_some(oldest)
     }
 
     /// The same for the newest.
     pub(super) fn conclude_newest(&mut self, session: &Session) -> Option<Delivery> {
         let newest = self.mails.pop()?.into_delivery(session);
-        self.rest();
         (!self.unwanted).then_some(newest)
     }
 
@@ -129,7 +127,7 @@ impl Outbox {
     }
 
     /// Nothing may come for hours: room for mails is given back.
-    fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         if self.mails.is_empty() {
             self.mails = Vec::new();
         }
