@@ -241,6 +241,7 @@ impl Dispatch {
             return Err(InvalidValue::new("parameter", resumable.to_string(), reason).into());
         }
         let command = Command::mail_with(sender, params)?;
+        session.expect(self.delivery.recipients.len());
         let ticket = session.send_in_room(&command, self.is_checked)?;
         self.mail = Some(ticket);
         Ok(ticket)

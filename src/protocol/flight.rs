@@ -14,6 +14,9 @@ pub(super) const MOST_COMMANDS: usize = 512;
 /// Octets of commands in flight at most: what one write to a socket usually takes at once.
 pub(super) const MOST_OCTETS: usize = 32 * 1024;
 
+/// Octets of a command, where there are many: those of RCPT are seldom more.
+const LINE: usize = 40;
+
 /// The end of the content is not laid out yet: where its terminator ends is not known.
 const NOT_LAID_OUT: u64 = u64::MAX;
 
@@ -99,6 +102,15 @@ impl Flight {
         flight.push(Ticket::GREETING, Act::Connect, b"", 0);
         flight.note_written(0, 0, |_, _| ());
         flight
+    }
+
+    /// So many commands are to come: room for them is made at once, and for no more of them than a
+    /// queue comes to that holds as many as may be in flight.
+    #[inline]
+    pub(super) fn expect(&mut self, commands: usize) {
+        let commands = commands.min(2 * MOST_COMMANDS);
+        self.awaited.reserve(commands);
+        self.shown.reserve(commands * LINE);
     }
 
     /// Gives back all room, where nothing is in flight.

@@ -35,6 +35,15 @@ impl<T: Copy> Queue<T> {
         self.items.extend_from_slice(items);
     }
 
+    /// Makes room for so many at once.
+    #[inline]
+    pub(super) fn reserve(&mut self, count: usize) {
+        if self.items.capacity() - self.items.len() < count {
+            self.reuse_room();
+            self.items.reserve(count);
+        }
+    }
+
     /// Takes the first out, if it is like that.
     #[inline]
     pub(super) fn pop_if(&mut self, is_due: impl FnOnce(&T) -> bool) -> Option<T> {

@@ -10,6 +10,14 @@ use crate::protocol::rules::{Act, Phase};
 use crate::wire::ContentFault;
 
 impl Session {
+    /// A mail to so many is to come: MAIL, an RCPT for each, and DATA.
+    #[inline]
+    pub(in crate::protocol) fn expect(&mut self, recipients: usize) {
+        if self.is_pipelining() {
+            self.flight.expect(recipients + 2);
+        }
+    }
+
     /// Lays out what is to be written next as slices for one vectored write, and says how many
     /// are used. `content` is what was promised and has not been consumed, from its first octet.
     ///
