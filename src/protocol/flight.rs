@@ -100,7 +100,7 @@ impl Flight {
             ahead: Phase::Hello,
         };
         flight.push(Ticket::GREETING, Act::Connect, b"", 0);
-        flight.note_written(0, 0, |_, _| ());
+        flight.note_written(0, 0);
         flight
     }
 
@@ -170,7 +170,7 @@ impl Flight {
     /// The line of a chunk of which a part is written: what has no octets behind its line ends with
     /// it, and is not begun before it is written.
     pub(super) fn begun_chunk(&self, up_to: u64) -> Option<&[u8]> {
-        let at = self.written_lines();
+        let at = self.lines_len(self.written);
         let chunk = self.awaited.get(self.written)?;
         let line_written = chunk.ends_at.saturating_sub(chunk.content) <= up_to;
         self.shown.get(at..at + chunk.shown).filter(|_| line_written)
@@ -251,30 +251,33 @@ impl Flight {
         }
     }
 
-    /// The stream has been written up to there, and that much has been received: hands over each
-    /// command that is wholly written now, with its line.
-    pub(super) fn note_written(
-        &mut self,
-        up_to: u64,
-        received: u64,
-        mut tell: impl FnMut(&Awaited, &[u8]),
-    ) {
-        let mut at = self.written_lines();
-        while let Some(awaited) = self.awaited.get_mut(self.written) {
-            if awaited.ends_at > up_to {
-                break;
-            }
+    /// The stream has been written up to there, and that much has been received: says how many
+    /// commands are wholly written now and were not before.
+    pub(super) fn note_written(&mut self, up_to: u64, received: u64) -> usize {
+        let before = self.written;
+        let rest = self.awaited.get_mut(before..).unwrap_or_default();
+        for awaited in rest.iter_mut().take_while(|awaited| awaited.ends_at <= up_to) {
             awaited.floor = received;
             self.last_written = awaited.ticket;
-            tell(awaited, self.shown.get(at..at + awaited.shown).unwrap_or_default());
-            at += awaited.shown;
             self.written += 1;
         }
+        self.written - before
     }
 
-    /// Length of the lines of all that is wholly written, that of what was answered last with them.
-    fn written_lines(&self) -> usize {
-        let lines = self.awaited.iter().take(self.written).map(|awaited| awaited.shown);
+    /// So many commands, of those that are wholly written the last, each with its line.
+    pub(super) fn newly_written(&self, count: usize) -> impl Iterator<Item = (&Awaited, &[u8])> {
+        let before = self.written.saturating_sub(count);
+        let mut at = self.lines_len(before);
+        self.awaited.iter().skip(before).take(count).map(move |awaited| {
+            let line = self.shown.get(at..at + awaited.shown).unwrap_or_default();
+            at += awaited.shown;
+            (awaited, line)
+        })
+    }
+
+    /// Length of the lines of the first so many, that of what was answered last with them.
+    fn lines_len(&self, count: usize) -> usize {
+        let lines = self.awaited.iter().take(count).map(|awaited| awaited.shown);
         self.answered + lines.sum::<usize>()
     }
 

@@ -69,20 +69,25 @@ impl Session {
         // A reply that is lent counts once: it is taken, and not consumed yet.
         let lent = self.reply().map_or(0, |reply| reply.octets().len());
         let received = self.taken + (self.input.pending().len() - lent) as u64;
-        let (transcript, content) = (&mut self.transcript, self.output.content_octets());
+        let written = self.flight.note_written(self.output.written(), received);
+        self.show_written(written);
+        consumed
+    }
+
+    /// The transcript has what was written when it is: so many commands.
+    fn show_written(&mut self, commands: usize) {
+        let Some(transcript) = &mut self.transcript else { return };
         let mut ended = false;
-        self.flight.note_written(self.output.written(), received, |awaited, line| {
-            let Some(transcript) = transcript else { return };
+        for (awaited, line) in self.flight.newly_written(commands) {
             if !line.is_empty() {
                 transcript.client(line);
                 transcript.content(awaited.content);
             // The end of the content has no line of its own, and over LMTP several replies.
             } else if awaited.act == Act::EndOfData && !std::mem::replace(&mut ended, true) {
-                transcript.content(content);
+                transcript.content(self.output.content_octets());
                 transcript.client(b".");
             }
-        });
-        consumed
+        }
     }
 
     /// The read buffer: read into its spare capacity. What was read is looked at by the next
