@@ -32,8 +32,11 @@ impl Session {
         content: &'a [u8],
         slices: &mut [IoSlice<'a>],
     ) -> Result<usize, ContentFault> {
-        let planned = self.output.plan(content, slices.len());
-        self.laid_out(planned)?;
+        // Commands are laid out as they are sent.
+        if self.output.is_content_open() {
+            let planned = self.output.plan(content, slices.len());
+            self.laid_out(planned)?;
+        }
         Ok(self.output.slices(content, slices))
     }
 
