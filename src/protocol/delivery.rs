@@ -96,13 +96,17 @@ impl Delivery {
     /// The delivery of a mail of which nothing was sent, such as one whose server could not be
     /// reached: every recipient is *not sent*.
     pub fn not_sent(envelope: &Envelope) -> Self {
-        Self::to(envelope.recipients())
+        Self::with_room(0, envelope.recipients())
     }
 
-    /// That of a mail to these of which nothing was sent.
+    /// That of a mail to these of which nothing was sent yet.
     pub(super) fn to(recipients: &[ForwardPath]) -> Self {
+        Self::with_room(REPLIES, recipients)
+    }
+
+    fn with_room(replies: usize, recipients: &[ForwardPath]) -> Self {
         Self {
-            replies: Vec::new(),
+            replies: Vec::with_capacity(replies),
             mail: None,
             data: None,
             end: None,
@@ -284,6 +288,9 @@ impl<'a> Recipient<'a> {
         }
     }
 }
+
+/// Replies that nearly every mail has: to MAIL, RCPT, DATA and the end of the content.
+const REPLIES: usize = 4;
 
 /// RFC 5321 §4.5.3.1.10: old servers say 552 where 452 is meant. One that names another reason,
 /// such as the size or a quota, means what it says.
