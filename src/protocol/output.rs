@@ -299,8 +299,8 @@ impl Output {
         octets
     }
 
-    /// What is behind all runs is put among them.
-    fn put_behind(&mut self) {
+    /// What is behind all runs is put among them: nothing else is to be done for commands alone.
+    pub(super) fn put_behind(&mut self) {
         let octets = std::mem::take(&mut self.behind);
         if octets == 0 {
             return;

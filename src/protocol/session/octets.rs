@@ -32,10 +32,11 @@ impl Session {
         content: &'a [u8],
         slices: &mut [IoSlice<'a>],
     ) -> Result<usize, ContentFault> {
-        // Commands are laid out as they are sent.
         if self.output.is_content_open() {
             let planned = self.output.plan(content, slices.len());
             self.laid_out(planned)?;
+        } else {
+            self.output.put_behind();
         }
         Ok(self.output.slices(content, slices))
     }
