@@ -34,6 +34,9 @@ pub(super) struct Awaited {
     leads_to: Phase,
     /// Nobody asked for it: the lone dot after a DATA without recipients.
     pub(super) orphan: bool,
+    /// Another answer to the same content is due behind its own: over LMTP there is one for each
+    /// recipient.
+    pub(super) is_more_due: bool,
     /// Length of the line as errors and the transcript show it.
     shown: usize,
     /// Octets of content that follow its line: those of a chunk.
@@ -205,6 +208,7 @@ impl Flight {
             rule,
             leads_to: self.ahead,
             orphan: false,
+            is_more_due: false,
             shown: shown.len(),
             content: 0,
             ends_at,
@@ -222,6 +226,7 @@ impl Flight {
     ) {
         let ends_at = line_ends_at.saturating_add(chunk.octets);
         for (n, ticket) in tickets.into_iter().enumerate() {
+            self.note_more_due(n > 0);
             self.push(ticket, chunk.act, if n == 0 { chunk.line } else { b"" }, ends_at);
             if let Some(first) = self.awaited.last_mut().filter(|_| n == 0) {
                 first.content = chunk.octets;
@@ -231,6 +236,7 @@ impl Flight {
 
     /// The end of the content, whose place in the stream is known only when it is laid out.
     pub(super) fn push_end(&mut self, ticket: Ticket, orphan: bool) {
+        self.note_more_due(self.back().is_some_and(|back| back.act == Act::EndOfData));
         self.push(ticket, Act::EndOfData, b"", NOT_LAID_OUT);
         self.base = Phase::EndOfData;
         // Behind a lone dot an RSET is due, whatever its answer.
@@ -238,6 +244,13 @@ impl Flight {
         if let Some(end) = self.awaited.last_mut() {
             end.orphan = orphan;
             end.leads_to = self.ahead;
+        }
+    }
+
+    /// What comes next answers the same as the last, or does not.
+    fn note_more_due(&mut self, is_same: bool) {
+        if let Some(last) = self.awaited.last_mut().filter(|_| is_same) {
+            last.is_more_due = true;
         }
     }
 
@@ -281,21 +294,18 @@ impl Flight {
         self.answered + lines.sum::<usize>()
     }
 
-    /// Takes the front out, if a reply that began at this octet of the input answers it. Over LMTP
-    /// content is answered more than once: says whether another answer to it is due.
+    /// Takes the front out, if a reply that began at this octet of the input answers it.
     #[inline]
-    pub(super) fn pop_answered(&mut self, start: u64) -> Option<(Awaited, bool)> {
+    pub(super) fn pop_answered(&mut self, start: u64) -> Option<Awaited> {
         let front = self.awaited.pop_if(|front| front.is_answered_from(start))?;
         self.written = self.written.saturating_sub(1);
-        let is_more_due = matches!(front.act, Act::EndOfData | Act::LastChunk)
-            && self.awaited.first().is_some_and(|next| next.act == front.act);
-        // It leads on with its last answer.
-        if !is_more_due {
+        // Content leads on with its last answer.
+        if !front.is_more_due {
             self.base = front.leads_to;
         }
         self.forget_answered();
         self.answered = front.shown;
-        Some((front, is_more_due))
+        Some(front)
     }
 
     /// A reply moved the session: what is left in flight starts from there.

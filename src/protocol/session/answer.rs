@@ -20,7 +20,7 @@ impl Session {
         };
         let (start, code) = (self.taken, reply.code());
         self.taken += reply.octets().len() as u64;
-        let Some((awaited, is_more_due)) = self.flight.pop_answered(start) else {
+        let Some(awaited) = self.flight.pop_answered(start) else {
             return self.unawaited().map(Some);
         };
         let rule = awaited.rule;
@@ -47,7 +47,7 @@ impl Session {
         // Over LMTP the content is answered once for each recipient; the last answer moves.
         let is_last_chunk = awaited.act == Act::LastChunk && self.config.protocol == Protocol::Lmtp;
         self.last_chunk_refused |= is_last_chunk && verdict == Verdict::Refusal;
-        if is_more_due {
+        if awaited.is_more_due {
             self.go(self.here);
             return Ok(Some(event));
         }
