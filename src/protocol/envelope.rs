@@ -52,6 +52,8 @@ pub struct Envelope {
     recipients: Vec<ForwardPath>,
     /// Of each recipient; those after the last have none.
     recipient_params: Vec<Vec<Param>>,
+    /// No address needs SMTPUTF8: seen once, and asked for each time that it is sent.
+    is_ascii: bool,
 }
 
 into_cow!(Envelope);
@@ -150,7 +152,17 @@ impl Envelope {
         if recipients.is_empty() {
             return Err(InvalidEnvelope::NoRecipient);
         }
-        Ok(Self { sender, params: Vec::new(), recipients, recipient_params: Vec::new() })
+        Ok(Self::of(sender, Vec::new(), recipients, Vec::new()))
+    }
+
+    fn of(
+        sender: ReversePath,
+        params: Vec<Param>,
+        recipients: Vec<ForwardPath>,
+        recipient_params: Vec<Vec<Param>>,
+    ) -> Self {
+        let is_ascii = sender.is_ascii() && recipients.iter().all(ForwardPath::is_ascii);
+        Self { sender, params, recipients, recipient_params, is_ascii }
     }
 
     /// Adds a parameter of MAIL. SIZE, BODY and SMTPUTF8 are chosen from the content where they
@@ -185,6 +197,7 @@ impl Envelope {
         let recipient = recipient.try_into().map_err(Into::into)?;
         self.recipient_params.resize_with(self.recipients.len(), Vec::new);
         self.recipient_params.push(written(params));
+        self.is_ascii &= recipient.is_ascii();
         self.recipients.push(recipient);
         Ok(self)
     }
@@ -221,17 +234,11 @@ impl Envelope {
     /// Each part is a transaction of its own, and nothing says that all of them succeed.
     pub fn split(&self, most: usize) -> impl Iterator<Item = Self> {
         let most = most.max(1);
-        self.recipients.chunks(most).enumerate().map(move |(n, recipients)| Self {
-            sender: self.sender.clone(),
-            params: self.params.clone(),
-            recipients: recipients.to_vec(),
-            recipient_params: self
-                .recipient_params
-                .iter()
-                .skip(n * most)
-                .take(most)
-                .cloned()
-                .collect(),
+        self.recipients.chunks(most).enumerate().map(move |(n, recipients)| {
+            let recipient_params = self.recipient_params.iter().skip(n * most).take(most);
+            let recipient_params = recipient_params.cloned().collect();
+            let (sender, params) = (self.sender.clone(), self.params.clone());
+            Self::of(sender, params, recipients.to_vec(), recipient_params)
         })
     }
 
@@ -251,17 +258,13 @@ impl Envelope {
     /// ```
     #[must_use]
     pub fn select(&self, mut keep: impl FnMut(usize) -> bool) -> Option<Self> {
-        let mut some = Self {
-            sender: self.sender.clone(),
-            params: self.params.clone(),
-            recipients: Vec::new(),
-            recipient_params: Vec::new(),
-        };
+        let (mut recipients, mut recipient_params) = (Vec::new(), Vec::new());
         for (n, recipient) in self.recipients.iter().enumerate().filter(|(n, _)| keep(*n)) {
-            some.recipients.push(recipient.clone());
-            some.recipient_params.push(self.recipient_params(n).to_vec());
+            recipients.push(recipient.clone());
+            recipient_params.push(self.recipient_params(n).to_vec());
         }
-        (!some.recipients.is_empty()).then_some(some)
+        let (sender, params) = (self.sender.clone(), self.params.clone());
+        (!recipients.is_empty()).then(|| Self::of(sender, params, recipients, recipient_params))
     }
 
     /// Who sends the mail, and hears when it cannot be delivered.
@@ -288,9 +291,17 @@ impl Envelope {
         self.recipient_params.get(recipient).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether no recipient has parameters, or an address that needs SMTPUTF8.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.is_ascii && self.recipient_params.is_empty()
+    }
+
     /// The first address that is not ASCII, so that the mail needs SMTPUTF8.
     #[must_use]
     pub fn beyond_ascii(&self) -> Option<&dyn fmt::Display> {
+        if self.is_ascii {
+            return None;
+        }
         if !self.sender.is_ascii() {
             return Some(&self.sender);
         }
@@ -439,5 +450,11 @@ mod tests {
         assert_eq!(needs("é@example.org", "b@example.org"), shown);
         assert_eq!(needs("", "é@example.org"), shown);
         assert_eq!(needs("", "e@example.org"), None);
+
+        let beyond = |envelope: &Envelope| envelope.beyond_ascii().map(ToString::to_string);
+        let envelope = Envelope::new("", ["e@x"]).unwrap().recipient("é@example.org", []).unwrap();
+        assert_eq!(beyond(&envelope), shown);
+        assert_eq!(envelope.split(1).map(|part| beyond(&part)).collect::<Vec<_>>(), [None, shown]);
+        assert_eq!(beyond(&envelope.select(|n| n == 0).unwrap()), None);
     }
 }

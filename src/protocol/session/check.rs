@@ -176,12 +176,12 @@ impl Session {
             let rcpt = Command::rcpt_with(first, &[])?;
             self.quota.check(&rcpt)?;
         }
+        // A path is short: without parameters it has nothing to be but ASCII.
+        if envelope.is_plain() {
+            return Ok(());
+        }
         for (n, recipient) in envelope.recipients().iter().enumerate() {
             let params = envelope.recipient_params(n);
-            // A path is short: without parameters it has nothing to be but ASCII.
-            if params.is_empty() && recipient.is_ascii() {
-                continue;
-            }
             let rcpt = Command::rcpt_with(recipient, params)?;
             self.check_params(&rcpt, params)?;
             self.check_line(&rcpt, is_utf8)?;
