@@ -78,7 +78,7 @@ impl<C: FnMut(usize) -> usize> Wire<'_, C> {
     }
 
     fn send(&mut self, envelope: &Envelope, mut content: &[u8], way: Way) -> Delivery {
-        let mut dispatch = Dispatch::new(envelope.recipients());
+        let mut dispatch = Dispatch::of(envelope);
         if way.bdat {
             dispatch = if way.ahead { dispatch.running_ahead() } else { dispatch.over_bdat() };
         }

@@ -54,7 +54,7 @@ impl<'a> Job<'a> {
 
     /// The mail, of which nothing has been sent.
     pub(super) fn dispatch(&self) -> Dispatch {
-        let dispatch = Dispatch::new(self.envelope.recipients());
+        let dispatch = Dispatch::of(self.envelope);
         let dispatch = dispatch.with_long_lines(self.long_lines).checked();
         match self.way {
             Way::Data => dispatch,

@@ -1,7 +1,8 @@
 //! What became of a mail, for each recipient, and the replies that say so. How a mail is sent is
 //! not here (`dispatch`).
 
-use std::fmt;
+use std::sync::Arc;
+use std::{fmt, ptr};
 
 use super::{Envelope, Stage, Ticket};
 use crate::wire::{ForwardPath, Reply, ReplyRef, Retry, Severity};
@@ -34,6 +35,9 @@ pub struct Delivery {
     pub(super) mail: Option<Said>,
     pub(super) data: Option<Said>,
     pub(super) end: Option<Said>,
+    /// Who was to have it, as a rule those of the envelope itself.
+    pub(super) paths: Arc<Vec<ForwardPath>>,
+    /// As many, in the same order.
     pub(super) recipients: Vec<Addressee>,
     /// The last octet of the terminator was handed to the stream.
     pub(super) written: bool,
@@ -46,10 +50,9 @@ pub struct Delivery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Said(usize);
 
-/// A recipient, and the replies that are its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is known of a recipient: the replies that are its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Addressee {
-    pub(super) path: ForwardPath,
     pub(super) rcpt: Rcpt,
     /// LMTP answers the content for each recipient.
     pub(super) end: Option<Said>,
@@ -77,10 +80,8 @@ impl PartialEq for Rcpt {
 }
 
 impl Addressee {
-    /// One of whom nothing is known.
-    pub(super) fn new(path: &ForwardPath) -> Self {
-        Self { path: path.clone(), rcpt: Rcpt::NotSent, end: None, follows_accepted: false }
-    }
+    /// Nothing yet.
+    const NEW: Self = Self { rcpt: Rcpt::NotSent, end: None, follows_accepted: false };
 
     /// The reply to its RCPT.
     #[inline]
@@ -96,37 +97,46 @@ impl Delivery {
     /// The delivery of a mail of which nothing was sent, such as one whose server could not be
     /// reached: every recipient is *not sent*.
     pub fn not_sent(envelope: &Envelope) -> Self {
-        Self::with_room(0, envelope.recipients())
+        Self::with_room(0, envelope.shared_recipients())
     }
 
     /// That of a mail to these of which nothing was sent yet.
-    pub(super) fn to(recipients: &[ForwardPath]) -> Self {
-        Self::with_room(REPLIES, recipients)
+    pub(super) fn to(paths: Arc<Vec<ForwardPath>>) -> Self {
+        Self::with_room(REPLIES, paths)
     }
 
-    fn with_room(replies: usize, recipients: &[ForwardPath]) -> Self {
+    fn with_room(replies: usize, paths: Arc<Vec<ForwardPath>>) -> Self {
         Self {
             replies: Vec::with_capacity(replies),
             mail: None,
             data: None,
             end: None,
-            recipients: recipients.iter().map(Addressee::new).collect(),
+            recipients: vec![Addressee::NEW; paths.len()],
+            paths,
             written: false,
             long_lines: 0,
             is_cut: false,
         }
     }
 
+    /// Whether this is who is expected in this place.
+    #[inline]
+    pub(super) fn expects(&self, recipient: &ForwardPath, place: usize) -> bool {
+        self.paths.get(place).is_some_and(|path| ptr::eq(path, recipient) || path == recipient)
+    }
+
     /// A recipient takes this place, and those from there on one behind it: another of those that
     /// are expected there, or one besides.
     #[cold]
     pub(super) fn move_up(&mut self, recipient: &ForwardPath, place: usize) {
-        let mut expected = self.recipients.iter().skip(place);
-        let moved = match expected.position(|addressee| addressee.path == *recipient) {
-            Some(ahead) => self.recipients.remove(place + ahead),
-            None => Addressee::new(recipient),
+        let paths = Arc::make_mut(&mut self.paths);
+        let ahead = paths.iter().skip(place).position(|path| path == recipient);
+        let (path, known) = match ahead {
+            Some(ahead) => (paths.remove(place + ahead), self.recipients.remove(place + ahead)),
+            None => (recipient.clone(), Addressee::NEW),
         };
-        self.recipients.insert(place, moved);
+        paths.insert(place, path);
+        self.recipients.insert(place, known);
     }
 
     /// Keeps what was said.
@@ -163,15 +173,16 @@ impl Delivery {
     /// Every recipient with its outcome, in the order of the envelope.
     pub fn recipients(&self) -> impl ExactSizeIterator<Item = Recipient<'_>> {
         let of_all = self.of_all();
-        let recipient = move |addressee| Recipient { delivery: self, addressee, of_all };
-        self.recipients.iter().map(recipient)
+        let recipient =
+            move |(path, addressee)| Recipient { delivery: self, path, addressee, of_all };
+        self.paths.iter().zip(&self.recipients).map(recipient)
     }
 
     /// The recipient at this place of the envelope.
     #[must_use]
     pub fn recipient(&self, n: usize) -> Option<Recipient<'_>> {
-        let addressee = self.recipients.get(n)?;
-        Some(Recipient { delivery: self, addressee, of_all: self.of_all() })
+        let (path, addressee) = (self.paths.get(n)?, self.recipients.get(n)?);
+        Some(Recipient { delivery: self, path, addressee, of_all: self.of_all() })
     }
 
     /// What became of it for whoever was asked for and has no reply of his own that says otherwise.
@@ -247,6 +258,7 @@ impl Delivery {
 #[derive(Debug, Clone, Copy)]
 pub struct Recipient<'a> {
     delivery: &'a Delivery,
+    path: &'a ForwardPath,
     addressee: &'a Addressee,
     /// What the replies that are for all have made of it: found once, however many they are.
     of_all: Outcome<'a>,
@@ -256,7 +268,7 @@ impl<'a> Recipient<'a> {
     /// Who was to have the mail.
     #[must_use]
     pub const fn mailbox(&self) -> &'a ForwardPath {
-        &self.addressee.path
+        self.path
     }
 
     /// The reply to this recipient's RCPT, where one came.
@@ -269,7 +281,7 @@ impl<'a> Recipient<'a> {
     #[must_use]
     #[inline]
     pub fn outcome(&self) -> Outcome<'a> {
-        let Self { delivery, addressee, of_all } = *self;
+        let Self { delivery, addressee, of_all, .. } = *self;
         if of_all.is_refused_at(Stage::Mail) {
             return of_all;
         }
@@ -402,14 +414,14 @@ mod tests {
         }
 
         fn name(&mut self, rcpt: &str) {
-            let path = "bob@example.org".parse().unwrap();
             let rcpt = Rcpt::Answered(self.say(rcpt).unwrap());
-            self.recipients = vec![Addressee { rcpt, ..Addressee::new(&path) }];
+            self.paths = Arc::new(vec!["bob@example.org".parse().unwrap()]);
+            self.recipients = vec![Addressee { rcpt, ..Addressee::NEW }];
         }
     }
 
     fn delivery() -> Delivery {
-        let mut mail = Delivery::to(&[]);
+        let mut mail = Delivery::to(Arc::default());
         mail.mail = mail.say("250 ok");
         mail.name("250 ok");
         mail.data = mail.say("354 go");
@@ -508,6 +520,20 @@ mod tests {
         mail.end = None;
         mail.recipients[0].end = mail.say("250 2.1.5 stored");
         assert_outcome(&mail, "accepted: 250 2.1.5 stored", Retry::Never);
+    }
+
+    #[test]
+    fn who_is_named_out_of_turn_is_so_in_the_delivery_alone() {
+        let envelope = Envelope::new("", ["b@x", "c@x", "d@x"]).unwrap();
+        let mut mail = Delivery::not_sent(&envelope);
+        let [b, c, d] = envelope.recipients() else { unreachable!() };
+        mail.move_up(d, 0);
+        mail.move_up(&"e@x".parse().unwrap(), 1);
+        let named: Vec<_> = mail.recipients().map(|one| one.mailbox().to_string()).collect();
+        assert_eq!(named, ["<d@x>", "<e@x>", "<b@x>", "<c@x>"]);
+        assert_eq!([0, 2, 3].map(|n| mail.expects([d, d, b, c][n], n)), [true; 3]);
+        assert!(!mail.expects(b, 0) && !mail.expects(c, 4));
+        assert_eq!(envelope.recipients().len(), 3);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! call that began it, so that an outcome is known even where nobody waits for it any more.
 
 use std::iter;
+use std::sync::Arc;
 
 use super::delivery::{Addressee, Rcpt};
 use super::{Delivery, Envelope, Event, Misuse, Phase, Protocol, Session, Ticket};
@@ -34,7 +35,7 @@ static DATA: Command<'static> = Command::data();
 ///
 /// let envelope = Envelope::new("alice@example.org", ["bob@example.net", "nobody@example.net"])?;
 /// let mut content = &b"Subject: hello\r\n\r\nhello\r\n"[..];
-/// let mut dispatch = Dispatch::new(envelope.recipients());
+/// let mut dispatch = Dispatch::of(&envelope);
 /// let delivery = loop {
 ///     match dispatch.advance(&mut session, &envelope, &[])? {
 ///         Due::Nothing => break dispatch.into_delivery(&session),
@@ -111,6 +112,16 @@ impl Dispatch {
     /// A mail to these recipients, of which nothing has been sent.
     #[must_use]
     pub fn new(recipients: &[ForwardPath]) -> Self {
+        Self::to(Arc::new(recipients.to_vec()))
+    }
+
+    /// The same to those of an envelope, of whom no copy is made.
+    #[must_use]
+    pub fn of(envelope: &Envelope) -> Self {
+        Self::to(envelope.shared_recipients())
+    }
+
+    fn to(recipients: Arc<Vec<ForwardPath>>) -> Self {
         Self {
             delivery: Delivery::to(recipients),
             mail: None,
@@ -274,7 +285,7 @@ impl Dispatch {
         session.send_rcpts(recipients, self.is_checked, |recipient, ticket| {
             let n = self.named;
             // Replies are matched by place: whoever is named out of turn takes the next one.
-            if self.delivery.recipients.get(n).is_none_or(|next| next.path != *recipient) {
+            if !self.delivery.expects(recipient, n) {
                 self.delivery.move_up(recipient, n);
             }
             if let Some(addressee) = self.delivery.recipients.get_mut(n) {

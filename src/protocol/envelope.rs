@@ -10,6 +10,7 @@ mod addresses;
 mod message;
 
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -49,7 +50,8 @@ use crate::wire::{ForwardPath, InvalidValue, Param, ReversePath, into_cow};
 pub struct Envelope {
     sender: ReversePath,
     params: Vec<Param>,
-    recipients: Vec<ForwardPath>,
+    /// Shared with what is told of them.
+    recipients: Arc<Vec<ForwardPath>>,
     /// Of each recipient; those after the last have none.
     recipient_params: Vec<Vec<Param>>,
     /// No address needs SMTPUTF8: seen once, and asked for each time that it is sent.
@@ -162,7 +164,7 @@ impl Envelope {
         recipient_params: Vec<Vec<Param>>,
     ) -> Self {
         let is_ascii = sender.is_ascii() && recipients.iter().all(ForwardPath::is_ascii);
-        Self { sender, params, recipients, recipient_params, is_ascii }
+        Self { sender, params, recipients: Arc::new(recipients), recipient_params, is_ascii }
     }
 
     /// Adds a parameter of MAIL. SIZE, BODY and SMTPUTF8 are chosen from the content where they
@@ -198,7 +200,7 @@ impl Envelope {
         self.recipient_params.resize_with(self.recipients.len(), Vec::new);
         self.recipient_params.push(written(params));
         self.is_ascii &= recipient.is_ascii();
-        self.recipients.push(recipient);
+        Arc::make_mut(&mut self.recipients).push(recipient);
         Ok(self)
     }
 
@@ -218,7 +220,7 @@ impl Envelope {
         let params = written(params);
         self.recipient_params.resize_with(self.recipients.len(), Vec::new);
         let mut is_there = false;
-        for (own, other) in self.recipient_params.iter_mut().zip(&self.recipients) {
+        for (own, other) in self.recipient_params.iter_mut().zip(self.recipients.iter()) {
             if *other == recipient {
                 own.clone_from(&params);
                 is_there = true;
@@ -277,6 +279,10 @@ impl Envelope {
     #[must_use]
     pub fn recipients(&self) -> &[ForwardPath] {
         &self.recipients
+    }
+
+    pub(super) fn shared_recipients(&self) -> Arc<Vec<ForwardPath>> {
+        Arc::clone(&self.recipients)
     }
 
     /// The parameters of MAIL that were given.

@@ -169,7 +169,7 @@ fn c_095_of_two_mails_in_flight_each_has_its_own_outcome() {
 fn c_103_a_server_that_goes_away_is_no_misuse_of_the_dispatch() {
     let envelope = Envelope::new("a@example.org", ["b@example.org", "c@example.org"]).unwrap();
     let mut session = introduced(SessionConfig::default(), &[]);
-    let mut dispatch = Dispatch::new(envelope.recipients());
+    let mut dispatch = Dispatch::of(&envelope);
     for reply in [&b"250 ok\r\n"[..], b"421 bye\r\n"] {
         let due = dispatch.advance(&mut session, &envelope, &[]);
         assert_eq!(due, Ok(Due::Reply));
@@ -255,7 +255,7 @@ fn a_dispatch_leaves_mails_that_may_go_on_alone() {
     let mut session = introduced(SessionConfig::default(), &["CHECKPOINT", "PIPELINING"]);
     let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
     let params = ["TRANSID=<1@c.example>".parse().unwrap()];
-    let mut dispatch = Dispatch::new(envelope.recipients());
+    let mut dispatch = Dispatch::of(&envelope);
     let misuse = dispatch.advance(&mut session, &envelope, &params).unwrap_err();
     assert_eq!(
         misuse.to_string(),

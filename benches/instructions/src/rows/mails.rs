@@ -75,7 +75,7 @@ fn by_session(recipients: u64, mails: u64) -> Run {
 
 fn transact(session: &mut Session, envelope: &Envelope, content: &[u8]) {
     let mut rest = content;
-    let mut dispatch = Dispatch::new(envelope.recipients());
+    let mut dispatch = Dispatch::of(envelope);
     let mut answered = 0;
     loop {
         match dispatch.advance(session, envelope, &[]).expect("in order") {
