@@ -139,10 +139,11 @@ impl Delivery {
         self.recipients.insert(place, known);
     }
 
-    /// Keeps what was said.
+    /// Keeps what was said. All are replies to commands of a mail, so that the same octets mean the
+    /// same.
     pub(super) fn keep(&mut self, reply: ReplyRef<'_>) -> Said {
         match self.replies.split_last() {
-            Some((last, before)) if last.as_ref() == reply => Said(before.len()),
+            Some((last, before)) if last.octets() == reply.octets() => Said(before.len()),
             _ => self.keep_another(reply),
         }
     }

@@ -232,7 +232,7 @@ impl Session {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn go(&mut self, here: Phase) {
         self.here = here;
         if matches!(here, Phase::Closed) {
