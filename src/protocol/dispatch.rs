@@ -461,8 +461,11 @@ impl Dispatch {
     /// those that are awaited is meant.
     #[inline]
     fn position(&self, ticket: Ticket) -> Option<usize> {
-        let awaited = self.delivery.recipients.get(self.answered..self.named)?;
         let is_meant = |one: &Addressee| matches!(one.rcpt, Rcpt::Sent(sent) if sent == ticket);
+        let awaited = self.delivery.recipients.get(self.answered..)?;
+        if awaited.first().is_some_and(is_meant) {
+            return Some(self.answered);
+        }
         awaited.iter().position(is_meant).map(|n| self.answered + n)
     }
 
