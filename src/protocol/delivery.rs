@@ -141,6 +141,7 @@ impl Delivery {
 
     /// Keeps what was said. All are replies to commands of a mail, so that the same octets mean the
     /// same.
+    #[inline]
     pub(super) fn keep(&mut self, reply: ReplyRef<'_>) -> Said {
         match self.replies.split_last() {
             Some((last, before)) if last.octets() == reply.octets() => Said(before.len()),

@@ -251,7 +251,8 @@ impl Dispatch {
             let reason = "a mail that may go on is sent command by command";
             return Err(InvalidValue::new("parameter", resumable.to_string(), reason).into());
         }
-        let command = Command::mail_with(sender, params)?;
+        Command::refuse_repeated(params)?;
+        let command = Command::mail_lent(sender, params);
         session.expect(self.delivery.recipients.len());
         let ticket = session.send_in_room(&command, self.is_checked)?;
         self.mail = Some(ticket);

@@ -189,10 +189,13 @@ impl Flight {
         let Some(back) = self.awaited.last() else {
             return true;
         };
-        pipelining
-            && !back.rule.last
-            && self.awaited.len() < MOST_COMMANDS
-            && self.shown.len() - self.answered < MOST_OCTETS
+        pipelining && !back.rule.last && !self.is_full()
+    }
+
+    /// Whether as many commands are in flight as may be.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.awaited.len() >= MOST_COMMANDS || self.shown.len() - self.answered >= MOST_OCTETS
     }
 
     /// Takes note of what was sent: its line as it may be shown, and where it ends in the stream.

@@ -29,9 +29,15 @@ impl<T: Copy> Queue<T> {
 
     #[inline]
     pub(super) fn extend(&mut self, items: &[T]) {
-        if self.items.capacity() - self.items.len() < items.len() {
-            self.reuse_room();
+        match self.items.capacity() - self.items.len() < items.len() {
+            true => self.extend_in_room_of_old(items),
+            false => self.items.extend_from_slice(items),
         }
+    }
+
+    #[cold]
+    fn extend_in_room_of_old(&mut self, items: &[T]) {
+        self.reuse_room();
         self.items.extend_from_slice(items);
     }
 

@@ -218,7 +218,8 @@ impl Session {
         is_checked: bool,
     ) -> Result<Ticket, Misuse> {
         let verb = command.verb();
-        self.allows_in_room(verb)?;
+        self.is_in_order(verb)?;
+        self.is_open_to(verb)?;
         self.check_unless(is_checked, command)?;
         Ok(self.put(verb, command))
     }
@@ -236,18 +237,17 @@ impl Session {
         are_checked: bool,
         mut sent: impl FnMut(&'a ForwardPath, Ticket),
     ) -> Result<(), Misuse> {
-        self.allows_in_room(Verb::Rcpt)?;
+        self.is_in_order(Verb::Rcpt)?;
         let pipelining = self.is_pipelining();
-        for (n, (recipient, params)) in recipients.enumerate() {
-            if n > 0 {
-                if !self.flight.has_room(pipelining) {
-                    break;
-                }
-                self.quota.allows(Verb::Rcpt)?;
-            }
-            let command = Command::rcpt_with(recipient, params)?;
+        for (recipient, params) in recipients {
+            self.is_open_to(Verb::Rcpt)?;
+            Command::refuse_repeated(params)?;
+            let command = Command::rcpt_lent(recipient, params);
             self.check_unless(are_checked, &command)?;
             sent(recipient, self.put(Verb::Rcpt, &command));
+            if !pipelining || self.flight.is_full() {
+                break;
+            }
         }
         Ok(())
     }

@@ -199,7 +199,7 @@ impl<'a> Command<'a> {
     #[inline]
     pub fn with_params(mut self, given: impl Into<Cow<'a, [Param]>>) -> Result<Self, InvalidValue> {
         let given = given.into();
-        check_params(&given)?;
+        Self::refuse_repeated(&given)?;
         match &mut self {
             Self::Mail { params, .. } | Self::Rcpt { params, .. } => *params = given,
             other => return Err(other.has_no_params()),
@@ -207,26 +207,34 @@ impl<'a> Command<'a> {
         Ok(self)
     }
 
-    /// `MAIL FROM` with parameters, all of it lent: there is nothing to drop.
+    /// `MAIL FROM` with parameters of which [none is repeated](Self::refuse_repeated), all of it
+    /// lent: there is nothing to drop.
     #[inline]
-    pub(crate) fn mail_with(
+    pub(crate) const fn mail_lent(
         sender: &'a ReversePath,
         params: &'a [Param],
-    ) -> Result<ManuallyDrop<Self>, InvalidValue> {
-        check_params(params)?;
+    ) -> ManuallyDrop<Self> {
         let (sender, params) = (Cow::Borrowed(sender), Cow::Borrowed(params));
-        Ok(ManuallyDrop::new(Self::Mail { sender, params }))
+        ManuallyDrop::new(Self::Mail { sender, params })
     }
 
-    /// `RCPT TO` with parameters, all of it lent: there is nothing to drop.
+    /// `RCPT TO` with parameters of which none is repeated, all of it lent.
     #[inline]
-    pub(crate) fn rcpt_with(
+    pub(crate) const fn rcpt_lent(
         recipient: &'a ForwardPath,
         params: &'a [Param],
-    ) -> Result<ManuallyDrop<Self>, InvalidValue> {
-        check_params(params)?;
+    ) -> ManuallyDrop<Self> {
         let (recipient, params) = (Cow::Borrowed(recipient), Cow::Borrowed(params));
-        Ok(ManuallyDrop::new(Self::Rcpt { recipient, params }))
+        ManuallyDrop::new(Self::Rcpt { recipient, params })
+    }
+
+    /// Refuses a parameter whose keyword stands before it already.
+    #[inline]
+    pub(crate) fn refuse_repeated(params: &[Param]) -> Result<(), InvalidValue> {
+        match params {
+            [] | [_] => Ok(()),
+            _ => repeated(params).map_or(Ok(()), |param| Err(given_twice(param))),
+        }
     }
 
     /// `DATA`.
@@ -450,15 +458,6 @@ impl fmt::Display for Command<'_> {
                 Escaped::new(line).fmt(f)
             }
         }
-    }
-}
-
-/// Refuses a parameter whose keyword stands before it already.
-#[inline]
-fn check_params(params: &[Param]) -> Result<(), InvalidValue> {
-    match params {
-        [] | [_] => Ok(()),
-        _ => repeated(params).map_or(Ok(()), |param| Err(given_twice(param))),
     }
 }
 

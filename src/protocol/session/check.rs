@@ -27,16 +27,9 @@ impl Session {
         self.is_open_to(verb)
     }
 
-    /// The same where the session is known to have room for it.
-    #[inline(always)]
-    pub(super) fn allows_in_room(&self, verb: Verb) -> Result<(), Misuse> {
-        self.is_in_order(verb)?;
-        self.is_open_to(verb)
-    }
-
     /// Whether a verb is lawful where the session will be.
     #[inline(always)]
-    fn is_in_order(&self, verb: Verb) -> Result<(), Misuse> {
+    pub(super) fn is_in_order(&self, verb: Verb) -> Result<(), Misuse> {
         let rule = rule(Act::Command(verb));
         let ahead = self.ahead();
         if self.here == Phase::Closed {
@@ -62,7 +55,7 @@ impl Session {
 
     /// Whether the server takes a verb, over this channel, beside its place in the order.
     #[inline(always)]
-    fn is_open_to(&self, verb: Verb) -> Result<(), Misuse> {
+    pub(super) fn is_open_to(&self, verb: Verb) -> Result<(), Misuse> {
         self.quota.allows(verb)?;
         let rule = rule(Act::Command(verb));
         match verb {
@@ -167,14 +160,14 @@ impl Session {
         params: &[Param],
         uncovered: &[Param],
     ) -> Result<(), Misuse> {
-        let mail = Command::mail_with(envelope.sender(), params)?;
+        Command::refuse_repeated(params)?;
+        let mail = Command::mail_lent(envelope.sender(), params);
         let is_utf8 = || declared(&mail).utf8;
         self.quota.allows(Verb::Mail)?;
         self.check_params(&mail, uncovered)?;
         self.check_line(&mail, is_utf8)?;
         if let Some(first) = envelope.recipients().first() {
-            let rcpt = Command::rcpt_with(first, &[])?;
-            self.quota.check(&rcpt)?;
+            self.quota.check(&Command::rcpt_lent(first, &[]))?;
         }
         // A path is short: without parameters it has nothing to be but ASCII.
         if envelope.is_plain() {
@@ -182,7 +175,8 @@ impl Session {
         }
         for (n, recipient) in envelope.recipients().iter().enumerate() {
             let params = envelope.recipient_params(n);
-            let rcpt = Command::rcpt_with(recipient, params)?;
+            Command::refuse_repeated(params)?;
+            let rcpt = Command::rcpt_lent(recipient, params);
             self.check_params(&rcpt, params)?;
             self.check_line(&rcpt, is_utf8)?;
         }
