@@ -43,7 +43,7 @@ fn transact(envelope: &Envelope, content: &[u8]) {
     session.receive(HELLO);
     assert!(matches!(session.poll(), Ok(Step::Event(_))));
 
-    let mut dispatch = Dispatch::of(&envelope);
+    let mut dispatch = Dispatch::of(envelope);
     let mut answered = 0;
     loop {
         match dispatch.advance(&mut session, envelope, &[]).unwrap() {
