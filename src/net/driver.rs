@@ -333,7 +333,7 @@ impl Driver {
     }
 
     /// Something was said; the session lends the reply.
-    #[inline]
+    #[inline(always)]
     fn said(&mut self, event: Event) -> Result<Event, Error> {
         match event {
             Event::Closing | Event::ContentRefused => self.clock.stop(),
