@@ -66,7 +66,7 @@ impl ReplyBuffer {
     pub fn next(&mut self, kind: ReplyKind) -> Result<bool, ReplyError> {
         match self.framer.search {
             Search::Goes => {}
-            Search::Framed(_) => return Ok(true),
+            Search::Framed => return Ok(true),
             Search::Failed => return self.fail_again(),
         }
         let (octets, finder) = self.lines.split();
@@ -77,7 +77,7 @@ impl ReplyBuffer {
             self.fail(&error);
             return Err(error);
         }
-        Ok(matches!(self.framer.search, Search::Framed(_)))
+        Ok(matches!(self.framer.search, Search::Framed))
     }
 
     #[cold]
@@ -101,7 +101,7 @@ impl ReplyBuffer {
     /// Drops the reply that [`next`](Self::next) found; without one nothing happens.
     #[inline]
     pub fn consume(&mut self) {
-        if let Search::Framed(_) = self.framer.search {
+        if let Search::Framed = self.framer.search {
             self.lines.consume_given();
             self.framer.restart();
         }
@@ -137,7 +137,7 @@ impl ReplyBuffer {
     #[must_use]
     pub fn partial_lines(&self) -> WireLines<'_> {
         WireLines::new(match self.framer.search {
-            Search::Framed(_) => &[],
+            Search::Framed => &[],
             Search::Goes | Search::Failed => self.lines.given().unwrap_or_default(),
         })
     }

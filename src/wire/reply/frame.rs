@@ -12,8 +12,8 @@ pub(super) struct Framer {
     limits: Limits,
     strictness: Strictness,
     frame: Frame,
-    /// How the last line of a reply before began, and its code: most of them begin alike.
-    ended: Option<([u8; 4], Code)>,
+    /// The last line of the last reply: most of them begin alike.
+    ended: Ended,
     pub(super) search: Search,
 }
 
@@ -41,14 +41,14 @@ impl Framer {
                 Ok(Some(Found { raw, is_plain })) => {
                     limit = self.limits.line();
                     match self.look(raw, is_plain) {
-                        Line::Last(code) => {
-                            self.end(code);
+                        Line::Last => {
+                            self.end();
                             return Ok(());
                         }
                         Line::Inner => self.go_on(raw)?,
                         Line::Odd => {
                             self.accept(raw, is_plain)?;
-                            if let Search::Framed(_) = self.search {
+                            if let Search::Framed = self.search {
                                 return Ok(());
                             }
                         }
@@ -70,10 +70,9 @@ impl Framer {
     #[inline]
     pub(super) fn reply<'a>(&self, octets: &'a [u8]) -> Option<ReplyRef<'a>> {
         let Frame { quirks, lines, kind, .. } = self.frame;
+        let code = self.ended.code;
         match self.search {
-            Search::Framed(code) => {
-                Some(ReplyRef::framed(octets, Facts { quirks, lines, code, kind }))
-            }
+            Search::Framed => Some(ReplyRef::framed(octets, Facts { quirks, lines, code, kind })),
             Search::Goes | Search::Failed => None,
         }
     }
@@ -134,15 +133,15 @@ impl Framer {
             return Line::Inner;
         }
         let head = match self.ended {
-            Some((before, code)) if before == *begin => Some((code, true)),
+            Ended { begin: before, code } if before == *begin => Some((code, true)),
             _ => head_of(begin),
         };
         match head {
             _ if frame.kind == ReplyKind::Greeting => Line::Odd,
             Some((code, _)) if frame.code.is_some_and(|before| before != code) => Line::Odd,
             Some((code, true)) => {
-                self.ended = Some((*begin, code));
-                Line::Last(code)
+                self.ended = Ended { begin: *begin, code };
+                Line::Last
             }
             Some((code, false)) => {
                 frame.code = Some(code);
@@ -170,7 +169,10 @@ impl Framer {
         }
         self.tolerate(quirks, raw)?;
         match is_last {
-            true => self.end(code),
+            true => {
+                self.ended = Ended { begin: NO_BEGIN, code };
+                self.end();
+            }
             false => self.go_on(raw)?,
         }
         Ok(())
@@ -204,9 +206,9 @@ impl Framer {
 
     /// The last line of the reply was seen.
     #[inline(always)]
-    fn end(&mut self, code: Code) {
+    fn end(&mut self) {
         self.frame.lines += 1;
-        self.search = Search::Framed(code);
+        self.search = Search::Framed;
     }
 
     /// Another line was.
@@ -233,8 +235,8 @@ impl Framer {
 
 /// What a line is at first sight.
 enum Line {
-    /// The last of the reply, with this code.
-    Last(Code),
+    /// The last of the reply.
+    Last,
     /// One before the last.
     Inner,
     /// All of it has to be looked at.
@@ -246,10 +248,24 @@ enum Line {
 pub(super) enum Search {
     #[default]
     Goes,
-    /// The last line of the reply has been seen, with this code.
-    Framed(Code),
+    /// The last line of the reply has been seen.
+    Framed,
     /// Behind what is no reply nothing can be found again.
     Failed,
+}
+
+/// The last line of a reply.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    /// How it began, where nothing was odd about it.
+    begin: [u8; 4],
+    code: Code,
+}
+
+impl Default for Ended {
+    fn default() -> Self {
+        Self { begin: NO_BEGIN, code: Code::OK }
+    }
 }
 
 /// What is known of a reply so far.
