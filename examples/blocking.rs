@@ -136,7 +136,7 @@ fn run(server: &str, from: &str, to: &[String]) -> Result<u8, Error> {
     let mut content = Vec::new();
     io::stdin().read_to_end(&mut content).map_err(at(Stage::Content))?;
     let mut smtp = Smtp::connect(server)?;
-    let mut dispatch = Dispatch::new(envelope.recipients());
+    let mut dispatch = Dispatch::of(&envelope);
     let sent = smtp.send(&mut dispatch, &envelope, &content);
     let delivery = dispatch.into_delivery(&smtp.session);
     for recipient in delivery.recipients() {

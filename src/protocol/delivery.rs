@@ -36,8 +36,8 @@ pub struct Delivery {
     pub(super) data: Option<Said>,
     pub(super) end: Option<Said>,
     /// Who was to have it, as a rule those of the envelope itself.
-    pub(super) paths: Arc<Vec<ForwardPath>>,
-    /// As many, in the same order.
+    paths: Arc<Vec<ForwardPath>>,
+    /// What is known of each, in the same order.
     pub(super) recipients: Vec<Addressee>,
     /// The last octet of the terminator was handed to the stream.
     pub(super) written: bool,
@@ -45,6 +45,9 @@ pub struct Delivery {
     /// What `end` refuses is a part of the content, and not its end.
     pub(super) is_cut: bool,
 }
+
+/// Replies that nearly every mail has: to MAIL, RCPT, DATA and the end of the content.
+const REPLIES: usize = 4;
 
 /// Which of a delivery's replies it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +124,7 @@ impl Delivery {
 
     /// Whether this is who is expected in this place.
     #[inline]
-    pub(super) fn expects(&self, recipient: &ForwardPath, place: usize) -> bool {
+    pub(super) fn is_next(&self, recipient: &ForwardPath, place: usize) -> bool {
         self.paths.get(place).is_some_and(|path| ptr::eq(path, recipient) || path == recipient)
     }
 
@@ -302,9 +305,6 @@ impl<'a> Recipient<'a> {
         }
     }
 }
-
-/// Replies that nearly every mail has: to MAIL, RCPT, DATA and the end of the content.
-const REPLIES: usize = 4;
 
 /// RFC 5321 §4.5.3.1.10: old servers say 552 where 452 is meant. One that names another reason,
 /// such as the size or a quota, means what it says.
@@ -533,8 +533,8 @@ mod tests {
         mail.move_up(&"e@x".parse().unwrap(), 1);
         let named: Vec<_> = mail.recipients().map(|one| one.mailbox().to_string()).collect();
         assert_eq!(named, ["<d@x>", "<e@x>", "<b@x>", "<c@x>"]);
-        assert_eq!([0, 2, 3].map(|n| mail.expects([d, d, b, c][n], n)), [true; 3]);
-        assert!(!mail.expects(b, 0) && !mail.expects(c, 4));
+        assert_eq!([0, 2, 3].map(|n| mail.is_next([d, d, b, c][n], n)), [true; 3]);
+        assert!(!mail.is_next(b, 0) && !mail.is_next(c, 4));
         assert_eq!(envelope.recipients().len(), 3);
     }
 

@@ -8,7 +8,7 @@ use super::delivery::{Addressee, Rcpt};
 use super::{Delivery, Envelope, Event, Misuse, Phase, Protocol, Session, Ticket};
 use crate::wire::{Command, ForwardPath, InvalidValue, Param, ReplyRef, ReversePath, Verb};
 
-/// Never dropped, and what is asked of it on its way is known beforehand.
+/// As a constant: which verb it has, and so which row of the table, is known where it is compiled.
 static DATA: Command<'static> = Command::data();
 
 /// A mail on its way over a [`Session`]: it sends the commands of an envelope as there is room,
@@ -191,6 +191,7 @@ impl Dispatch {
             if !session.has_room() {
                 return Ok(Due::Reply);
             }
+            Self::check_params(params)?;
             self.put_mail(session, envelope.sender(), params)?;
         }
         let is_refused = self.is_mail_refused();
@@ -237,8 +238,18 @@ impl Dispatch {
         sender: &ReversePath,
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
+        Self::check_params(params)?;
         session.allows(Verb::Mail)?;
         self.put_mail(session, sender, params)
+    }
+
+    /// Whether MAIL of a dispatch may have these parameters.
+    fn check_params(params: &[Param]) -> Result<(), InvalidValue> {
+        if let Some(resumable) = params.iter().find(|param| param.is("TRANSID")) {
+            let reason = "a mail that may go on is sent command by command";
+            return Err(InvalidValue::new("parameter", resumable.to_string(), reason));
+        }
+        Command::refuse_repeated(params)
     }
 
     fn put_mail(
@@ -247,14 +258,9 @@ impl Dispatch {
         sender: &ReversePath,
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
-        if let Some(resumable) = params.iter().find(|param| param.is("TRANSID")) {
-            let reason = "a mail that may go on is sent command by command";
-            return Err(InvalidValue::new("parameter", resumable.to_string(), reason).into());
-        }
-        Command::refuse_repeated(params)?;
         let command = Command::mail_lent(sender, params);
-        session.expect(self.delivery.recipients.len());
         let ticket = session.send_in_room(&command, self.is_checked)?;
+        session.make_room_for(self.delivery.recipients.len());
         self.mail = Some(ticket);
         Ok(ticket)
     }
@@ -270,10 +276,11 @@ impl Dispatch {
         recipient: &ForwardPath,
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
+        Command::refuse_repeated(params)?;
         session.allows(Verb::Rcpt)?;
+        let ticket = session.next_ticket();
         self.name(session, iter::once((recipient, params)))?;
-        // It has been sent.
-        Ok(self.rcpt.unwrap_or(Ticket::GREETING))
+        Ok(ticket)
     }
 
     /// Sends RCPT for the recipients that come next, as long as there is room.
@@ -286,7 +293,7 @@ impl Dispatch {
         session.send_rcpts(recipients, self.is_checked, |recipient, ticket| {
             let n = self.named;
             // Replies are matched by place: whoever is named out of turn takes the next one.
-            if !self.delivery.expects(recipient, n) {
+            if !self.delivery.is_next(recipient, n) {
                 self.delivery.move_up(recipient, n);
             }
             if let Some(addressee) = self.delivery.recipients.get_mut(n) {
@@ -463,10 +470,11 @@ impl Dispatch {
     #[inline]
     fn position(&self, ticket: Ticket) -> Option<usize> {
         let is_meant = |one: &Addressee| matches!(one.rcpt, Rcpt::Sent(sent) if sent == ticket);
-        let awaited = self.delivery.recipients.get(self.answered..)?;
-        if awaited.first().is_some_and(is_meant) {
+        let recipients = &self.delivery.recipients;
+        if recipients.get(self.answered).is_some_and(is_meant) {
             return Some(self.answered);
         }
+        let awaited = recipients.get(self.answered..self.named)?;
         awaited.iter().position(is_meant).map(|n| self.answered + n)
     }
 

@@ -263,7 +263,9 @@ impl Envelope {
         let (mut recipients, mut recipient_params) = (Vec::new(), Vec::new());
         for (n, recipient) in self.recipients.iter().enumerate().filter(|(n, _)| keep(*n)) {
             recipients.push(recipient.clone());
-            recipient_params.push(self.recipient_params(n).to_vec());
+            if !self.recipient_params.is_empty() {
+                recipient_params.push(self.recipient_params(n).to_vec());
+            }
         }
         let (sender, params) = (self.sender.clone(), self.params.clone());
         (!recipients.is_empty()).then(|| Self::of(sender, params, recipients, recipient_params))
@@ -297,7 +299,8 @@ impl Envelope {
         self.recipient_params.get(recipient).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether no recipient has parameters, or an address that needs SMTPUTF8.
+    /// Whether there is nothing to RCPT but short lines of ASCII: no parameter was given to any, and
+    /// no address needs SMTPUTF8.
     pub(super) const fn is_plain(&self) -> bool {
         self.is_ascii && self.recipient_params.is_empty()
     }

@@ -14,8 +14,8 @@ pub(super) const MOST_COMMANDS: usize = 512;
 /// Octets of commands in flight at most: what one write to a socket usually takes at once.
 pub(super) const MOST_OCTETS: usize = 32 * 1024;
 
-/// Octets of a command, where there are many: those of RCPT are seldom more.
-const LINE: usize = 40;
+/// Octets of most RCPT without parameters.
+const USUAL_LINE: usize = 40;
 
 /// The end of the content is not laid out yet: where its terminator ends is not known.
 const NOT_LAID_OUT: u64 = u64::MAX;
@@ -107,13 +107,13 @@ impl Flight {
         flight
     }
 
-    /// So many commands are to come: room for them is made at once, and for no more of them than a
-    /// queue comes to that holds as many as may be in flight.
+    /// Many commands are to come: room for them is made at once, as much as the queues come to at
+    /// most where as many are in flight as may be.
     #[inline]
-    pub(super) fn expect(&mut self, commands: usize) {
+    pub(super) fn make_room(&mut self, commands: usize) {
         let commands = commands.min(2 * MOST_COMMANDS);
-        self.awaited.reserve(commands);
-        self.shown.reserve(commands * LINE);
+        self.awaited.make_room(commands);
+        self.shown.make_room(commands * USUAL_LINE);
     }
 
     /// Gives back all room, where nothing is in flight.
@@ -250,7 +250,7 @@ impl Flight {
         }
     }
 
-    /// What comes next answers the same as the last, or does not.
+    /// Where what comes next answers the same content as the last, that is not its last answer.
     fn note_more_due(&mut self, is_same: bool) {
         if let Some(last) = self.awaited.last_mut().filter(|_| is_same) {
             last.is_more_due = true;

@@ -421,6 +421,7 @@ impl fmt::Debug for Output {
         f.debug_struct("Output")
             .field("own", &self.own.len())
             .field("runs", &self.runs)
+            .field("behind", &self.behind)
             .field("secret", &self.secret)
             .field("written", &self.written)
             .field("laid_out", &self.laid_out)

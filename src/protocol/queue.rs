@@ -30,23 +30,22 @@ impl<T: Copy> Queue<T> {
     #[inline]
     pub(super) fn extend(&mut self, items: &[T]) {
         match self.items.capacity() - self.items.len() < items.len() {
-            true => self.extend_in_room_of_old(items),
+            true => self.extend_growing(items),
             false => self.items.extend_from_slice(items),
         }
     }
 
     #[cold]
-    fn extend_in_room_of_old(&mut self, items: &[T]) {
+    fn extend_growing(&mut self, items: &[T]) {
         self.reuse_room();
         self.items.extend_from_slice(items);
     }
 
-    /// Makes room for so many at once.
+    /// Makes room for so many in all at once.
     #[inline]
-    pub(super) fn reserve(&mut self, count: usize) {
-        if self.items.capacity() - self.items.len() < count {
-            self.reuse_room();
-            self.items.reserve(count);
+    pub(super) fn make_room(&mut self, count: usize) {
+        if self.items.capacity() < count {
+            self.items.reserve_exact(count - self.items.len());
         }
     }
 
@@ -127,6 +126,7 @@ mod tests {
         Pop,
         Skip(usize),
         Truncate(usize),
+        MakeRoom(usize),
         Clear,
     }
 
@@ -137,6 +137,7 @@ mod tests {
             8 => Just(Op::Pop),
             4 => (0..9usize).prop_map(Op::Skip),
             1 => (0..9usize).prop_map(Op::Truncate),
+            1 => (0..99usize).prop_map(Op::MakeRoom),
             1 => Just(Op::Clear),
         ]
     }
@@ -165,6 +166,10 @@ mod tests {
                         queue.truncate(count);
                         model.truncate(count);
                     }
+                    Op::MakeRoom(count) => {
+                        queue.make_room(count);
+                        prop_assert!(queue.items.capacity() >= count);
+                    }
                     Op::Clear => {
                         queue.clear();
                         model.clear();
@@ -186,6 +191,17 @@ mod tests {
         assert_eq!(queue[..], [99_994, 99_995, 99_996, 99_997, 99_998, 99_999]);
         // Four times what waits, at most.
         assert!(queue.items.capacity() <= 24, "{}", queue.items.capacity());
+    }
+
+    #[test]
+    fn t13_room_is_made_for_no_more_than_is_asked_for() {
+        let mut queue = Queue::default();
+        for waiting in 0..10 {
+            queue.extend(&[0; 7]);
+            queue.skip(6);
+            queue.make_room(100);
+            assert_eq!((queue.len(), queue.items.capacity()), (waiting + 1, 100));
+        }
     }
 
     #[test]

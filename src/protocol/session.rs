@@ -207,10 +207,10 @@ impl Session {
     }
 
     /// Sends a command of a mail, for which there is room. Where [`check_mail`](Self::check_mail)
-    /// has seen that the server takes it, its place in the order is all that is checked.
+    /// has seen that the server takes its parameters and its line, these are not looked at again.
     ///
     /// # Errors
-    /// It is not lawful there, or more than the server takes. Nothing has changed.
+    /// As of [`send`](Self::send), but for the room. Nothing has changed.
     #[inline(always)]
     pub(super) fn send_in_room(
         &mut self,
@@ -240,8 +240,8 @@ impl Session {
         self.is_in_order(Verb::Rcpt)?;
         let pipelining = self.is_pipelining();
         for (recipient, params) in recipients {
-            self.is_open_to(Verb::Rcpt)?;
             Command::refuse_repeated(params)?;
+            self.is_open_to(Verb::Rcpt)?;
             let command = Command::rcpt_lent(recipient, params);
             self.check_unless(are_checked, &command)?;
             sent(recipient, self.put(Verb::Rcpt, &command));
@@ -413,6 +413,11 @@ impl Session {
             Phase::Closed => Misuse::Closed,
             phase => Misuse::NotAwaited { what, when, phase },
         }
+    }
+
+    /// What is drawn next.
+    pub(super) const fn next_ticket(&self) -> Ticket {
+        self.next_ticket
     }
 
     #[inline]

@@ -10,11 +10,11 @@ use crate::protocol::rules::{Act, Phase};
 use crate::wire::ContentFault;
 
 impl Session {
-    /// A mail to so many is to come: MAIL, an RCPT for each, and DATA.
+    /// Makes room for a mail to so many: MAIL, an RCPT for each, and DATA.
     #[inline]
-    pub(in crate::protocol) fn expect(&mut self, recipients: usize) {
+    pub(in crate::protocol) fn make_room_for(&mut self, recipients: usize) {
         if self.is_pipelining() {
-            self.flight.expect(recipients + 2);
+            self.flight.make_room(recipients + 2);
         }
     }
 
