@@ -165,6 +165,25 @@ fn c_095_of_two_mails_in_flight_each_has_its_own_outcome() {
     assert!(outcomes.eq(expected));
 }
 
+/// It is wrong anywhere; the order may be right later.
+#[test]
+fn what_is_wrong_with_a_command_is_told_before_its_place() {
+    let mut session = Session::new(SessionConfig::default());
+    let mut dispatch = Dispatch::new(&[]);
+    let resumable = ["TRANSID=<1@c.example>".parse().unwrap()];
+    let twice = ["NOTIFY=NEVER", "NOTIFY=NEVER"].map(|param| param.parse().unwrap());
+    let sender = "a@example.org".parse().unwrap();
+    let recipient = "b@example.org".parse().unwrap();
+    let misuses = [
+        dispatch.mail(&mut session, &sender, &resumable),
+        dispatch.mail(&mut session, &sender, &twice),
+        dispatch.rcpt(&mut session, &recipient, &twice),
+    ];
+    for misuse in misuses {
+        assert!(matches!(misuse, Err(Misuse::Value(_))), "{misuse:?}");
+    }
+}
+
 #[test]
 fn c_103_a_server_that_goes_away_is_no_misuse_of_the_dispatch() {
     let envelope = Envelope::new("a@example.org", ["b@example.org", "c@example.org"]).unwrap();
