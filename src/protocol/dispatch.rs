@@ -115,7 +115,8 @@ impl Dispatch {
         Self::to(Arc::new(recipients.to_vec()))
     }
 
-    /// The same to those of an envelope, of whom no copy is made.
+    /// A mail to the recipients of an envelope, of which nothing has been sent. Their list is
+    /// shared, and not copied.
     #[must_use]
     pub fn of(envelope: &Envelope) -> Self {
         Self::to(envelope.shared_recipients())
