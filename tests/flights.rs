@@ -198,6 +198,21 @@ async fn quit_rides_on_the_last_mail() {
     }
 }
 
+/// What has nothing to be read wakes whoever asked when it has: it is asked before each write, not
+/// again behind it, and then when it wakes (this one does so where something is on its way, too).
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_asked_once_for_what_is_waited_for() {
+    let connector = connector().run_ahead().transfer(Transfer::Data);
+    let mut link = Link::new(Server::new(), &connector).await;
+    let before = link.flights.looked_in_vain();
+    let mut deliveries = link.client.send_all((0..10).map(|_| Mail::new(envelope(), CONTENT)));
+    while let Some(sent) = deliveries.next().await {
+        assert!(sent.delivery.is_complete(), "{:?}", sent.error);
+    }
+    drop(deliveries);
+    assert_eq!((link.flights(), link.flights.looked_in_vain() - before), (11, 22));
+}
+
 /// A mail that is refused to all costs those behind it no flight.
 #[tokio::test(start_paused = true)]
 async fn a_refused_mail_in_the_row_does_not_stop_it() {

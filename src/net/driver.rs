@@ -276,6 +276,8 @@ impl Driver {
         content: &mut &[u8],
         until: Until,
     ) -> Poll<Result<Arrival, Error>> {
+        // A stream that has nothing to be read wakes the task when it has: it is not asked again.
+        let mut will_wake = false;
         loop {
             let stage = match self.session.poll() {
                 Ok(Step::Event(event)) => {
@@ -291,6 +293,7 @@ impl Driver {
                     if self.poll_read(cx).is_ready() {
                         continue;
                     }
+                    will_wake = true;
                     let written = match self.is_unwritable() {
                         true => self.poll_last_words(cx).map(Ok),
                         false => self.poll_write(cx, content),
@@ -311,7 +314,7 @@ impl Driver {
                 }
                 Ok(Step::Read(stage)) => {
                     self.await_stage(stage);
-                    if !self.flushed(cx) || self.poll_read(cx).is_ready() {
+                    if !self.flushed(cx) || (!will_wake && self.poll_read(cx).is_ready()) {
                         continue;
                     }
                     stage
