@@ -23,8 +23,8 @@ pub(super) struct Clock {
     /// Several things said are one call: none of them begins it anew.
     is_held: bool,
     deadline: Instant,
-    /// When the call did.
-    began: Instant,
+    /// When the call did; not known of one of several that was not waited for yet.
+    began: Option<Instant>,
 }
 
 impl Clock {
@@ -37,7 +37,7 @@ impl Clock {
             is_of_call: false,
             is_held: false,
             deadline: now,
-            began: now,
+            began: None,
         }
     }
 
@@ -45,13 +45,13 @@ impl Clock {
     pub(super) fn begin(&mut self, stage: Stage) {
         self.enter(stage);
         if !self.is_held {
-            self.began = Instant::now();
+            self.began = Some(Instant::now());
         }
     }
 
     /// All that begins until [`release`](Self::release) belongs to a call that began then.
     pub(super) const fn hold(&mut self, began: Instant) {
-        self.began = began;
+        self.began = Some(began);
         self.is_held = true;
     }
 
@@ -59,9 +59,10 @@ impl Clock {
         self.is_held = false;
     }
 
-    /// The next of several things that one call does begins: it has the time of a whole call.
-    pub(super) fn renew(&mut self) {
-        self.began = Instant::now();
+    /// The next of several things that one call does begins: it has the time of a whole call, from
+    /// when it first has to be waited for.
+    pub(super) const fn renew(&mut self) {
+        self.began = None;
     }
 
     /// The call has come to this stage, which is not waited for yet.
@@ -84,6 +85,7 @@ impl Clock {
         let now = Instant::now();
         // A limit beyond what a clock can say is none.
         self.deadline = now.checked_add(timeouts.of(self.stage)).unwrap_or(now + NEVER);
+        self.began.get_or_insert(now);
         let end = self.end(timeouts).filter(|end| *end < self.deadline);
         self.is_of_call = end.is_some();
         self.deadline = end.unwrap_or(self.deadline);
@@ -122,11 +124,12 @@ impl Clock {
 
     /// How long the call has been going on.
     pub(super) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.began.as_ref().map_or(Duration::ZERO, Instant::elapsed)
     }
 
     /// Ready at the end of the whole call, where it has one, whatever is waited for.
     pub(super) fn poll_whole(&mut self, cx: &mut Context<'_>, timeouts: &Timeouts) -> Poll<()> {
+        self.began.get_or_insert_with(Instant::now);
         let Some(end) = self.end(timeouts) else {
             return Poll::Pending;
         };
@@ -164,7 +167,8 @@ impl Clock {
 
     /// The end of the whole call, where it has one.
     fn end(&self, timeouts: &Timeouts) -> Option<Instant> {
-        timeouts.whole().and_then(|limit| self.began.checked_add(limit))
+        let limit = timeouts.whole()?;
+        self.began.unwrap_or_else(Instant::now).checked_add(limit)
     }
 }
 
