@@ -6,7 +6,7 @@ use super::content::{Content, Kind, Pieces, Reader};
 use super::transmit::{Job, Load, Way};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{BodyType, Chunking};
-use crate::protocol::{Envelope, Misuse, Needs, Stage};
+use crate::protocol::{Declared, Dispatch, Envelope, Misuse, Needs, Stage};
 use crate::wire::{LineEndings, Param, Scan};
 
 /// Content up to so many octets goes out before its recipients are answered, where running ahead
@@ -69,7 +69,7 @@ impl Client {
                 if policy.refuse_long_lines {
                     needs.check_long_lines().map_err(|fault| fail(fault.into()))?;
                 }
-                let way = self.decide(&mut params, envelope, &needs)?;
+                let decided @ (_, way) = self.decide(&mut params, envelope, &needs)?;
                 let line_endings = needs.line_endings();
                 let load = match way {
                     Way::Data => Load::Octets(octets, scan.verbatim()),
@@ -81,13 +81,13 @@ impl Client {
                     }
                 };
                 let long_lines = needs.long_lines();
-                Ok(Job { long_lines, ..Job::new(envelope, params, way, load) })
+                Ok(Job { long_lines, ..Job::new(envelope, params, decided, load) })
             }
             Kind::Source(source) => {
                 let changes = matches!(line_endings, LineEndings::Normalize | LineEndings::Replace);
                 let size = source.size.filter(|_| source.size_is_final || !changes);
                 let needs = Needs::of_stream(envelope, size, line_endings);
-                let way = self.decide(&mut params, envelope, &needs)?;
+                let decided @ (_, way) = self.decide(&mut params, envelope, &needs)?;
                 let pieces = pieces(source.reader, way, needs.line_endings(), &params);
                 let pieces = pieces.declared(source.size);
                 let is_text = needs.body() != Some(BodyType::BinaryMime);
@@ -95,26 +95,29 @@ impl Client {
                     true => pieces.refusing_long_lines(),
                     false => pieces,
                 }));
-                Ok(Job::new(envelope, params, way, load))
+                Ok(Job::new(envelope, params, decided, load))
             }
         }
     }
 
-    /// Puts down the parameters of MAIL, and decides which way the content goes.
+    /// Puts down the parameters of MAIL, and decides which way the content goes. Says what MAIL
+    /// declares, too.
     fn decide(
         &self,
         params: &mut Vec<Param>,
         envelope: &Envelope,
         needs: &Needs,
-    ) -> Result<Way, Error> {
+    ) -> Result<(Declared, Way), Error> {
         let driver = &self.conversation.driver;
         let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
         needs
             .put_params(params, envelope, self.conversation.capabilities())
             .map_err(|unmet| fail(unmet.into()))?;
-        let checked = driver.session.check_prepared(envelope, params);
-        checked.map_err(|misuse| driver.error(Stage::Mail, misuse))?;
-        self.way(needs).map_err(fail)
+        let checked = Dispatch::check_params(envelope.params())
+            .map_err(Misuse::from)
+            .and_then(|()| driver.session.check_prepared(envelope, params));
+        let declared = checked.map_err(|misuse| fail(misuse.into()))?;
+        Ok((declared, self.way(needs).map_err(fail)?))
     }
 
     fn way(&self, needs: &Needs) -> Result<Way, ErrorKind> {

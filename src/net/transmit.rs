@@ -6,13 +6,15 @@ use super::driver::{Arrival, Beside, Driver};
 use super::outbox::Outbox;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
-use crate::protocol::{Dispatch, Due, Envelope, Event, Phase, Session, Stage};
+use crate::protocol::{Declared, Dispatch, Due, Envelope, Event, Phase, Session, Stage};
 use crate::wire::{Param, Verbatim};
 
 /// A mail as it is to be sent: all has been decided.
 pub(super) struct Job<'a> {
     pub(super) envelope: &'a Envelope,
     pub(super) params: Vec<Param>,
+    /// What they declare: they were looked at.
+    pub(super) declared: Declared,
     pub(super) load: Load<'a>,
     pub(super) way: Way,
     /// The next mail goes out after this one: short content is copied, so that both go out in one
@@ -46,16 +48,25 @@ impl<'a> Job<'a> {
     pub(super) const fn new(
         envelope: &'a Envelope,
         params: Vec<Param>,
-        way: Way,
+        (declared, way): (Declared, Way),
         load: Load<'a>,
     ) -> Self {
-        Self { envelope, params, load, way, is_followed: false, long_lines: 0, chunked: 0 }
+        Self {
+            envelope,
+            params,
+            declared,
+            load,
+            way,
+            is_followed: false,
+            long_lines: 0,
+            chunked: 0,
+        }
     }
 
     /// The mail, of which nothing has been sent.
     pub(super) fn dispatch(&self) -> Dispatch {
         let dispatch = Dispatch::of(self.envelope);
-        let dispatch = dispatch.with_long_lines(self.long_lines).checked();
+        let dispatch = dispatch.with_long_lines(self.long_lines).checked(self.declared);
         match self.way {
             Way::Data => dispatch,
             Way::Bdat => dispatch.over_bdat(),

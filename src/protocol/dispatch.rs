@@ -5,7 +5,7 @@ use std::iter;
 use std::sync::Arc;
 
 use super::delivery::{Addressee, Rcpt};
-use super::{Delivery, Envelope, Event, Misuse, Phase, Protocol, Session, Ticket};
+use super::{Declared, Delivery, Envelope, Event, Misuse, Phase, Protocol, Session, Ticket};
 use crate::wire::{Command, ForwardPath, InvalidValue, Param, ReplyRef, ReversePath, Verb};
 
 /// As a constant: which verb it has, and so which row of the table, is known where it is compiled.
@@ -79,8 +79,8 @@ pub struct Dispatch {
     accepted: usize,
     /// The server takes no more recipients: the rest are not asked for.
     is_full: bool,
-    /// That the server takes its commands was seen before the first of them.
-    is_checked: bool,
+    /// That the server takes its commands was seen before the first of them, and what MAIL declares.
+    checked: Option<Declared>,
     way: Way,
 }
 
@@ -136,7 +136,7 @@ impl Dispatch {
             ended: 0,
             accepted: 0,
             is_full: false,
-            is_checked: false,
+            checked: None,
             way: Way::Data,
         }
     }
@@ -165,10 +165,11 @@ impl Dispatch {
         self
     }
 
-    /// Every command of the mail has passed [`Session::check_mail`].
+    /// Every command of the mail has passed [`Session::check_prepared`], which has said what MAIL
+    /// declares, and the parameters of MAIL [`check_params`](Self::check_params).
     #[cfg(feature = "net")]
-    pub(crate) const fn checked(mut self) -> Self {
-        self.is_checked = true;
+    pub(crate) const fn checked(mut self, declared: Declared) -> Self {
+        self.checked = Some(declared);
         self
     }
 
@@ -192,7 +193,9 @@ impl Dispatch {
             if !session.has_room() {
                 return Ok(Due::Reply);
             }
-            Self::check_params(params)?;
+            if self.checked.is_none() {
+                Self::check_params(params)?;
+            }
             self.put_mail(session, envelope.sender(), params)?;
         }
         let is_refused = self.is_mail_refused();
@@ -245,7 +248,7 @@ impl Dispatch {
     }
 
     /// Whether MAIL of a dispatch may have these parameters.
-    fn check_params(params: &[Param]) -> Result<(), InvalidValue> {
+    pub(crate) fn check_params(params: &[Param]) -> Result<(), InvalidValue> {
         if let Some(resumable) = params.iter().find(|param| param.is("TRANSID")) {
             let reason = "a mail that may go on is sent command by command";
             return Err(InvalidValue::new("parameter", resumable.to_string(), reason));
@@ -260,7 +263,7 @@ impl Dispatch {
         params: &[Param],
     ) -> Result<Ticket, Misuse> {
         let command = Command::mail_lent(sender, params);
-        let ticket = session.send_in_room(&command, self.is_checked)?;
+        let ticket = session.send_mail(&command, self.checked)?;
         session.make_room_for(self.delivery.recipients.len());
         self.mail = Some(ticket);
         Ok(ticket)
@@ -291,7 +294,7 @@ impl Dispatch {
         session: &mut Session,
         recipients: impl Iterator<Item = (&'a ForwardPath, &'a [Param])>,
     ) -> Result<(), Misuse> {
-        session.send_rcpts(recipients, self.is_checked, |recipient, ticket| {
+        session.send_rcpts(recipients, self.checked.is_some(), |recipient, ticket| {
             let n = self.named;
             // Replies are matched by place: whoever is named out of turn takes the next one.
             if !self.delivery.is_next(recipient, n) {
@@ -315,7 +318,7 @@ impl Dispatch {
     }
 
     fn put_data(&mut self, session: &mut Session) -> Result<Ticket, Misuse> {
-        let ticket = session.send_in_room(&DATA, self.is_checked)?;
+        let ticket = session.send_in_room(&DATA, self.checked.is_some())?;
         self.data = Some(ticket);
         Ok(ticket)
     }

@@ -301,8 +301,13 @@ impl Envelope {
 
     /// Whether there is nothing to RCPT but short lines of ASCII: no parameter was given to any, and
     /// no address needs SMTPUTF8.
-    pub(super) const fn is_plain(&self) -> bool {
+    pub(super) const fn has_plain_recipients(&self) -> bool {
         self.is_ascii && self.recipient_params.is_empty()
+    }
+
+    /// Whether no address needs SMTPUTF8.
+    pub(super) const fn is_ascii(&self) -> bool {
+        self.is_ascii
     }
 
     /// The first address that is not ASCII, so that the mail needs SMTPUTF8.

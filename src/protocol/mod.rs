@@ -51,6 +51,7 @@ pub use exchange::Exchange;
 pub use fault::{Misuse, Violation};
 pub use needs::{Needs, Unmet};
 pub use rules::Phase;
+pub(crate) use session::Declared;
 pub use session::Session;
 pub use stage::Stage;
 pub use transcript::Transcript;

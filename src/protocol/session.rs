@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use self::check::{Declared, act_of, carried, declared, is_secret, masked};
+pub(crate) use self::check::Declared;
+use self::check::{act_of, carried, declared, is_secret, masked};
 use self::limits::Quota;
 use super::config::{Protection, Protocol, SessionConfig};
 use super::event::{Step, Ticket};
@@ -203,10 +204,30 @@ impl Session {
         let verb = command.verb();
         let allowed = self.allows(verb).and_then(|()| self.check(command));
         allowed.inspect_err(leak::search_shown)?;
-        Ok(self.put(verb, command))
+        if verb == Verb::Mail {
+            self.declared = declared(command);
+        }
+        Ok(self.put(act_of(verb, command), command))
     }
 
-    /// Sends a command of a mail, for which there is room. Where [`check_mail`](Self::check_mail)
+    /// Sends MAIL of a dispatch, for which there is room: no server has a part of the mail. Where
+    /// what it declares is known, [`check_mail`](Self::check_mail) has seen that the server takes
+    /// its parameters and its line.
+    ///
+    /// # Errors
+    /// As of [`send`](Self::send), but for the room. Nothing has changed.
+    #[inline(always)]
+    pub(super) fn send_mail(
+        &mut self,
+        mail: &Command<'_>,
+        known: Option<Declared>,
+    ) -> Result<Ticket, Misuse> {
+        let ticket = self.send_in_room(mail, known.is_some())?;
+        self.declared = known.unwrap_or_else(|| declared(mail));
+        Ok(ticket)
+    }
+
+    /// Sends a command of a dispatch, for which there is room. Where [`check_mail`](Self::check_mail)
     /// has seen that the server takes its parameters and its line, these are not looked at again.
     ///
     /// # Errors
@@ -221,7 +242,7 @@ impl Session {
         self.is_in_order(verb)?;
         self.is_open_to(verb)?;
         self.check_unless(is_checked, command)?;
-        Ok(self.put(verb, command))
+        Ok(self.put(Act::Command(verb), command))
     }
 
     /// Sends RCPT to one recipient after the other as long as there is room, as there is for the
@@ -244,7 +265,7 @@ impl Session {
             self.is_open_to(Verb::Rcpt)?;
             let command = Command::rcpt_lent(recipient, params);
             self.check_unless(are_checked, &command)?;
-            sent(recipient, self.put(Verb::Rcpt, &command));
+            sent(recipient, self.put(Act::Command(Verb::Rcpt), &command));
             if !pipelining || self.flight.is_full() {
                 break;
             }
@@ -259,7 +280,8 @@ impl Session {
 
     /// The command is written into the output, and awaited.
     #[inline(always)]
-    fn put(&mut self, verb: Verb, command: &Command<'_>) -> Ticket {
+    fn put(&mut self, act: Act, command: &Command<'_>) -> Ticket {
+        let verb = command.verb();
         if let Command::Bdat { size, last } = command {
             return self.send_chunk(command, *size, *last);
         }
@@ -269,19 +291,17 @@ impl Session {
             leak::keep_line(line);
             self.said = carried(line).map(Box::new);
             leak::search_shown(command);
-            self.flight.push(ticket, Act::Command(verb), &masked(command), end);
+            self.flight.push(ticket, act, &masked(command), end);
         } else {
             let (line, end) = self.output.own(|own| command.encode(own));
-            self.flight.push(ticket, act_of(verb, command), line, end);
+            self.flight.push(ticket, act, line, end);
             if verb == Verb::Burl {
                 // What the server fetches is not seen here: octets behind it are looked at anew.
                 self.output.begin_chunks();
             }
         }
-        match verb {
-            Verb::Mail => self.declared = declared(command),
-            Verb::Auth => self.unproved = false,
-            _ => {}
+        if verb == Verb::Auth {
+            self.unproved = false;
         }
         self.quota.sent(verb, command);
         ticket

@@ -90,7 +90,7 @@ impl Param {
     #[must_use]
     #[inline]
     pub fn is(&self, keyword: &str) -> bool {
-        self.parts().0.eq_ignore_ascii_case(keyword.as_bytes())
+        self.keyword == keyword.len() && self.parts().0.eq_ignore_ascii_case(keyword.as_bytes())
     }
 
     /// As it stands in a command, with the space before it.

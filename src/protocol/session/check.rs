@@ -130,7 +130,7 @@ impl Session {
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
         self.quota.check(command)?;
         self.check_params(command, command.params())?;
-        self.check_line(command, || self.declared.utf8)
+        self.check_line(command, self.declared.utf8)
     }
 
     /// Whether every command of a mail can be sent, before the first of them is: with these
@@ -140,17 +140,17 @@ impl Session {
     /// # Errors
     /// What is wrong with one of them.
     pub fn check_mail(&self, envelope: &Envelope, params: &[Param]) -> Result<(), Misuse> {
-        self.check_commands(envelope, params, params)
+        self.check_commands(envelope, params, params).map(|_| ())
     }
 
     /// The same, where the parameters of MAIL are those that [`Needs::params`] has put behind the
-    /// envelope's own: these alone are asked for what covers them.
+    /// envelope's own: these alone are asked for what covers them. Says what MAIL declares.
     #[cfg(feature = "net")]
     pub(crate) fn check_prepared(
         &self,
         envelope: &Envelope,
         params: &[Param],
-    ) -> Result<(), Misuse> {
+    ) -> Result<Declared, Misuse> {
         self.check_commands(envelope, params, envelope.params())
     }
 
@@ -158,29 +158,32 @@ impl Session {
         &self,
         envelope: &Envelope,
         params: &[Param],
-        uncovered: &[Param],
-    ) -> Result<(), Misuse> {
-        Command::refuse_repeated(params)?;
-        let mail = Command::mail_lent(envelope.sender(), params);
-        let is_utf8 = || declared(&mail).utf8;
+        given: &[Param],
+    ) -> Result<Declared, Misuse> {
+        Command::refuse_repeated(given)?;
+        let declared = Declared::by(params);
         self.quota.allows(Verb::Mail)?;
-        self.check_params(&mail, uncovered)?;
-        self.check_line(&mail, is_utf8)?;
+        // What is put behind is short, and ASCII.
+        if !(envelope.is_ascii() && given.is_empty()) {
+            let mail = Command::mail_lent(envelope.sender(), params);
+            self.check_params(&mail, given)?;
+            self.check_line(&mail, declared.utf8)?;
+        }
         if let Some(first) = envelope.recipients().first() {
             self.quota.check(&Command::rcpt_lent(first, &[]))?;
         }
         // A path is short: without parameters it has nothing to be but ASCII.
-        if envelope.is_plain() {
-            return Ok(());
+        if envelope.has_plain_recipients() {
+            return Ok(declared);
         }
         for (n, recipient) in envelope.recipients().iter().enumerate() {
             let params = envelope.recipient_params(n);
             Command::refuse_repeated(params)?;
             let rcpt = Command::rcpt_lent(recipient, params);
             self.check_params(&rcpt, params)?;
-            self.check_line(&rcpt, is_utf8)?;
+            self.check_line(&rcpt, declared.utf8)?;
         }
-        Ok(())
+        Ok(declared)
     }
 
     /// Whether what the server offers covers these parameters of a command.
@@ -202,7 +205,7 @@ impl Session {
     }
 
     /// Whether a line can be sent, inside a transaction that has declared UTF-8 or has not.
-    fn check_line(&self, command: &Command<'_>, is_utf8: impl Fn() -> bool) -> Result<(), Misuse> {
+    fn check_line(&self, command: &Command<'_>, is_utf8: bool) -> Result<(), Misuse> {
         let verb = command.verb();
         if let Command::Raw(_) = command {
             if verb == Verb::Bdat {
@@ -212,7 +215,7 @@ impl Session {
         }
         let utf8 = || match verb {
             Verb::Mail => declared(command).utf8,
-            Verb::Rcpt => is_utf8(),
+            Verb::Rcpt => is_utf8,
             _ => self.capabilities.has(SmtpUtf8::KEYWORD),
         };
         if !command.is_ascii() && !utf8() {
@@ -246,13 +249,30 @@ impl Session {
 
 /// What MAIL declares about what follows it.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Declared {
+pub(crate) struct Declared {
     pub(super) utf8: bool,
     pub(super) eight_bit: bool,
     pub(super) binary: bool,
 }
 
 impl Declared {
+    /// What these parameters of MAIL do.
+    fn by(params: &[Param]) -> Self {
+        let mut declared = Self::default();
+        for param in params {
+            declared.utf8 |= param.is(SmtpUtf8::KEYWORD);
+            match BodyType::of(param) {
+                Some(BodyType::EightBitMime) => declared.eight_bit = true,
+                Some(BodyType::BinaryMime) => {
+                    declared.eight_bit = true;
+                    declared.binary = true;
+                }
+                Some(BodyType::SevenBit) | None => {}
+            }
+        }
+        declared
+    }
+
     /// Whether the content has to be text, and then, whether it may be 8-bit.
     pub(super) fn text(self) -> Option<bool> {
         (!self.binary).then_some(self.eight_bit)
@@ -286,23 +306,11 @@ fn act_of_raw(verb: Verb, raw: &Raw<'_>) -> Act {
 /// What MAIL declares about what follows it. A raw one that cannot be read declares nothing.
 #[inline]
 pub(super) fn declared(mail: &Command<'_>) -> Declared {
-    if let Command::Raw(raw) = mail {
-        return Command::parse(raw.as_octets())
-            .map_or_else(|_| Declared::default(), |mail| declared(&mail));
+    match mail {
+        Command::Raw(raw) => Command::parse(raw.as_octets())
+            .map_or_else(|_| Declared::default(), |mail| declared(&mail)),
+        mail => Declared::by(mail.params()),
     }
-    let mut declared = Declared::default();
-    for param in mail.params() {
-        declared.utf8 |= param.is(SmtpUtf8::KEYWORD);
-        match BodyType::of(param) {
-            Some(BodyType::EightBitMime) => declared.eight_bit = true,
-            Some(BodyType::BinaryMime) => {
-                declared.eight_bit = true;
-                declared.binary = true;
-            }
-            Some(BodyType::SevenBit) | None => {}
-        }
-    }
-    declared
 }
 
 /// Whether a line is not to be shown as it is. A raw one is judged by its first letters: `AUTH=`
