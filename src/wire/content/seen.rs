@@ -1,9 +1,10 @@
-//! One look at a block of content: whether there is anything to stop at, but not where. The compiler
-//! makes vector instructions of it, of AVX2 where the processor has that, which is found out once.
+//! One look at a block of content: whether there is anything to stop at, but not where. It is taken
+//! in vectors, of AVX2 where the processor has that, which is found out once.
 
 use std::sync::LazyLock;
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, mask8x64, u8x64};
 
 use super::{CR, EIGHTH_BIT, LF, NUL};
 
@@ -19,11 +20,11 @@ pub(super) struct Seen {
     pub(super) eight_bit: bool,
 }
 
-/// Octets that are looked at together, at most.
+/// Octets that are looked at together.
 const LANES: usize = 64;
 
-/// The first and the last octet of a block, which are looked at apart.
-const EDGES: usize = 2;
+/// These, and the ones before and after them.
+const NEAR: usize = LANES + 2;
 
 impl Seen {
     pub(super) fn of(block: &[u8]) -> Self {
@@ -32,53 +33,30 @@ impl Seen {
     }
 
     pub(super) fn at(level: Level, block: &[u8]) -> Self {
-        dispatch!(level, _simd => Self::in_whole_vectors(block))
+        dispatch!(level, simd => Self::in_vectors(simd, block))
     }
 
-    /// What whole vectors leave over is looked at with what stands before it. Both looks are compiled
-    /// once for every kind of vector.
+    /// What whole vectors leave over is looked at with what stands before it.
     #[inline(always)]
-    fn in_whole_vectors(block: &[u8]) -> Self {
-        let over = block.len().saturating_sub(EDGES) % LANES;
-        let (whole, last) = match block.last_chunk::<{ LANES + EDGES }>() {
-            Some(last) if over > 0 => (block.split_at(block.len() - over).0, Some(last)),
-            _ => (block, None),
-        };
-        let seen = Self::look(whole);
-        last.map_or(seen, |last| seen.or(Self::look(last)))
-    }
-
-    #[inline(always)]
-    fn look(block: &[u8]) -> Self {
-        let (&[first, second, ref after @ ..], &[.., before, last]) = (block, block) else {
+    fn in_vectors<S: Simd>(simd: S, block: &[u8]) -> Self {
+        let (&[first, second, ..], &[.., before, last]) = (block, block) else {
             return Self { stray: false, dot: false, nul: false, eight_bit: false };
         };
-        let (mut stray, mut dot, mut least, mut bits) = (false, false, u8::MAX, 0);
-        let (_, octets) = block.split_at(1);
-        // It has no branch, so that it becomes vector instructions. Whether an octet is an LF is
-        // asked once for both its neighbours.
-        for ((&before, &octet), &after) in block.iter().zip(octets).zip(after) {
-            let is_lf = octet == LF;
-            stray |= (before == CR) ^ is_lf;
-            dot |= is_lf & (after == b'.');
-            least = least.min(octet);
-            bits |= octet;
+        let mut found = Found::nothing(simd);
+        match block.last_chunk() {
+            Some(end) => {
+                let behind = |octets: usize| block.split_at(octets).1.as_chunks().0;
+                let whole = behind(0).iter().zip(behind(1)).zip(behind(2));
+                whole.for_each(|((before, octets), after)| found.look(before, octets, after));
+                found.look_around(end);
+            }
+            None => found.look_around(&extended(block)),
         }
         Self {
-            stray: stray || (before == CR) != (last == LF),
-            dot: dot || (first == LF && second == b'.'),
-            nul: least == NUL || last == NUL,
-            eight_bit: (bits | last) & EIGHTH_BIT != 0,
-        }
-    }
-
-    #[inline(always)]
-    const fn or(self, other: Self) -> Self {
-        Self {
-            stray: self.stray | other.stray,
-            dot: self.dot | other.dot,
-            nul: self.nul | other.nul,
-            eight_bit: self.eight_bit | other.eight_bit,
+            stray: found.stray.any_true() || (before == CR) != (last == LF),
+            dot: found.dot.any_true() || (first == LF && second == b'.'),
+            nul: found.least.simd_eq(NUL).any_true() || last == NUL,
+            eight_bit: found.most.simd_ge(EIGHTH_BIT).any_true() || last >= EIGHTH_BIT,
         }
     }
 
@@ -86,4 +64,56 @@ impl Seen {
     pub(super) const fn is_quiet(self, forbidden: u8) -> bool {
         !(self.stray || self.dot || self.nul || (self.eight_bit && forbidden != 0))
     }
+}
+
+/// What is seen of octets that have one before and one after them, in each lane.
+struct Found<S: Simd> {
+    simd: S,
+    stray: mask8x64<S>,
+    dot: mask8x64<S>,
+    least: u8x64<S>,
+    most: u8x64<S>,
+}
+
+impl<S: Simd> Found<S> {
+    #[inline(always)]
+    fn nothing(simd: S) -> Self {
+        Self {
+            simd,
+            stray: mask8x64::splat(simd, false),
+            dot: mask8x64::splat(simd, false),
+            least: u8x64::splat(simd, u8::MAX),
+            most: u8x64::splat(simd, 0),
+        }
+    }
+
+    #[inline(always)]
+    fn look_around(&mut self, near: &[u8; NEAR]) {
+        let ([before @ .., _, _], [_, octets @ .., _], [_, _, after @ ..]) = (near, near, near);
+        self.look(before, octets, after);
+    }
+
+    /// Whether an octet is an LF is asked once for both its neighbours.
+    #[inline(always)]
+    fn look(&mut self, before: &[u8; LANES], octets: &[u8; LANES], after: &[u8; LANES]) {
+        let [before, octets, after] =
+            [before, octets, after].map(|lanes| u8x64::from_slice(self.simd, lanes));
+        let is_lf = octets.simd_eq(LF);
+        self.stray |= before.simd_eq(CR) ^ is_lf;
+        self.dot |= is_lf & after.simd_eq(b'.');
+        self.least = self.least.min(octets);
+        self.most |= octets;
+    }
+}
+
+/// A short block with octets behind it at which nothing stops.
+#[inline(always)]
+fn extended(block: &[u8]) -> [u8; NEAR] {
+    let mut near = [b' '; NEAR];
+    let (octets, behind) = near.split_at_mut(block.len());
+    octets.copy_from_slice(block);
+    if let ([.., CR], [next, ..]) = (block, behind) {
+        *next = LF;
+    }
+    near
 }
