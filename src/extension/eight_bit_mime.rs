@@ -49,6 +49,7 @@ impl BodyType {
     }
 
     /// The type that a BODY parameter declares.
+    #[inline]
     pub(crate) fn of(param: &Param) -> Option<Self> {
         if !param.is("BODY") {
             return None;

@@ -112,12 +112,14 @@ impl Param {
     }
 }
 
-/// Parameters of words that stand in the source, and of values that were checked before.
+/// Parameters of words that stand in the source, and of values that were checked before. Always
+/// inlined where a number is put: how long the word is, is known where it is compiled.
 impl Param {
     pub(crate) const fn flag(keyword: &'static str) -> Self {
         Self::known(keyword, b"", b"")
     }
 
+    #[inline(always)]
     pub(crate) const fn number(keyword: &'static str, number: u64) -> Self {
         let mut digits = [0; MAX_DIGITS];
         let (mut before, mut rest): (&mut [u8], _) = (&mut digits, number);
@@ -145,6 +147,7 @@ impl Param {
         Self::of(keyword, "=", value)
     }
 
+    #[inline(always)]
     const fn known(keyword: &'static str, equals: &[u8], value: &[u8]) -> Self {
         match Few::of(&[b" ", keyword.as_bytes(), equals, value]) {
             Some(few) => Self { argument: Kept::Few(few), keyword: keyword.len() },

@@ -158,7 +158,16 @@ impl Scan {
     /// # Errors
     ///
     /// What stands first in the content and may not be sent.
+    #[inline]
     pub fn check(&self, policy: LineEndings, eight_bit: bool) -> Result<(), ContentFault> {
+        match self.strays == 0 && self.nul.is_none() && self.eight_bit.is_none() {
+            true => Ok(()),
+            false => self.first_fault(policy, eight_bit).map_or(Ok(()), Err),
+        }
+    }
+
+    /// What stands first and may not be sent, if anything.
+    fn first_fault(&self, policy: LineEndings, eight_bit: bool) -> Option<ContentFault> {
         let strays = policy == LineEndings::Reject;
         let nul = policy != LineEndings::Raw;
         let faults = [
@@ -167,8 +176,7 @@ impl Scan {
             (self.nul.filter(|_| nul)).map(|offset| ContentFault::Nul { offset }),
             (self.eight_bit.filter(|_| !eight_bit)).map(|offset| ContentFault::EightBit { offset }),
         ];
-        let first = faults.into_iter().flatten().min_by_key(ContentFault::offset);
-        first.map_or(Ok(()), Err)
+        faults.into_iter().flatten().min_by_key(ContentFault::offset)
     }
 }
 
