@@ -204,10 +204,19 @@ impl Session {
         let verb = command.verb();
         let allowed = self.allows(verb).and_then(|()| self.check(command));
         allowed.inspect_err(leak::search_shown)?;
-        if verb == Verb::Mail {
-            self.declared = declared(command);
-        }
-        Ok(self.put(act_of(verb, command), command))
+        Ok(match command {
+            Command::Bdat { size, last } => self.send_chunk(command, *size, *last),
+            secret if is_secret(secret) => self.send_secret(secret),
+            command => {
+                match verb {
+                    Verb::Mail => self.declared = declared(command),
+                    // What the server fetches is not seen here: octets behind it are looked at anew.
+                    Verb::Burl => self.output.begin_chunks(),
+                    _ => {}
+                }
+                self.put(verb, act_of(verb, command), command)
+            }
+        })
     }
 
     /// Sends MAIL of a dispatch, for which there is room: no server has a part of the mail. Where
@@ -242,7 +251,7 @@ impl Session {
         self.is_in_order(verb)?;
         self.is_open_to(verb)?;
         self.check_unless(is_checked, command)?;
-        Ok(self.put(Act::Command(verb), command))
+        Ok(self.put(verb, Act::Command(verb), command))
     }
 
     /// Sends RCPT to one recipient after the other as long as there is room, as there is for the
@@ -265,7 +274,7 @@ impl Session {
             self.is_open_to(Verb::Rcpt)?;
             let command = Command::rcpt_lent(recipient, params);
             self.check_unless(are_checked, &command)?;
-            sent(recipient, self.put(Act::Command(Verb::Rcpt), &command));
+            sent(recipient, self.put(Verb::Rcpt, Act::Command(Verb::Rcpt), &command));
             if !pipelining || self.flight.is_full() {
                 break;
             }
@@ -278,32 +287,28 @@ impl Session {
         if is_checked { self.quota.check(command) } else { self.check(command) }
     }
 
-    /// The command is written into the output, and awaited.
+    /// A command without a secret is written into the output, and awaited.
     #[inline(always)]
-    fn put(&mut self, act: Act, command: &Command<'_>) -> Ticket {
-        let verb = command.verb();
-        if let Command::Bdat { size, last } = command {
-            return self.send_chunk(command, *size, *last);
-        }
+    fn put(&mut self, verb: Verb, act: Act, command: &Command<'_>) -> Ticket {
         let ticket = self.draw(1);
-        if is_secret(command) {
-            let (line, end) = self.output.secret(|own| command.encode(own));
-            leak::keep_line(line);
-            self.said = carried(line).map(Box::new);
-            leak::search_shown(command);
-            self.flight.push(ticket, act, &masked(command), end);
-        } else {
-            let (line, end) = self.output.own(|own| command.encode(own));
-            self.flight.push(ticket, act, line, end);
-            if verb == Verb::Burl {
-                // What the server fetches is not seen here: octets behind it are looked at anew.
-                self.output.begin_chunks();
-            }
-        }
+        let (line, end) = self.output.own(|own| command.encode(own));
+        self.flight.push(ticket, act, line, end);
+        self.quota.sent(verb, command);
+        ticket
+    }
+
+    /// The same for one with a secret.
+    fn send_secret(&mut self, command: &Command<'_>) -> Ticket {
+        let ticket = self.draw(1);
+        let (line, end) = self.output.secret(|own| command.encode(own));
+        leak::keep_line(line);
+        self.said = carried(line).map(Box::new);
+        leak::search_shown(command);
+        let verb = command.verb();
+        self.flight.push(ticket, act_of(verb, command), &masked(command), end);
         if verb == Verb::Auth {
             self.unproved = false;
         }
-        self.quota.sent(verb, command);
         ticket
     }
 

@@ -42,39 +42,22 @@ impl Quota {
     }
 
     /// Whether one more command of this verb is within them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn allows(&self, verb: Verb) -> Result<(), Misuse> {
-        let Some(limits) = &self.limits else {
-            return Ok(());
-        };
-        let (limit, most, used) = match verb {
-            Verb::Mail => ("MAILMAX", limits.mail_max, self.mails),
-            Verb::Rcpt => ("RCPTMAX", limits.rcpt_max, self.rcpts),
-            _ => return Ok(()),
-        };
-        match most {
-            Some(most) if used >= most => Err(Misuse::LimitReached { limit, most }),
-            _ => Ok(()),
+        match &self.limits {
+            None => Ok(()),
+            Some(limits) => match verb {
+                Verb::Mail => reached("MAILMAX", limits.mail_max, self.mails),
+                Verb::Rcpt => reached("RCPTMAX", limits.rcpt_max, self.rcpts),
+                _ => Ok(()),
+            },
         }
     }
 
     /// Whether this command's domain is.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
-        let Some(limits) = &self.limits else {
-            return Ok(());
-        };
-        let Some(most) = limits.rcpt_domain_max else {
-            return Ok(());
-        };
-        let Some(domain) = domain(command) else {
-            return Ok(());
-        };
-        let is_full = limits.domains.len() as u64 >= u64::from(most);
-        if is_full && !limits.domains.contains(&*domain) {
-            return Err(Misuse::LimitReached { limit: "RCPTDOMAINMAX", most });
-        }
-        Ok(())
+        self.limits.as_ref().map_or(Ok(()), |limits| limits.check(command))
     }
 
     /// A command is sent.
@@ -95,6 +78,29 @@ impl Quota {
             }
             _ => {}
         }
+    }
+}
+
+impl Limits {
+    fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
+        let Some(most) = self.rcpt_domain_max else {
+            return Ok(());
+        };
+        let Some(domain) = domain(command) else {
+            return Ok(());
+        };
+        match (self.domains.len() as u64) < u64::from(most) || self.domains.contains(&*domain) {
+            true => Ok(()),
+            false => Err(Misuse::LimitReached { limit: "RCPTDOMAINMAX", most }),
+        }
+    }
+}
+
+/// Whether a limit leaves room for one more.
+fn reached(limit: &'static str, most: Option<u32>, used: u32) -> Result<(), Misuse> {
+    match most {
+        Some(most) if used >= most => Err(Misuse::LimitReached { limit, most }),
+        _ => Ok(()),
     }
 }
 
