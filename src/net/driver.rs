@@ -194,28 +194,30 @@ impl Driver {
     }
 
     /// Carries octets until something was said or nothing is in flight.
-    pub(crate) async fn next(&mut self) -> Result<Arrival, Error> {
-        self.carry(&mut &b""[..]).await
+    pub(crate) fn next(&mut self) -> impl Future<Output = Result<Arrival, Error>> + Send {
+        poll_fn(|cx| self.poll(cx, &mut &b""[..], Until::Said))
     }
 
     /// The same, with content that was promised; what is consumed of it is cut off.
-    pub(crate) async fn carry(&mut self, content: &mut &[u8]) -> Result<Arrival, Error> {
-        poll_fn(|cx| self.poll(cx, content, Until::Said)).await
+    pub(crate) fn carry(
+        &mut self,
+        content: &mut &[u8],
+    ) -> impl Future<Output = Result<Arrival, Error>> + Send {
+        poll_fn(|cx| self.poll(cx, content, Until::Said))
     }
 
     /// Carries octets until all are written, or something was said; how much of the content is
     /// left is told whenever the stream takes no more.
-    pub(crate) async fn write(
+    pub(crate) fn write(
         &mut self,
         content: &mut &[u8],
         tell: &mut (impl FnMut(usize) + Send),
-    ) -> Result<Arrival, Error> {
+    ) -> impl Future<Output = Result<Arrival, Error>> + Send {
         poll_fn(|cx| {
             let arrival = self.poll(cx, content, Until::Written);
             tell(content.len());
             arrival
         })
-        .await
     }
 
     /// The next mail of a call begins: its time runs from now.
