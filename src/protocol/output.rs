@@ -43,8 +43,7 @@ enum Form {
 pub(super) struct Output {
     own: BytesMut,
     runs: Queue<Run>,
-    /// Octets of the session behind all runs: what is appended is put among them when it is to be
-    /// written, all at once.
+    /// Octets of the session behind all runs: where commands alone are written, there are none.
     behind: usize,
     /// Whether `own` holds a secret, and is to be wiped after what was written.
     secret: bool,
@@ -205,7 +204,6 @@ impl Output {
         content: &[u8],
         slices: usize,
     ) -> Result<Option<u64>, ContentFault> {
-        self.put_behind();
         let content = content.get(..self.promised).unwrap_or(content);
         while self.runs.len() < slices && self.own.len() < MOST_OWN {
             let Some(rest) = content.get(self.planned..).filter(|rest| !rest.is_empty()) else {
@@ -299,8 +297,8 @@ impl Output {
         octets
     }
 
-    /// What is behind all runs is put among them: nothing else is to be done for commands alone.
-    pub(super) fn put_behind(&mut self) {
+    /// What is behind all runs is put among them: content comes behind it.
+    fn put_behind(&mut self) {
         let octets = std::mem::take(&mut self.behind);
         if octets == 0 {
             return;
@@ -327,7 +325,7 @@ impl Output {
         let mut used = 0;
         for run in self.runs.iter() {
             let Some(slice) = slices.get_mut(used) else {
-                break;
+                return used;
             };
             let (from, length) = match run {
                 Run::Own(length) => (&mut own, *length),
@@ -339,18 +337,24 @@ impl Output {
             };
             // The caller lends less than was promised: nothing behind it can be laid out.
             let Some((piece, rest)) = from.split_at_checked(length) else {
-                break;
+                return used;
             };
             *from = rest;
             *slice = IoSlice::new(piece);
             used += 1;
         }
-        used
+        // What the runs leave is behind them.
+        match slices.get_mut(used) {
+            Some(slice) if !own.is_empty() => {
+                *slice = IoSlice::new(own);
+                used + 1
+            }
+            _ => used,
+        }
     }
 
     /// So many octets have been written; says how many of the caller's are done with.
     pub(super) fn wrote(&mut self, octets: usize) -> usize {
-        self.put_behind();
         let mut left = octets;
         let mut consumed = 0;
         while let Some(run) = self.runs.first_mut() {
@@ -371,19 +375,34 @@ impl Output {
                         self.runs.skip(1);
                     }
                     if own {
-                        self.wipe(done);
-                        self.own.advance(done);
+                        self.drop_own(done);
                     } else {
                         consumed += done;
                     }
                 }
             }
         }
+        if self.runs.is_empty() {
+            let done = left.min(self.behind);
+            self.behind -= done;
+            left -= done;
+            self.drop_own(done);
+        }
         self.secret &= !self.own.is_empty();
         self.written += (octets - left) as u64;
         self.planned = self.planned.saturating_sub(consumed);
         self.promised = self.promised.saturating_sub(consumed);
         consumed
+    }
+
+    /// So many octets of the session have been written. Mostly they are all that there are, and the
+    /// next come to where they were.
+    fn drop_own(&mut self, octets: usize) {
+        self.wipe(octets);
+        match octets == self.own.len() {
+            true => self.own.clear(),
+            false => self.own.advance(octets),
+        }
     }
 
     /// Wipes the octets that have just been written, where a secret may be among them.

@@ -32,6 +32,27 @@ fn content_is_lent_in_long_pieces_and_copied_in_short_ones() {
 }
 
 #[test]
+fn what_is_behind_all_runs_is_lent_and_dropped_with_them() {
+    let content = [b'x'; SMALL];
+    let mut output = begun(&content);
+    output.plan(&content, 8).unwrap();
+    output.own(|own| own.extend_from_slice(b"RSET\r\n"));
+    let mut slices = [IoSlice::new(b""); 8];
+    assert_eq!(output.slices(&content, &mut slices[..1]), 1);
+    assert_eq!(output.slices(&content, &mut slices), 2);
+    assert_eq!(&*slices[1], b"RSET\r\n");
+
+    // Half a write, and then the rest of it.
+    assert_eq!(output.wrote(SMALL + 2), SMALL);
+    let mut slices = [IoSlice::new(b""); 8];
+    assert_eq!(output.slices(b"", &mut slices), 1);
+    assert_eq!(&*slices[0], b"ET\r\n");
+    assert_eq!(output.wrote(4), 0);
+    assert!(!output.is_pending());
+    assert_eq!(output.slices(b"", &mut [IoSlice::new(b"")]), 0);
+}
+
+#[test]
 fn short_lines_are_copied_into_one_slice() {
     let content = b"one\n.two\nthree\n";
     let mut output = begun(content);

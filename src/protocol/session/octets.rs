@@ -35,8 +35,6 @@ impl Session {
         if self.output.is_content_open() {
             let planned = self.output.plan(content, slices.len());
             self.laid_out(planned)?;
-        } else {
-            self.output.put_behind();
         }
         Ok(self.output.slices(content, slices))
     }
