@@ -10,7 +10,7 @@ use self::Phase::{
     Refused, Spoiled,
 };
 use super::Stage;
-use crate::wire::Verb;
+use crate::wire::{ReplyKind, Verb};
 
 /// Where a session stands, as its replies have shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -255,10 +255,11 @@ pub(super) enum Goto {
 
 impl Goto {
     pub(super) const fn from(self, phase: Phase) -> Phase {
-        match (self, phase) {
-            (Self::Stay, phase) | (Self::To(phase), _) => phase,
-            (Self::Clear, Hello) => Hello,
-            (Self::Clear, _) => Ready,
+        match self {
+            Self::To(phase) => phase,
+            Self::Stay => phase,
+            Self::Clear if matches!(phase, Hello) => Hello,
+            Self::Clear => Ready,
         }
     }
 }
@@ -280,6 +281,8 @@ pub(super) struct Rule {
     pub(super) last: bool,
     /// Whose deadline runs, and what errors name.
     pub(super) stage: Stage,
+    /// How the reply is read.
+    pub(super) kind: ReplyKind,
     /// The EHLO keyword that must be offered.
     pub(super) keyword: Option<&'static str>,
     /// When it is lawful, in words.
@@ -294,6 +297,16 @@ const fn foreseen(success: Goto, refusal: Goto) -> Goto {
     match (success, refusal) {
         (To(Ready), To(Spoiled)) => refusal,
         (success, _) => success,
+    }
+}
+
+/// What kind of reply is due at a stage: it decides how the reply is read, never what it means.
+const fn kind_of(stage: Stage) -> ReplyKind {
+    match stage {
+        Stage::Greeting => ReplyKind::Greeting,
+        Stage::Ehlo => ReplyKind::Hello,
+        Stage::Auth => ReplyKind::Auth,
+        _ => ReplyKind::Other,
     }
 }
 
@@ -318,6 +331,7 @@ macro_rules! row {
                 foreseen: foreseen($success, $refusal),
                 last: $last,
                 stage: $stage,
+                kind: kind_of($stage),
                 keyword: $keyword,
                 when: $when,
             }

@@ -451,15 +451,10 @@ impl Session {
         std::mem::replace(&mut self.next_ticket, next)
     }
 
-    /// What kind of reply is due: it decides how the reply is read, never what it means.
+    /// What kind of reply is due.
     #[inline]
     fn kind(&self) -> ReplyKind {
-        match self.flight.front().map(|awaited| awaited.rule.stage) {
-            Some(Stage::Greeting) => ReplyKind::Greeting,
-            Some(Stage::Ehlo) => ReplyKind::Hello,
-            Some(Stage::Auth) => ReplyKind::Auth,
-            _ => ReplyKind::Other,
-        }
+        self.flight.front().map_or(ReplyKind::Other, |front| front.rule.kind)
     }
 
     #[inline]

@@ -8,6 +8,7 @@ use crate::protocol::Stage;
 use crate::protocol::config::Protocol;
 use crate::protocol::event::{Event, Ticket};
 use crate::protocol::fault::Violation;
+use crate::protocol::flight::Awaited;
 use crate::protocol::rules::{Act, Expects, Goto, Phase};
 use crate::wire::{Code, LineEndings, MASK, Reply, ReplyRef, Severity, Verb};
 
@@ -31,28 +32,23 @@ impl Session {
         }
         self.record_reply();
 
-        let event = match awaited.act {
-            Act::Connect => Event::Greeting,
-            // Nobody asked for what it answers.
-            _ if awaited.orphan => Event::Closing,
-            _ => Event::Reply(awaited.ticket),
-        };
         if code.number() == 421 {
             self.close();
-            return Ok(Some(event));
+            return Ok(Some(event_of(&awaited)));
         }
         let Some(mut verdict) = verdict(rule.expects, code, self.config.protocol) else {
             return self.broken(|reply| Violation::WrongClass { stage: rule.stage, reply });
         };
         // Over LMTP the content is answered once for each recipient; the last answer moves.
-        let is_last_chunk = awaited.act == Act::LastChunk && self.config.protocol == Protocol::Lmtp;
-        self.last_chunk_refused |= is_last_chunk && verdict == Verdict::Refusal;
+        if awaited.act == Act::LastChunk && self.config.protocol == Protocol::Lmtp {
+            self.last_chunk_refused |= verdict == Verdict::Refusal;
+            if self.last_chunk_refused {
+                verdict = Verdict::Refusal;
+            }
+        }
         if awaited.is_more_due {
             self.go(self.here);
-            return Ok(Some(event));
-        }
-        if is_last_chunk && self.last_chunk_refused {
-            verdict = Verdict::Refusal;
+            return Ok(Some(event_of(&awaited)));
         }
         let lawful = rule.from.contains(self.here);
         match verdict {
@@ -90,7 +86,7 @@ impl Session {
         if awaited.orphan {
             return Ok(self.lone_dot_answered());
         }
-        Ok(Some(event))
+        Ok(Some(event_of(&awaited)))
     }
 
     /// The reply breaks the protocol.
@@ -240,6 +236,16 @@ impl Session {
         } else {
             self.flight.start_from(here);
         }
+    }
+}
+
+/// What a reply to that is to whoever looks on.
+fn event_of(awaited: &Awaited) -> Event {
+    match awaited.act {
+        Act::Connect => Event::Greeting,
+        // Nobody asked for what it answers.
+        _ if awaited.orphan => Event::Closing,
+        _ => Event::Reply(awaited.ticket),
     }
 }
 
