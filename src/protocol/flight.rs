@@ -17,6 +17,10 @@ pub(super) const MOST_OCTETS: usize = 32 * 1024;
 /// Octets of most RCPT without parameters.
 const USUAL_LINE: usize = 40;
 
+/// Octets of the lines of some mails. Where one runs ahead of another they are never all answered,
+/// and what is there is moved to the front each time that the room is used up.
+const LEAST_LINES: usize = 512;
+
 /// The end of the content is not laid out yet: where its terminator ends is not known.
 const NOT_LAID_OUT: u64 = u64::MAX;
 
@@ -113,7 +117,7 @@ impl Flight {
     pub(super) fn make_room(&mut self, commands: usize) {
         let commands = commands.min(2 * MOST_COMMANDS);
         self.awaited.make_room(commands);
-        self.shown.make_room(commands * USUAL_LINE);
+        self.shown.make_room((commands * USUAL_LINE).max(LEAST_LINES));
     }
 
     /// Gives back all room, where nothing is in flight.
