@@ -2,8 +2,9 @@
 //! not here (`dispatch`).
 
 use std::sync::Arc;
-use std::{fmt, ptr};
+use std::{fmt, mem, ptr};
 
+use super::one_or_many::OneOrMany;
 use super::{Envelope, Stage, Ticket};
 use crate::wire::{ForwardPath, Reply, ReplyRef, Retry, Severity};
 
@@ -30,26 +31,33 @@ use crate::wire::{ForwardPath, Reply, ReplyRef, Retry, Severity};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "recipients may have been refused, which is no error"]
 pub struct Delivery {
-    /// What was said. Most recipients are answered alike: what is said again at once is here once.
-    replies: Vec<Reply>,
-    pub(super) mail: Option<Said>,
-    pub(super) data: Option<Said>,
-    pub(super) end: Option<Said>,
+    /// In a box: a delivery is handed on more than once until the caller has it.
+    pub(super) replies: Box<Replies>,
     /// Who was to have it, as a rule those of the envelope itself.
     paths: Arc<Vec<ForwardPath>>,
     /// What is known of each, in the same order.
-    pub(super) recipients: Vec<Addressee>,
+    pub(super) recipients: OneOrMany<Addressee>,
     /// The last octet of the terminator was handed to the stream.
     pub(super) written: bool,
     pub(super) long_lines: u64,
-    /// What `end` refuses is a part of the content, and not its end.
+    /// What the reply to the end refuses is a part of the content, and not its end.
     pub(super) is_cut: bool,
 }
 
-/// Replies that nearly every mail has: to MAIL, RCPT, DATA and the end of the content.
-const REPLIES: usize = 4;
+/// What was said: nothing is allocated for the replies that nearly every mail has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Replies {
+    pub(super) mail: Option<Reply>,
+    pub(super) data: Option<Reply>,
+    pub(super) end: Option<Reply>,
+    /// What was said last of a single recipient. Most are answered alike: what is said again at
+    /// once is here once.
+    last: Option<Reply>,
+    /// What was said of them before.
+    before: Vec<Reply>,
+}
 
-/// Which of a delivery's replies it was.
+/// Which of the replies to single recipients it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Said(usize);
 
@@ -59,8 +67,6 @@ pub(super) struct Addressee {
     pub(super) rcpt: Rcpt,
     /// LMTP answers the content for each recipient.
     pub(super) end: Option<Said>,
-    /// Recipients were accepted before this one.
-    pub(super) follows_accepted: bool,
 }
 
 /// How far a recipient's RCPT has come.
@@ -68,7 +74,12 @@ pub(super) struct Addressee {
 pub(super) enum Rcpt {
     NotSent,
     Sent(Ticket),
-    Answered(Said),
+    Accepted(Said),
+    Refused {
+        said: Said,
+        /// Recipients were accepted before this one.
+        follows_accepted: bool,
+    },
 }
 
 /// Which ticket was drawn for it says nothing of what became of the mail.
@@ -76,7 +87,11 @@ impl PartialEq for Rcpt {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::NotSent, Self::NotSent) | (Self::Sent(_), Self::Sent(_)) => true,
-            (Self::Answered(one), Self::Answered(other)) => one == other,
+            (Self::Accepted(one), Self::Accepted(other)) => one == other,
+            (
+                Self::Refused { said: one, follows_accepted: one_follows },
+                Self::Refused { said: other, follows_accepted: other_follows },
+            ) => (one, one_follows) == (other, other_follows),
             _ => false,
         }
     }
@@ -84,13 +99,13 @@ impl PartialEq for Rcpt {
 
 impl Addressee {
     /// Nothing yet.
-    const NEW: Self = Self { rcpt: Rcpt::NotSent, end: None, follows_accepted: false };
+    const NEW: Self = Self { rcpt: Rcpt::NotSent, end: None };
 
     /// The reply to its RCPT.
     #[inline]
     pub(super) const fn answer(&self) -> Option<Said> {
         match self.rcpt {
-            Rcpt::Answered(said) => Some(said),
+            Rcpt::Accepted(said) | Rcpt::Refused { said, .. } => Some(said),
             Rcpt::NotSent | Rcpt::Sent(_) => None,
         }
     }
@@ -100,21 +115,14 @@ impl Delivery {
     /// The delivery of a mail of which nothing was sent, such as one whose server could not be
     /// reached: every recipient is *not sent*.
     pub fn not_sent(envelope: &Envelope) -> Self {
-        Self::with_room(0, envelope.shared_recipients())
+        Self::to(envelope.shared_recipients())
     }
 
     /// That of a mail to these of which nothing was sent yet.
     pub(super) fn to(paths: Arc<Vec<ForwardPath>>) -> Self {
-        Self::with_room(REPLIES, paths)
-    }
-
-    fn with_room(replies: usize, paths: Arc<Vec<ForwardPath>>) -> Self {
         Self {
-            replies: Vec::with_capacity(replies),
-            mail: None,
-            data: None,
-            end: None,
-            recipients: vec![Addressee::NEW; paths.len()],
+            replies: Box::default(),
+            recipients: OneOrMany::of(Addressee::NEW, paths.len()),
             paths,
             written: false,
             long_lines: 0,
@@ -134,45 +142,22 @@ impl Delivery {
     pub(super) fn move_up(&mut self, recipient: &ForwardPath, place: usize) {
         let paths = Arc::make_mut(&mut self.paths);
         let ahead = paths.iter().skip(place).position(|path| path == recipient);
+        let mut recipients = mem::take(&mut self.recipients).into_vec();
         let (path, known) = match ahead {
-            Some(ahead) => (paths.remove(place + ahead), self.recipients.remove(place + ahead)),
+            Some(ahead) => (paths.remove(place + ahead), recipients.remove(place + ahead)),
             None => (recipient.clone(), Addressee::NEW),
         };
         paths.insert(place, path);
-        self.recipients.insert(place, known);
+        recipients.insert(place, known);
+        self.recipients = recipients.into();
     }
 
-    /// Keeps what was said. All are replies to commands of a mail, so that the same octets mean the
-    /// same.
-    #[inline]
-    pub(super) fn keep(&mut self, reply: ReplyRef<'_>) -> Said {
-        match self.replies.split_last() {
-            Some((last, before)) if last.octets() == reply.octets() => Said(before.len()),
-            _ => self.keep_another(reply),
-        }
-    }
-
-    /// Apart: what is said again is nearly all that is said, and costs a comparison.
-    #[inline(never)]
-    fn keep_another(&mut self, reply: ReplyRef<'_>) -> Said {
-        let said = Said(self.replies.len());
-        self.replies.push(reply.to_reply());
-        said
-    }
-
-    #[inline]
-    fn reply(&self, said: Option<Said>) -> Option<&Reply> {
-        self.replies.get(said?.0)
-    }
-
-    #[inline]
-    fn refusal(&self, said: Option<Said>) -> Option<&Reply> {
-        self.reply(said).filter(|reply| reply.is_negative())
-    }
-
-    #[inline]
-    pub(super) fn is_negative(&self, said: Option<Said>) -> bool {
-        self.refusal(said).is_some()
+    /// Over LMTP: the accepted recipient whose reply to the content comes next, where the first so
+    /// many need none.
+    pub(super) fn next_accepted(&self, ended: usize) -> Option<usize> {
+        let mut rest = self.recipients.iter().skip(ended);
+        let is_accepted = |one: &Addressee| matches!(one.rcpt, Rcpt::Accepted(_));
+        rest.position(is_accepted).map(|n| ended + n)
     }
 
     /// Every recipient with its outcome, in the order of the envelope.
@@ -180,7 +165,7 @@ impl Delivery {
         let of_all = self.of_all();
         let recipient =
             move |(path, addressee)| Recipient { delivery: self, path, addressee, of_all };
-        self.paths.iter().zip(&self.recipients).map(recipient)
+        self.paths.iter().zip(self.recipients.iter()).map(recipient)
     }
 
     /// The recipient at this place of the envelope.
@@ -192,18 +177,18 @@ impl Delivery {
 
     /// What became of it for whoever was asked for and has no reply of his own that says otherwise.
     fn of_all(&self) -> Outcome<'_> {
-        if let Some(reply) = self.refusal(self.mail) {
+        if let Some(reply) = refusal(self.mail()) {
             return Outcome::refused(reply, Stage::Mail);
         }
-        if let Some(reply) = self.refusal(self.data) {
+        if let Some(reply) = refusal(self.data()) {
             return Outcome::refused(reply, Stage::Data);
         }
-        self.at_end(self.end)
+        self.at_end(self.end())
     }
 
     /// What a reply to the end of the content says; or that none came.
-    fn at_end(&self, end: Option<Said>) -> Outcome<'_> {
-        match self.reply(end) {
+    fn at_end<'a>(&self, end: Option<&'a Reply>) -> Outcome<'a> {
+        match end {
             Some(reply) if reply.is_negative() => {
                 let is_whole = self.written && !self.is_cut;
                 let stage = if is_whole { Stage::EndOfData } else { Stage::Content };
@@ -235,19 +220,19 @@ impl Delivery {
     /// The reply to MAIL, where one came.
     #[must_use]
     pub fn mail(&self) -> Option<&Reply> {
-        self.reply(self.mail)
+        self.replies.mail.as_ref()
     }
 
     /// The reply to DATA, where one came.
     #[must_use]
     pub fn data(&self) -> Option<&Reply> {
-        self.reply(self.data)
+        self.replies.data.as_ref()
     }
 
     /// The reply to the end of the content. Over LMTP each recipient has one of its own.
     #[must_use]
     pub fn end(&self) -> Option<&Reply> {
-        self.reply(self.end)
+        self.replies.end.as_ref()
     }
 
     /// How many lines of the content have more than 998 octets, which a server need not take and
@@ -257,6 +242,34 @@ impl Delivery {
     pub const fn long_lines(&self) -> u64 {
         self.long_lines
     }
+}
+
+impl Replies {
+    /// Keeps what was said. All are replies to commands of a mail, so that the same octets mean the
+    /// same.
+    #[inline]
+    pub(super) fn keep(&mut self, reply: ReplyRef<'_>) -> Said {
+        match &self.last {
+            Some(last) if last.octets() == reply.octets() => {}
+            _ => self.keep_another(reply),
+        }
+        Said(self.before.len())
+    }
+
+    /// Apart: what is said again is nearly all that is said, and costs a comparison.
+    #[inline(never)]
+    fn keep_another(&mut self, reply: ReplyRef<'_>) {
+        self.before.extend(self.last.replace(reply.to_reply()));
+    }
+
+    fn get(&self, said: Said) -> Option<&Reply> {
+        self.before.get(said.0).or(self.last.as_ref())
+    }
+}
+
+#[inline]
+fn refusal(reply: Option<&Reply>) -> Option<&Reply> {
+    reply.filter(|reply| reply.is_negative())
 }
 
 /// A recipient of a [`Delivery`].
@@ -279,7 +292,7 @@ impl<'a> Recipient<'a> {
     /// The reply to this recipient's RCPT, where one came.
     #[must_use]
     pub fn rcpt(&self) -> Option<&'a Reply> {
-        self.delivery.reply(self.addressee.answer())
+        self.delivery.replies.get(self.addressee.answer()?)
     }
 
     /// What became of the mail for this recipient.
@@ -295,12 +308,16 @@ impl<'a> Recipient<'a> {
         if addressee.rcpt == Rcpt::NotSent {
             return Outcome::NotSent;
         }
-        if let Some(reply) = delivery.refusal(addressee.answer()) {
-            let later = addressee.follows_accepted && means_too_many_recipients(reply);
+        if let Rcpt::Refused { said, follows_accepted } = addressee.rcpt
+            && let Some(reply) = delivery.replies.get(said)
+        {
+            let later = follows_accepted && means_too_many_recipients(reply);
             return Outcome::Refused(Refusal { reply, stage: Stage::Rcpt, later });
         }
         match addressee.end {
-            Some(_) if !of_all.is_refused_at(Stage::Data) => delivery.at_end(addressee.end),
+            Some(said) if !of_all.is_refused_at(Stage::Data) => {
+                delivery.at_end(delivery.replies.get(said))
+            }
             _ => of_all,
         }
     }
@@ -412,22 +429,30 @@ mod tests {
 
     impl Delivery {
         fn say(&mut self, text: &str) -> Option<Said> {
-            Some(self.keep(text.parse::<Reply>().unwrap().as_ref()))
+            Some(self.replies.keep(text.parse::<Reply>().unwrap().as_ref()))
         }
 
-        fn name(&mut self, rcpt: &str) {
-            let rcpt = Rcpt::Answered(self.say(rcpt).unwrap());
+        fn name(&mut self, rcpt: &str, follows_accepted: bool) {
+            let said = self.say(rcpt).unwrap();
+            let rcpt = match self.replies.get(said).unwrap().is_negative() {
+                true => Rcpt::Refused { said, follows_accepted },
+                false => Rcpt::Accepted(said),
+            };
             self.paths = Arc::new(vec!["bob@example.org".parse().unwrap()]);
-            self.recipients = vec![Addressee { rcpt, ..Addressee::NEW }];
+            self.recipients = OneOrMany::of(Addressee { rcpt, ..Addressee::NEW }, 1);
         }
+    }
+
+    fn said(text: &str) -> Option<Reply> {
+        Some(text.parse().unwrap())
     }
 
     fn delivery() -> Delivery {
         let mut mail = Delivery::to(Arc::default());
-        mail.mail = mail.say("250 ok");
-        mail.name("250 ok");
-        mail.data = mail.say("354 go");
-        mail.end = mail.say("250 2.0.0 queued");
+        mail.replies.mail = said("250 ok");
+        mail.name("250 ok", false);
+        mail.replies.data = said("354 go");
+        mail.replies.end = said("250 2.0.0 queued");
         mail.written = true;
         mail
     }
@@ -448,14 +473,14 @@ mod tests {
         let mut mail = delivery();
         assert_outcome(&mail, "accepted: 250 2.0.0 queued", Retry::Never);
         assert!(mail.is_complete() && mail.recipient(0).unwrap().outcome().is_accepted());
-        mail.end = mail.say("452 4.3.1 full");
+        mail.replies.end = said("452 4.3.1 full");
         assert!(!mail.is_complete() && !mail.recipient(0).unwrap().outcome().is_accepted());
         assert_outcome(&mail, "refused: 452 4.3.1 full (in reply to end of data)", Retry::Later);
-        mail.data = mail.say("554 no");
+        mail.replies.data = said("554 no");
         assert_outcome(&mail, "refused: 554 no (in reply to DATA)", Retry::Never);
-        mail.name("550 5.1.1 who?");
+        mail.name("550 5.1.1 who?", false);
         assert_outcome(&mail, "refused: 550 5.1.1 who? (in reply to RCPT TO)", Retry::Never);
-        mail.mail = mail.say("451 later");
+        mail.replies.mail = said("451 later");
         assert_outcome(&mail, "refused: 451 later (in reply to MAIL FROM)", Retry::Later);
         assert_eq!(mail.accepted_count(), 0);
         assert!(mail.recipient(1).is_none());
@@ -464,14 +489,14 @@ mod tests {
     #[test]
     fn nothing_but_a_2yz_says_that_the_mail_is_taken() {
         let mut mail = delivery();
-        mail.end = mail.say("354 go on");
+        mail.replies.end = said("354 go on");
         assert_outcome(&mail, "unknown: no answer came after the mail was sent", Retry::Unknown);
     }
 
     #[test]
     fn c_105_t18_without_an_answer_it_matters_whether_all_was_written() {
         let mut mail = delivery();
-        mail.end = None;
+        mail.replies.end = None;
         assert_outcome(&mail, "unknown: no answer came after the mail was sent", Retry::Unknown);
         mail.written = false;
         assert_outcome(&mail, "not sent", Retry::Later);
@@ -480,10 +505,10 @@ mod tests {
     #[test]
     fn t18_whoever_was_named_and_not_answered_may_have_the_mail() {
         let mut mail = delivery();
-        mail.end = None;
-        mail.recipients[0].rcpt = Rcpt::Sent(Ticket::GREETING);
+        mail.replies.end = None;
+        mail.recipients.get_mut(0).unwrap().rcpt = Rcpt::Sent(Ticket::GREETING);
         assert_outcome(&mail, "unknown: no answer came after the mail was sent", Retry::Unknown);
-        mail.recipients[0].rcpt = Rcpt::NotSent;
+        mail.recipients.get_mut(0).unwrap().rcpt = Rcpt::NotSent;
         assert_outcome(&mail, "not sent", Retry::Later);
     }
 
@@ -491,7 +516,7 @@ mod tests {
     fn a_refusal_before_the_end_is_one_of_the_content() {
         let mut mail = delivery();
         mail.written = false;
-        mail.end = mail.say("552 5.3.4 too big");
+        mail.replies.end = said("552 5.3.4 too big");
         let words = "refused: 552 5.3.4 too big (in reply to content)";
         assert_outcome(&mail, words, Retry::Never);
         // The last chunk was on its way when one before it was refused.
@@ -503,8 +528,7 @@ mod tests {
     fn c_099_dialect_62_552_behind_accepted_recipients_may_mean_452() {
         let later = |text: &str, follows_accepted| {
             let mut mail = delivery();
-            mail.name(text);
-            mail.recipients[0].follows_accepted = follows_accepted;
+            mail.name(text, follows_accepted);
             mail.recipients().next().unwrap().outcome().retry()
         };
         assert_eq!(later("552 too many", true), Retry::Later);
@@ -519,8 +543,8 @@ mod tests {
     #[test]
     fn c_118_over_lmtp_each_recipient_has_its_own_answer() {
         let mut mail = delivery();
-        mail.end = None;
-        mail.recipients[0].end = mail.say("250 2.1.5 stored");
+        mail.replies.end = None;
+        mail.recipients.get_mut(0).unwrap().end = mail.say("250 2.1.5 stored");
         assert_outcome(&mail, "accepted: 250 2.1.5 stored", Retry::Never);
     }
 
@@ -539,14 +563,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_again_is_kept_once() {
-        let mut mail = delivery();
-        let before = mail.replies.len();
-        let first = mail.say("250 2.1.5 Ok");
-        assert_eq!((mail.say("250 2.1.5 Ok"), mail.replies.len()), (first, before + 1));
-        let other = mail.say("550 5.1.1 who?");
-        assert_eq!(mail.reply(other).unwrap().to_string(), "550 5.1.1 who?");
-        assert_eq!(mail.reply(first).unwrap().to_string(), "250 2.1.5 Ok");
-        assert_eq!((mail.reply(None), mail.is_negative(other)), (None, true));
+    fn one_besides_the_only_recipient_is_told_of_too() {
+        let envelope = Envelope::new("", ["b@x"]).unwrap();
+        let mut mail = Delivery::not_sent(&envelope);
+        mail.replies.mail = said("250 ok");
+        mail.recipients.get_mut(0).unwrap().rcpt = Rcpt::Accepted(mail.say("250 b").unwrap());
+        mail.move_up(&"c@x".parse().unwrap(), 1);
+        let refused = Rcpt::Refused { said: mail.say("550 c").unwrap(), follows_accepted: true };
+        mail.recipients.get_mut(1).unwrap().rcpt = refused;
+        let told =
+            |one: Recipient<'_>| (one.mailbox().to_string(), one.rcpt().unwrap().to_string());
+        let told: Vec<_> = mail.recipients().map(told).collect();
+        assert_eq!(
+            told,
+            [("<b@x>", "250 b"), ("<c@x>", "550 c")].map(|(a, b)| (a.into(), b.into()))
+        );
+    }
+
+    #[test]
+    fn what_is_said_again_at_once_is_kept_once() {
+        let mut replies = Replies::default();
+        let mut keep = |text| replies.keep(said(text).unwrap().as_ref());
+        let kept = ["250 Ok", "250 Ok", "550 5.1.1 who?", "250 Ok", "250 Ok"].map(&mut keep);
+        assert_eq!(kept, [0, 0, 1, 2, 2].map(Said));
+        assert_eq!(replies.before.len(), 2);
+        let shown = kept.map(|said| replies.get(said).unwrap().to_string());
+        assert_eq!(shown, ["250 Ok", "250 Ok", "550 5.1.1 who?", "250 Ok", "250 Ok"]);
+        assert_eq!(Replies::default().get(Said(0)), None);
     }
 }

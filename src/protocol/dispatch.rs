@@ -4,9 +4,9 @@
 use std::iter;
 use std::sync::Arc;
 
-use super::delivery::{Addressee, Rcpt};
+use super::delivery::Rcpt;
 use super::{Declared, Delivery, Envelope, Event, Misuse, Phase, Protocol, Session, Ticket};
-use crate::wire::{Command, ForwardPath, InvalidValue, Param, ReplyRef, ReversePath, Verb};
+use crate::wire::{Command, ForwardPath, InvalidValue, Param, Reply, ReplyRef, ReversePath, Verb};
 
 /// As a constant: which verb it has, and so which row of the table, is known where it is compiled.
 static DATA: Command<'static> = Command::data();
@@ -418,83 +418,87 @@ impl Dispatch {
     /// Takes note of an event of the session.
     pub fn note(&mut self, session: &Session, event: Event) {
         let Some(reply) = session.reply() else { return };
+        let place = if let Event::Reply(ticket) = event {
+            self.answered(session, ticket, reply)
+        } else {
+            self.told(event)
+        };
+        if let Some(place) = place {
+            keep(place, reply);
+        }
+    }
+
+    /// Takes note of what is not the last reply to a command: where it belongs, if anywhere.
+    fn told(&mut self, event: Event) -> Option<&mut Option<Reply>> {
+        let Delivery { replies, written, .. } = &mut self.delivery;
         match event {
             Event::GoAhead(ticket) if self.data == Some(ticket) => {
                 self.go_ahead = true;
-                self.delivery.data = Some(self.delivery.keep(reply));
+                Some(&mut replies.data)
             }
-            Event::Reply(ticket) => self.answered(session, ticket, reply),
             // That of a mail behind this one, where its own end is answered; and behind a refused
             // chunk everything is refused: the first refusal is the reason.
-            Event::ContentRefused if !self.delivery.written && self.delivery.end.is_none() => {
-                self.delivery.end = Some(self.delivery.keep(reply));
-            }
-            _ => {}
+            Event::ContentRefused if !*written && replies.end.is_none() => Some(&mut replies.end),
+            _ => None,
         }
     }
 
-    fn answered(&mut self, session: &Session, ticket: Ticket, reply: ReplyRef<'_>) {
+    /// Takes note of a reply to a command. One that is for all recipients goes to the place that is
+    /// given.
+    #[inline]
+    fn answered(
+        &mut self,
+        session: &Session,
+        ticket: Ticket,
+        reply: ReplyRef<'_>,
+    ) -> Option<&mut Option<Reply>> {
+        let delivery = &mut self.delivery;
         if self.mail == Some(ticket) {
-            self.delivery.mail = Some(self.delivery.keep(reply));
-        } else if self.data == Some(ticket) {
-            self.delivery.data = Some(self.delivery.keep(reply));
-        } else if let Some(n) = self.position(ticket) {
-            let said = self.delivery.keep(reply);
-            if let Some(addressee) = self.delivery.recipients.get_mut(n) {
-                addressee.follows_accepted = self.accepted > 0;
-                addressee.rcpt = Rcpt::Answered(said);
+            return Some(&mut delivery.replies.mail);
+        }
+        if self.data == Some(ticket) {
+            return Some(&mut delivery.replies.data);
+        }
+        // Replies come in order: the first that is awaited is meant, or its reply was not noted.
+        while let Some(addressee) = delivery.recipients.get_mut(self.answered)
+            && let Rcpt::Sent(sent) = addressee.rcpt
+            && sent <= ticket
+        {
+            self.answered += 1;
+            if sent == ticket {
+                let said = delivery.replies.keep(reply);
+                addressee.rcpt = if reply.is_negative() {
+                    Rcpt::Refused { said, follows_accepted: self.accepted > 0 }
+                } else {
+                    self.accepted += 1;
+                    Rcpt::Accepted(said)
+                };
+                return None;
             }
-            self.answered = n + 1;
-            self.accepted += usize::from(!reply.is_negative());
-        } else if self.is_chunk(ticket) {
-            if reply.is_negative() && self.delivery.end.is_none() {
-                self.delivery.end = Some(self.delivery.keep(reply));
-                self.delivery.is_cut = true;
+        }
+        if self.chunks.is_some_and(|(first, last)| (first..=last).contains(&ticket)) {
+            let is_reason = reply.is_negative() && delivery.replies.end.is_none();
+            delivery.is_cut |= is_reason;
+            return is_reason.then_some(&mut delivery.replies.end);
+        }
+        let n = ticket.since(self.end?)?;
+        match session.protocol() {
+            Protocol::Smtp if n > 0 => None, // of what was sent behind this mail
+            Protocol::Smtp => {
+                delivery.written = true;
+                delivery.replies.end.is_none().then_some(&mut delivery.replies.end)
             }
-        } else if let Some(n) = self.end.and_then(|end| ticket.since(end)) {
-            match session.protocol() {
-                Protocol::Smtp if n > 0 => return, // of what was sent behind this mail
-                Protocol::Smtp if self.delivery.end.is_some() => {}
-                Protocol::Smtp => self.delivery.end = Some(self.delivery.keep(reply)),
-                Protocol::Lmtp => {
-                    let Some(n) = self.next_accepted() else { return };
-                    let said = self.delivery.keep(reply);
-                    if let Some(addressee) = self.delivery.recipients.get_mut(n) {
-                        addressee.end = Some(said);
-                    }
-                    self.ended = n + 1;
+            Protocol::Lmtp => {
+                let n = delivery.next_accepted(self.ended)?;
+                let said = delivery.replies.keep(reply);
+                if let Some(addressee) = delivery.recipients.get_mut(n) {
+                    addressee.end = Some(said);
                 }
+                self.ended = n + 1;
+                delivery.written = true;
+                None
             }
-            self.delivery.written = true;
         }
-    }
-
-    /// The recipient whose RCPT has this ticket. Replies come in order: nearly always the first of
-    /// those that are awaited is meant.
-    #[inline]
-    fn position(&self, ticket: Ticket) -> Option<usize> {
-        let is_meant = |one: &Addressee| matches!(one.rcpt, Rcpt::Sent(sent) if sent == ticket);
-        let recipients = &self.delivery.recipients;
-        if recipients.get(self.answered).is_some_and(is_meant) {
-            return Some(self.answered);
-        }
-        let awaited = recipients.get(self.answered..self.named)?;
-        awaited.iter().position(is_meant).map(|n| self.answered + n)
-    }
-
-    /// Over LMTP: the accepted recipient whose reply to the content comes next.
-    fn next_accepted(&self) -> Option<usize> {
-        let delivery = &self.delivery;
-        let mut rest = delivery.recipients.iter().skip(self.ended);
-        let is_accepted = |one: &Addressee| {
-            one.answer().is_some_and(|answer| !delivery.is_negative(Some(answer)))
-        };
-        rest.position(is_accepted).map(|n| self.ended + n)
-    }
-
-    #[inline]
-    fn is_chunk(&self, ticket: Ticket) -> bool {
-        self.chunks.is_some_and(|(first, last)| (first..=last).contains(&ticket))
     }
 
     /// What is known so far; who is not decided yet reads as *not sent*.
@@ -518,6 +522,12 @@ impl Dispatch {
 
     #[inline]
     fn is_mail_refused(&self) -> bool {
-        self.delivery.is_negative(self.delivery.mail)
+        self.delivery.mail().is_some_and(Reply::is_negative)
     }
+}
+
+/// Apart, as nearly all that is said is said again of a recipient, and not kept.
+#[inline(never)]
+fn keep(place: &mut Option<Reply>, reply: ReplyRef<'_>) {
+    *place = Some(reply.to_reply());
 }

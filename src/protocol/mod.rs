@@ -14,6 +14,7 @@
 //! | `event` | what it says to its driver |
 //! | `flight` | what has been sent and not answered, and where it leads |
 //! | `output` | what is to be written: the session's octets and the caller's, in order |
+//! | `one_or_many` | a list that mostly has one element, which is in place |
 //! | `queue` | what waits in line, in one slice |
 //! | `fault` | what goes wrong: `Violation` (the server's), `Misuse` (the caller's) |
 //! | `exchange` | an AUTH dialogue |
@@ -35,6 +36,7 @@ mod exchange;
 mod fault;
 mod flight;
 mod needs;
+mod one_or_many;
 mod output;
 mod queue;
 mod rules;

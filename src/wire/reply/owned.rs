@@ -150,6 +150,7 @@ impl Reply {
 
     /// The reply as it goes over the wire, line ends included; see [`ReplyRef::octets`].
     #[must_use]
+    #[inline]
     pub const fn octets(&self) -> &[u8] {
         self.octets.octets()
     }
