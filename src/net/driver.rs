@@ -227,32 +227,34 @@ impl Driver {
 
     /// Waits for something that is not the session's, and listens meanwhile: what is said before it
     /// is there comes first. Only where a mail is `under_way` the time of the call counts.
-    pub(crate) async fn beside<T>(
+    pub(crate) fn beside<T>(
         &mut self,
         under_way: bool,
         mut other: impl FnMut(&mut Context<'_>) -> Poll<T> + Send,
-    ) -> Result<Beside<T>, Error> {
-        poll_fn(|cx| {
-            if let Poll::Ready(other) = other(cx) {
-                return Poll::Ready(Ok(Beside::Other(other)));
-            }
-            loop {
-                match ready!(self.poll(cx, &mut &b""[..], Until::Said)) {
-                    Ok(Arrival::Event(event)) => return Poll::Ready(Ok(Beside::Event(event))),
-                    Ok(_) => {}
-                    Err(error) => return Poll::Ready(Err(error)),
-                }
-                // Nothing is in flight, and the server may end the session at any time.
-                if self.flushed(cx) && self.poll_read(cx).is_pending() {
-                    if under_way {
-                        ready!(self.clock.poll_whole(cx, &self.common.timeouts));
-                        return Poll::Ready(Err(self.timed_out(self.clock.stage())));
-                    }
-                    return Poll::Pending;
-                }
-            }
+    ) -> impl Future<Output = Result<Beside<T>, Error>> + Send {
+        poll_fn(move |cx| match other(cx) {
+            Poll::Ready(other) => Poll::Ready(Ok(Beside::Other(other))),
+            Poll::Pending => self.listen(cx, under_way).map_ok(Beside::Event),
         })
-        .await
+    }
+
+    /// Listens while something else is waited for, whether anything is in flight or not.
+    fn listen(&mut self, cx: &mut Context<'_>, under_way: bool) -> Poll<Result<Event, Error>> {
+        loop {
+            match ready!(self.poll(cx, &mut &b""[..], Until::Said)) {
+                Ok(Arrival::Event(event)) => return Poll::Ready(Ok(event)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            // Nothing is in flight, and the server may end the session at any time.
+            if self.flushed(cx) && self.poll_read(cx).is_pending() {
+                if under_way {
+                    ready!(self.clock.poll_whole(cx, &self.common.timeouts));
+                    return Poll::Ready(Err(self.timed_out(self.clock.stage())));
+                }
+                return Poll::Pending;
+            }
+        }
     }
 
     /// Waits for something that is not the session's, at most until the end of the whole call,
