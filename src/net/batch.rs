@@ -83,8 +83,12 @@ pub struct Deliveries<'a> {
     fetched: Option<Mail<'a>>,
     /// The parameters of the mail before: those of the next take their place.
     params: Vec<Param>,
-    /// In order: the mails that are on their way, and those of which all is known.
-    row: VecDeque<Place>,
+    /// How many mails have gone into the row, and how many have come out of it: between them are
+    /// those that are on their way, and those that are `early`.
+    begun: usize,
+    told: usize,
+    /// In order, each with its place in the row: of which all was known before their turn came.
+    early: VecDeque<(usize, Sent)>,
     state: State,
     /// QUIT is said after the last mail.
     quits: bool,
@@ -92,12 +96,6 @@ pub struct Deliveries<'a> {
 
 /// Gives the next when it is there. A function, as a stream of `Mail<'m>` is none of `Mail<'a>`.
 type Mails<'a> = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Mail<'a>>> + Send + 'a>;
-
-enum Place {
-    OnItsWay,
-    /// In a box: nearly all is known of a mail when its turn has come.
-    Known(Box<Sent>),
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -180,7 +178,9 @@ impl<'a> Deliveries<'a> {
             mails: Some(mails),
             fetched: None,
             params: Vec::new(),
-            row: VecDeque::new(),
+            begun: 0,
+            told: 0,
+            early: VecDeque::new(),
             state: State::New,
             quits: false,
         }
@@ -243,34 +243,35 @@ impl<'a> Deliveries<'a> {
         let settled = self.client.settle(Stage::Mail).await;
         if self.state == State::Sending {
             let count = self.on_their_way();
-            let Client { conversation: Conversation { driver, .. }, outbox, .. } =
-                &mut *self.client;
-            let on_their_way = self.row.iter_mut().filter(|one| matches!(one, Place::OnItsWay));
             let mut error = settled.err();
-            for (place, delivery) in on_their_way.zip(outbox.take_newest_kept(count)) {
+            for delivery in self.client.outbox.take_newest_kept(count) {
+                let driver = &mut self.client.conversation.driver;
                 let sent = Sent::concluded(driver, delivery, &mut error);
-                *place = Place::Known(Box::new(sent));
+                self.put_by(sent);
             }
         }
         self.state = State::Calm;
     }
 
+    /// How many are in the row.
+    const fn len(&self) -> usize {
+        self.begun - self.told
+    }
+
     fn on_their_way(&self) -> usize {
-        self.row.iter().filter(|place| matches!(place, Place::OnItsWay)).count()
+        self.len() - self.early.len()
     }
 
     /// The first in the row, where all is known of it.
     fn known(&mut self) -> Option<Sent> {
-        let Client { conversation, outbox, .. } = &mut *self.client;
-        let session = &conversation.driver.session;
-        match self.row.front()? {
-            Place::OnItsWay if !outbox.is_oldest_answered(session) => return None,
-            _ => {}
-        }
-        match self.row.pop_front()? {
-            Place::OnItsWay => self.oldest(&mut None),
-            Place::Known(sent) => Some(*sent),
-        }
+        let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
+        let known = match self.early.front() {
+            Some((place, _)) if *place == self.told => self.early.pop_front().map(|(_, sent)| sent),
+            _ if outbox.is_oldest_answered(&driver.session) => self.oldest(&mut None),
+            _ => return None,
+        };
+        self.told += 1;
+        known
     }
 
     /// What became of the oldest on its way: nothing more will be known of it. `error` is why, for
@@ -283,11 +284,16 @@ impl<'a> Deliveries<'a> {
 
     /// The same, and it waits for its turn.
     fn conclude(&mut self, error: &mut Option<Error>) {
-        let Some(sent) = self.oldest(error) else { return };
-        let place = self.row.iter_mut().find(|place| matches!(place, Place::OnItsWay));
-        if let Some(place) = place {
-            *place = Place::Known(Box::new(sent));
+        if let Some(sent) = self.oldest(error) {
+            self.put_by(sent);
         }
+    }
+
+    /// What is known of the oldest that was on its way waits for its turn.
+    fn put_by(&mut self, sent: Sent) {
+        let taken = self.early.iter().zip(self.told..);
+        let before = taken.take_while(|((place, _), nth)| place == nth).count();
+        self.early.insert(before, (self.told + before, sent));
     }
 
     /// The session is over: nothing more will be known of any.
@@ -339,7 +345,7 @@ impl<'a> Deliveries<'a> {
     /// Whether the mail that was fetched may go out behind those that are on their way.
     fn may_send(&self) -> bool {
         let most = if self.client.runs_ahead() { MOST } else { 1 };
-        self.row.len() < most && self.client.conversation.driver.session.has_room()
+        self.len() < most && self.client.conversation.driver.session.has_room()
     }
 
     /// Whether something will be said that has to be heard before anything else is done.
@@ -352,20 +358,21 @@ impl<'a> Deliveries<'a> {
     async fn send(&mut self) {
         let Some(Mail { envelope, content }) = self.fetched.take() else { return };
         self.client.conversation.driver.begin_next();
+        let place = self.begun;
+        self.begun += 1;
         let not_sent = |error| {
             let delivery = Delivery::not_sent(&envelope);
-            Place::Known(Box::new(Sent { delivery, error: Some(error) }))
+            (place, Sent { delivery, error: Some(error) })
         };
         let params = std::mem::take(&mut self.params);
         let mut job = match self.client.prepare_in(params, &envelope, content) {
             Ok(job) => job,
-            Err(error) => return self.row.push_back(not_sent(error)),
+            Err(error) => return self.early.push_back(not_sent(error)),
         };
         if let Err(error) = self.client.start(&job) {
-            return self.row.push_back(not_sent(error));
+            return self.early.push_back(not_sent(error));
         }
         job.is_followed = self.client.runs_ahead();
-        self.row.push_back(Place::OnItsWay);
         self.state = State::Sending;
         let Client { conversation: Conversation { driver, .. }, outbox, .. } = &mut *self.client;
         let sent = job.transmit(driver, outbox, &mut Watch::nobody()).await;
@@ -385,10 +392,8 @@ impl<'a> Deliveries<'a> {
                 self.conclude(&mut None);
             }
             self.conclude(&mut Some(error));
-        } else if let (Some(place), Some(delivery)) =
-            (self.row.back_mut(), outbox.conclude_newest(&driver.session))
-        {
-            *place = Place::Known(Box::new(Sent { delivery, error: Some(error) }));
+        } else if let Some(delivery) = outbox.conclude_newest(&driver.session) {
+            self.early.push_back((place, Sent { delivery, error: Some(error) }));
         }
     }
 
@@ -413,10 +418,8 @@ impl Drop for Deliveries<'_> {
     fn drop(&mut self) {
         self.client.conversation.driver.session.rest();
         self.client.outbox.rest();
-        for place in self.row.drain(..) {
-            if let Place::Known(sent) = place {
-                self.client.outbox.keep(sent.delivery);
-            }
+        for (_, sent) in self.early.drain(..) {
+            self.client.outbox.keep(sent.delivery);
         }
         if let Some(mail) = self.fetched.take() {
             self.client.outbox.keep(Delivery::not_sent(&mail.envelope));
