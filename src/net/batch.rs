@@ -197,7 +197,9 @@ impl<'a> Deliveries<'a> {
     ///
     /// The call may be dropped at any await, and made again: no mail is forgotten.
     pub async fn next(&mut self) -> Option<Sent> {
-        self.take_up().await;
+        if self.state != State::Calm {
+            self.take_up().await;
+        }
         loop {
             if let Some(sent) = self.known() {
                 return Some(sent);
@@ -214,8 +216,8 @@ impl<'a> Deliveries<'a> {
             if self.fetched.is_none() && self.mails.is_some() && !self.fetch().await {
                 continue;
             }
-            // A call was dropped between XCLIENT and the EHLO after it, or that was refused.
             if self.fetched.is_some()
+                && self.client.is_unintroduced()
                 && let Err(error) = self.client.reintroduce(Stage::Mail).await
                 && let Some(mail) = self.fetched.take()
             {
@@ -235,11 +237,8 @@ impl<'a> Deliveries<'a> {
         }
     }
 
-    /// A call begins: what one that was dropped has left in the middle of a mail is read off.
+    /// What a call that was dropped has left in the middle of a mail is read off.
     async fn take_up(&mut self) {
-        if self.state == State::Calm {
-            return;
-        }
         let settled = self.client.settle(Stage::Mail).await;
         if self.state == State::Sending {
             let count = self.on_their_way();

@@ -314,7 +314,10 @@ impl Client {
             Retry::Unknown => driver.error(stage, ErrorKind::Closed(None)),
             _ => error,
         })?;
-        self.reintroduce(stage).await
+        if self.is_unintroduced() {
+            self.reintroduce(stage).await?;
+        }
+        Ok(())
     }
 
     /// Sends a mail, and waits for what becomes of it.

@@ -247,12 +247,15 @@ impl Client {
         self.accepted(&reply)
     }
 
-    /// A call was dropped between XCLIENT and the EHLO after it: that is said now.
+    /// Whether a call was dropped between XCLIENT and the EHLO after it, or that was refused.
+    pub(super) fn is_unintroduced(&self) -> bool {
+        self.conversation.phase() == Phase::Hello
+    }
+
+    /// That EHLO is said now.
     pub(super) async fn reintroduce(&mut self, stage: Stage) -> Result<(), Error> {
-        if self.conversation.phase() == Phase::Hello {
-            self.conversation.hello_again().await?;
-            self.conversation.driver.enter(stage);
-        }
+        self.conversation.hello_again().await?;
+        self.conversation.driver.enter(stage);
         Ok(())
     }
 
