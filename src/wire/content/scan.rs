@@ -278,9 +278,12 @@ impl Scanner {
         let (_, octets) = block.split_at(1);
         let start = self.found.octets;
         if self.are_short(octets) {
-            if let Some(last) = memchr::memrchr(LF, octets) {
-                self.line = start + last as u64 + 1;
-            }
+            // Most content ends with a line.
+            let begun = match octets {
+                [.., LF] => Some(octets.len()),
+                _ => memchr::memrchr(LF, octets).map(|last| last + 1),
+            };
+            self.line = begun.map_or(self.line, |begun| start + begun as u64);
             return;
         }
         for lf in memchr::memchr_iter(LF, octets) {
