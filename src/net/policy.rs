@@ -110,13 +110,13 @@ impl Client {
     ) -> Result<(Declared, Way), Error> {
         let driver = &self.conversation.driver;
         let fail = |kind: ErrorKind| driver.error(Stage::Mail, kind);
-        needs
+        let declared = needs
             .put_params(params, envelope, self.conversation.capabilities())
             .map_err(|unmet| fail(unmet.into()))?;
-        let checked = Dispatch::check_params(envelope.params())
+        Dispatch::check_params(envelope.params())
             .map_err(Misuse::from)
-            .and_then(|()| driver.session.check_prepared(envelope, params));
-        let declared = checked.map_err(|misuse| fail(misuse.into()))?;
+            .and_then(|()| driver.session.check_prepared(envelope, params, declared))
+            .map_err(|misuse| fail(misuse.into()))?;
         Ok((declared, self.way(needs).map_err(fail)?))
     }
 

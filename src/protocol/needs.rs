@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::Envelope;
+use super::{Declared, Envelope};
 use crate::extension::{
     BodyType, Capabilities, EightBitMime, Extension, MailParam, Size, SmtpUtf8,
 };
@@ -155,21 +155,25 @@ impl Needs {
         Ok(params)
     }
 
-    /// The same, in place of what was there.
+    /// The same, in place of what was there. Says what MAIL declares by them.
+    #[inline]
     pub(crate) fn put_params(
         &self,
         params: &mut Vec<Param>,
         envelope: &Envelope,
         offered: &Capabilities,
-    ) -> Result<(), Unmet> {
+    ) -> Result<Declared, Unmet> {
+        let mut declared = Declared::by(envelope.params());
         params.clear();
         params.reserve(envelope.params().len() + MOST_ADDED);
         params.extend_from_slice(envelope.params());
-        if let Some(body) = self.body_param(offered)? {
-            params.push(body.into());
+        if let Some(body) = self.unsaid_body(offered)? {
+            declared.add_body(body);
+            params.push(MailParam::body(body).into());
         }
         if let (Some(needs), None) = (&self.smtp_utf8, given(envelope, SmtpUtf8::KEYWORD)) {
             offers(offered, SmtpUtf8::KEYWORD, || needs.clone())?;
+            declared.add_utf8();
             params.push(MailParam::smtputf8().into());
         }
         if let (Some(size), Some(octets)) = (offered.size(), self.size) {
@@ -180,7 +184,7 @@ impl Needs {
                 params.push(MailParam::size(octets).into());
             }
         }
-        Ok(())
+        Ok(declared)
     }
 
     /// What the octets of the content are; `None` for a stream of which nobody said so, and for a
@@ -232,8 +236,9 @@ impl Needs {
         self.long_line.map_or(Ok(()), |offset| Err(ContentFault::LongLine { offset }))
     }
 
-    /// The parameter that says what the content is, where MAIL has to and the envelope does not.
-    fn body_param(&self, offered: &Capabilities) -> Result<Option<MailParam>, Unmet> {
+    /// What the content is, where MAIL has to say so and the envelope does not.
+    #[inline]
+    fn unsaid_body(&self, offered: &Capabilities) -> Result<Option<BodyType>, Unmet> {
         let body = match self.body {
             Body::Given(_) | Body::SevenBit => return Ok(None),
             Body::Unknown if !offered.has(EightBitMime::KEYWORD) => return Ok(None),
@@ -251,7 +256,7 @@ impl Needs {
                 BodyType::BinaryMime
             }
         };
-        Ok(Some(MailParam::body(body)))
+        Ok(Some(body))
     }
 }
 

@@ -140,18 +140,26 @@ impl Session {
     /// # Errors
     /// What is wrong with one of them.
     pub fn check_mail(&self, envelope: &Envelope, params: &[Param]) -> Result<(), Misuse> {
-        self.check_commands(envelope, params, params).map(|_| ())
+        self.check_commands(envelope, params, params, Declared::by(params))
     }
 
     /// The same, where the parameters of MAIL are those that [`Needs::params`] has put behind the
-    /// envelope's own: these alone are asked for what covers them. Says what MAIL declares.
+    /// envelope's own, and what they declare is known: the envelope's alone are asked for what
+    /// covers them.
     #[cfg(feature = "net")]
+    #[inline]
     pub(crate) fn check_prepared(
         &self,
         envelope: &Envelope,
         params: &[Param],
-    ) -> Result<Declared, Misuse> {
-        self.check_commands(envelope, params, envelope.params())
+        declared: Declared,
+    ) -> Result<(), Misuse> {
+        let given = envelope.params();
+        // Nothing is left that could be wrong with most mails.
+        if given.is_empty() && envelope.has_plain_recipients() && self.quota.is_unlimited() {
+            return Ok(());
+        }
+        self.check_commands(envelope, params, given, declared)
     }
 
     fn check_commands(
@@ -159,9 +167,9 @@ impl Session {
         envelope: &Envelope,
         params: &[Param],
         given: &[Param],
-    ) -> Result<Declared, Misuse> {
+        declared: Declared,
+    ) -> Result<(), Misuse> {
         Command::refuse_repeated(given)?;
-        let declared = Declared::by(params);
         self.quota.allows(Verb::Mail)?;
         // What is put behind is short, and ASCII.
         if !(envelope.is_ascii() && given.is_empty()) {
@@ -174,7 +182,7 @@ impl Session {
         }
         // A path is short: without parameters it has nothing to be but ASCII.
         if envelope.has_plain_recipients() {
-            return Ok(declared);
+            return Ok(());
         }
         for (n, recipient) in envelope.recipients().iter().enumerate() {
             let params = envelope.recipient_params(n);
@@ -183,7 +191,7 @@ impl Session {
             self.check_params(&rcpt, params)?;
             self.check_line(&rcpt, declared.utf8)?;
         }
-        Ok(declared)
+        Ok(())
     }
 
     /// Whether what the server offers covers these parameters of a command.
@@ -257,20 +265,27 @@ pub(crate) struct Declared {
 
 impl Declared {
     /// What these parameters of MAIL do.
-    fn by(params: &[Param]) -> Self {
+    #[inline]
+    pub(crate) fn by(params: &[Param]) -> Self {
         let mut declared = Self::default();
         for param in params {
             declared.utf8 |= param.is(SmtpUtf8::KEYWORD);
-            match BodyType::of(param) {
-                Some(BodyType::EightBitMime) => declared.eight_bit = true,
-                Some(BodyType::BinaryMime) => {
-                    declared.eight_bit = true;
-                    declared.binary = true;
-                }
-                Some(BodyType::SevenBit) | None => {}
+            if let Some(body) = BodyType::of(param) {
+                declared.add_body(body);
             }
         }
         declared
+    }
+
+    /// `BODY` declares this, too.
+    pub(crate) fn add_body(&mut self, body: BodyType) {
+        self.binary |= body == BodyType::BinaryMime;
+        self.eight_bit |= body != BodyType::SevenBit;
+    }
+
+    /// `SMTPUTF8` stands there, too.
+    pub(crate) const fn add_utf8(&mut self) {
+        self.utf8 = true;
     }
 
     /// Whether the content has to be text, and then, whether it may be 8-bit.

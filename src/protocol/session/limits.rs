@@ -41,6 +41,12 @@ impl Quota {
         limits.rcpt_domain_max = offered.as_ref().and_then(ServerLimits::rcpt_domain_max);
     }
 
+    /// Whether the server has named no limits.
+    #[inline]
+    pub(super) const fn is_unlimited(&self) -> bool {
+        self.limits.is_none()
+    }
+
     /// Whether one more command of this verb is within them.
     #[inline(always)]
     pub(super) fn allows(&self, verb: Verb) -> Result<(), Misuse> {
