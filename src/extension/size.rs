@@ -48,6 +48,7 @@ impl MailParam {
     /// `SIZE=`: the octets of the content with CRLF line ends, before dot-stuffing and without
     /// the final dot (RFC 1870 §5).
     #[must_use]
+    #[inline]
     pub const fn size(octets: u64) -> Self {
         Self(Param::number("SIZE", octets))
     }

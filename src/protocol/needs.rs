@@ -94,6 +94,7 @@ impl Needs {
     ///
     /// # Errors
     /// What stands first in the content and may not be sent: under this policy, or as this `BODY`.
+    #[inline]
     pub fn of(
         envelope: &Envelope,
         content: &[u8],
@@ -163,10 +164,12 @@ impl Needs {
         envelope: &Envelope,
         offered: &Capabilities,
     ) -> Result<Declared, Unmet> {
-        let mut declared = Declared::by(envelope.params());
         params.clear();
-        params.reserve(envelope.params().len() + MOST_ADDED);
-        params.extend_from_slice(envelope.params());
+        let mut declared = Declared::default();
+        for param in envelope.params() {
+            declared.add(param);
+            params.push(param.clone());
+        }
         if let Some(body) = self.unsaid_body(offered)? {
             declared.add_body(body);
             params.push(MailParam::body(body).into());
@@ -326,9 +329,6 @@ fn has_utf8_header(content: &[u8], scan: &Scan) -> bool {
         .unwrap_or(content.len());
     first < end && content.get(..end).is_some_and(|header| std::str::from_utf8(header).is_ok())
 }
-
-/// `BODY`, `SMTPUTF8` and `SIZE`.
-const MOST_ADDED: usize = 3;
 
 #[cfg(test)]
 mod tests;

@@ -265,25 +265,27 @@ pub(crate) struct Declared {
 
 impl Declared {
     /// What these parameters of MAIL do.
-    #[inline]
-    pub(crate) fn by(params: &[Param]) -> Self {
+    fn by(params: &[Param]) -> Self {
         let mut declared = Self::default();
-        for param in params {
-            declared.utf8 |= param.is(SmtpUtf8::KEYWORD);
-            if let Some(body) = BodyType::of(param) {
-                declared.add_body(body);
-            }
-        }
+        params.iter().for_each(|param| declared.add(param));
         declared
     }
 
-    /// `BODY` declares this, too.
+    /// This parameter stands there, too.
+    pub(crate) fn add(&mut self, param: &Param) {
+        self.utf8 |= param.is(SmtpUtf8::KEYWORD);
+        if let Some(body) = BodyType::of(param) {
+            self.add_body(body);
+        }
+    }
+
+    /// `BODY` with this value does.
     pub(crate) fn add_body(&mut self, body: BodyType) {
         self.binary |= body == BodyType::BinaryMime;
         self.eight_bit |= body != BodyType::SevenBit;
     }
 
-    /// `SMTPUTF8` stands there, too.
+    /// `SMTPUTF8` does.
     pub(crate) const fn add_utf8(&mut self) {
         self.utf8 = true;
     }
