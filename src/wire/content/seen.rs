@@ -39,7 +39,7 @@ impl Seen {
     /// What whole vectors leave over is looked at with what stands before it.
     #[inline(always)]
     fn in_vectors<S: Simd>(simd: S, block: &[u8]) -> Self {
-        let (&[first, second, ..], &[.., before, last]) = (block, block) else {
+        let (&[first, ref octets @ ..], &[.., before, last]) = (block, block) else {
             return Self { stray: false, dot: false, nul: false, eight_bit: false };
         };
         let mut found = Found::nothing(simd);
@@ -52,11 +52,16 @@ impl Seen {
             }
             None => found.look_around(&extended(block)),
         }
+        let nul = found.most.simd_eq(NUL.wrapping_sub(1)).any_true() || last == NUL;
         Self {
             stray: found.stray.any_true() || (before == CR) != (last == LF),
-            dot: found.dot.any_true() || (first == LF && second == b'.'),
-            nul: found.least.simd_eq(NUL).any_true() || last == NUL,
-            eight_bit: found.most.simd_ge(EIGHTH_BIT).any_true() || last >= EIGHTH_BIT,
+            dot: found.dot.any_true() || (first == LF && octets.starts_with(b".")),
+            nul,
+            // Which a NUL outdoes.
+            eight_bit: match nul {
+                true => !octets.is_ascii(),
+                false => found.most.simd_ge(EIGHTH_BIT - 1).any_true() || last >= EIGHTH_BIT,
+            },
         }
     }
 
@@ -71,7 +76,7 @@ struct Found<S: Simd> {
     simd: S,
     stray: mask8x64<S>,
     dot: mask8x64<S>,
-    least: u8x64<S>,
+    /// The greatest octet less one: that of a NUL is above all others.
     most: u8x64<S>,
 }
 
@@ -82,7 +87,6 @@ impl<S: Simd> Found<S> {
             simd,
             stray: mask8x64::splat(simd, false),
             dot: mask8x64::splat(simd, false),
-            least: u8x64::splat(simd, u8::MAX),
             most: u8x64::splat(simd, 0),
         }
     }
@@ -98,11 +102,11 @@ impl<S: Simd> Found<S> {
     fn look(&mut self, before: &[u8; LANES], octets: &[u8; LANES], after: &[u8; LANES]) {
         let [before, octets, after] =
             [before, octets, after].map(|lanes| u8x64::from_slice(self.simd, lanes));
-        let is_lf = octets.simd_eq(LF);
+        let less_one = octets - 1;
+        let is_lf = less_one.simd_eq(LF - 1);
         self.stray |= before.simd_eq(CR) ^ is_lf;
         self.dot |= is_lf & after.simd_eq(b'.');
-        self.least = self.least.min(octets);
-        self.most |= octets;
+        self.most = self.most.max(less_one);
     }
 }
 

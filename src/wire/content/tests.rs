@@ -136,8 +136,8 @@ fn t2_c_068_no_line_end_is_lost_at_the_border_of_two_blocks() {
 /// what this one has.
 #[test]
 fn everything_in_a_block_is_seen_wherever_it_stands() {
-    let parts: [&[u8]; 10] =
-        [b"", b".", b"\r", b"\n", b"\r\n", b"\n.", b"\r\n.", b"\0", b"\xff", b"\xc3\xa9"];
+    let parts: [&[u8]; 11] =
+        [b"", b".", b"\r", b"\n", b"\r\n", b"\n.", b"\r\n.", b"\0", b"\x80", b"\xff", b"\0\x80"];
     for len in 0..200 {
         for at in 0..=len {
             for part in parts {
