@@ -23,7 +23,7 @@ pub(super) struct Clock {
     /// Several things said are one call: none of them begins it anew.
     is_held: bool,
     deadline: Instant,
-    /// When the call did; not known of one of several that was not waited for yet.
+    /// When the call did; none before it has, and for one of several that is not waited for yet.
     began: Option<Instant>,
 }
 
@@ -60,9 +60,9 @@ impl Clock {
     }
 
     /// The next of several things that one call does begins: it has the time of a whole call, from
-    /// when it first has to be waited for.
-    pub(super) const fn renew(&mut self) {
-        self.began = None;
+    /// when it first has to be waited for, and from now where something is waited for already.
+    pub(super) fn renew(&mut self) {
+        self.began = self.is_running.then(Instant::now);
     }
 
     /// The call has come to this stage, which is not waited for yet.
@@ -248,6 +248,24 @@ mod tests {
             assert_eq!(clock.allowed(&timeouts), allowed * SECOND);
         }
         assert_eq!(waited(&mut clock, &timeouts).await, 3 * SECOND);
+    }
+
+    /// It has the time of a whole call, and what is waited for keeps its deadline.
+    #[tokio::test(start_paused = true)]
+    async fn what_begins_while_something_is_waited_for_begins_then() {
+        let timeouts = Timeouts::all(100 * SECOND).with_whole(Some(150 * SECOND));
+        for (waited_before, ends_after, allowed) in [(false, 100, 100), (true, 90, 100)] {
+            let mut clock = Clock::new();
+            clock.begin(Stage::EndOfData);
+            if waited_before {
+                wait(&mut clock, &timeouts, 10 * SECOND).await;
+            }
+            clock.renew();
+            assert_eq!(clock.elapsed(), Duration::ZERO);
+            assert_eq!(waited(&mut clock, &timeouts).await, ends_after * SECOND);
+            assert_eq!(clock.elapsed(), ends_after * SECOND, "{waited_before}");
+            assert_eq!(clock.allowed(&timeouts), allowed * SECOND);
+        }
     }
 
     #[tokio::test(start_paused = true)]

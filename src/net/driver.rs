@@ -220,7 +220,7 @@ impl Driver {
         })
     }
 
-    /// The next mail of a call begins: its time runs from now.
+    /// The next mail of a call begins: its time runs from when it is first waited for.
     pub(crate) fn begin_next(&mut self) {
         self.clock.renew();
     }
@@ -280,7 +280,8 @@ impl Driver {
         content: &mut &[u8],
         until: Until,
     ) -> Poll<Result<Arrival, Error>> {
-        // A stream that has nothing to be read wakes the task when it has: it is not asked again.
+        // A stream that had nothing to be read before a write wakes the task when it has: it is not
+        // asked again behind that.
         let mut will_wake = false;
         loop {
             let stage = match self.session.poll() {
