@@ -219,9 +219,8 @@ impl Session {
         })
     }
 
-    /// Sends MAIL of a dispatch, for which there is room: no server has a part of the mail. Where
-    /// what it declares is known, [`check_mail`](Self::check_mail) has seen that the server takes
-    /// its parameters and its line.
+    /// Sends MAIL of a dispatch, for which there is room: no server has a part of the mail. What it
+    /// declares is known where its parameters and its line were seen to be taken.
     ///
     /// # Errors
     /// As of [`send`](Self::send), but for the room. Nothing has changed.
@@ -236,8 +235,8 @@ impl Session {
         Ok(ticket)
     }
 
-    /// Sends a command of a dispatch, for which there is room. Where [`check_mail`](Self::check_mail)
-    /// has seen that the server takes its parameters and its line, these are not looked at again.
+    /// Sends a command of a dispatch, for which there is room. Where it was seen that the server
+    /// takes its parameters and its line, these are not looked at again.
     ///
     /// # Errors
     /// As of [`send`](Self::send), but for the room. Nothing has changed.
@@ -305,7 +304,7 @@ impl Session {
         self.said = carried(line).map(Box::new);
         leak::search_shown(command);
         let verb = command.verb();
-        self.flight.push(ticket, act_of(verb, command), &masked(command), end);
+        self.flight.push(ticket, Act::Command(verb), &masked(command), end);
         if verb == Verb::Auth {
             self.unproved = false;
         }
