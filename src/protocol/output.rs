@@ -43,7 +43,7 @@ enum Form {
 pub(super) struct Output {
     own: BytesMut,
     runs: Queue<Run>,
-    /// Octets of the session behind all runs: where commands alone are written, there are none.
+    /// Octets of the session behind all runs: where commands alone are written, there are no runs.
     behind: usize,
     /// Whether `own` holds a secret, and is to be wiped after what was written.
     secret: bool,
@@ -323,13 +323,21 @@ impl Output {
     pub(super) fn slices<'a>(&'a self, content: &'a [u8], slices: &mut [IoSlice<'a>]) -> usize {
         let (mut own, mut caller) = (&self.own[..], content);
         let mut used = 0;
+        // The session's octets from where the last slice begins, if it is of them.
+        let mut last_own = None;
         for run in self.runs.iter() {
             let Some(slice) = slices.get_mut(used) else {
                 return used;
             };
             let (from, length) = match run {
-                Run::Own(length) => (&mut own, *length),
-                Run::Caller(length) => (&mut caller, *length),
+                Run::Own(length) => {
+                    last_own = Some(own);
+                    (&mut own, *length)
+                }
+                Run::Caller(length) => {
+                    last_own = None;
+                    (&mut caller, *length)
+                }
                 Run::Skip(length) => {
                     caller = caller.get(*length..).unwrap_or_default();
                     continue;
@@ -343,11 +351,15 @@ impl Output {
             *slice = IoSlice::new(piece);
             used += 1;
         }
-        // What the runs leave is behind them.
-        match slices.get_mut(used) {
-            Some(slice) if !own.is_empty() => {
-                *slice = IoSlice::new(own);
-                used + 1
+        // What the runs leave is behind them, and goes with the last where that is the session's.
+        let (nth, octets) = match last_own {
+            Some(octets) => (used - 1, octets),
+            None => (used, own),
+        };
+        match slices.get_mut(nth) {
+            Some(slice) if !octets.is_empty() => {
+                *slice = IoSlice::new(octets);
+                nth + 1
             }
             _ => used,
         }

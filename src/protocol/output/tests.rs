@@ -52,6 +52,25 @@ fn what_is_behind_all_runs_is_lent_and_dropped_with_them() {
     assert_eq!(output.slices(b"", &mut [IoSlice::new(b"")]), 0);
 }
 
+/// A part of a write may leave the end of a content alone: the commands behind it need no write of
+/// their own.
+#[test]
+fn what_is_behind_goes_out_with_the_last_octets_of_the_session() {
+    let content = [b'x'; SMALL];
+    let mut output = begun(&content);
+    output.end();
+    output.plan(&content, 8).unwrap();
+    assert_eq!(output.wrote(SMALL + 2), SMALL);
+    output.own(|own| own.extend_from_slice(b"RSET\r\n"));
+    let mut slices = [IoSlice::new(b"")];
+    assert_eq!(output.slices(b"", &mut slices), 1);
+    assert_eq!(&*slices[0], b".\r\nRSET\r\n");
+    assert_eq!(output.wrote(5), 0);
+    let mut slices = [IoSlice::new(b"")];
+    assert_eq!(output.slices(b"", &mut slices), 1);
+    assert_eq!(&*slices[0], b"ET\r\n");
+}
+
 #[test]
 fn short_lines_are_copied_into_one_slice() {
     let content = b"one\n.two\nthree\n";
