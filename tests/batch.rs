@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ehlo::testing::{Running, Server};
 use ehlo::{
-    BodyType, Client, Connector, Deliveries, Envelope, LineEndings, Mail, MailParam, Security,
-    Sent, Source, Transfer,
+    BodyType, Client, Connector, Deliveries, Envelope, LineEndings, Mail, MailParam, Param,
+    Security, Sent, Source, Transfer,
 };
 use futures_core::Stream;
 use tokio::io::{AsyncWriteExt as _, duplex};
@@ -124,6 +124,8 @@ async fn what_one_mail_fails_by_does_not_touch_the_next() {
             Mail::new(binary, "x"),
             mail(3),
             Mail::new(envelope(4), Source::new(&b"from a source\r\n"[..])),
+            Mail::new(envelope(5).param("TRANSID=<5@x>".parse::<Param>().unwrap()), "x"),
+            Mail::new(envelope(6).param(MailParam::size(1)).param(MailParam::size(2)), "x"),
         ];
         let heard = all(client.send_all(mails)).await;
         assert_eq!(
@@ -135,6 +137,9 @@ async fn what_one_mail_fails_by_does_not_touch_the_next() {
                 "<b2@example.net> not sent (mx does not offer BINARYMIME, which BODY=BINARYMIME needs)",
                 "<b3@example.net> accepted: 250 2.0.0 mail accepted",
                 "<b4@example.net> accepted: 250 2.0.0 mail accepted",
+                "<b5@example.net> not sent (parameter \"TRANSID=<5@x>\": a mail that may go on is sent command \
+             by command)",
+                "<b6@example.net> not sent (parameter \"SIZE=2\": its keyword is given twice in one command)",
             ]
         );
         assert_eq!(taken(&server).len(), 3);
@@ -215,6 +220,21 @@ async fn a_server_that_dies_on_running_ahead_leaves_exact_outcomes() {
         assert_eq!(outcomes[0], "unknown:", "{heard:#?}");
         let first_left = outcomes.iter().position(|word| *word == "not").unwrap_or(5);
         assert!(outcomes[first_left..].iter().all(|word| *word == "not"), "{heard:#?}");
+
+        // What was known of mails between them comes in its turn.
+        let connector = connector.clone().line_endings(LineEndings::Reject);
+        let (near, far) = duplex(64 * 1024);
+        let _server = Server::new().closes_on_run_ahead().serve(far).unwrap();
+        let mut client = connector.connect_over(near).await.unwrap();
+        let bare = |n| Mail::new(envelope(n), "bare\n");
+        let mails = [mail(0), bare(1), bare(2), mail(3), bare(4), mail(5)];
+        let heard = all(client.send_all(mails)).await;
+        let names: Vec<_> = heard.iter().map(|told| told.split('@').next().unwrap()).collect();
+        assert_eq!(names, ["<b0", "<b1", "<b2", "<b3", "<b4", "<b5"]);
+        assert!(heard[0].contains("unknown:"), "{heard:#?}");
+        for told in &heard[1..3] {
+            assert!(told.contains("not sent (the content cannot be sent"), "{heard:#?}");
+        }
     }
     // As it is by default, it is sent to like any other.
     let (mut client, server) = client(&ways()[0], Server::new().closes_on_run_ahead()).await;

@@ -113,7 +113,7 @@ impl Client {
         let declared = needs
             .put_params(params, envelope, self.conversation.capabilities())
             .map_err(|unmet| fail(unmet.into()))?;
-        Dispatch::check_params(envelope.params())
+        Dispatch::refuse_resumable(envelope.params())
             .map_err(Misuse::from)
             .and_then(|()| driver.session.check_prepared(envelope, params, declared))
             .map_err(|misuse| fail(misuse.into()))?;

@@ -165,8 +165,8 @@ impl Dispatch {
         self
     }
 
-    /// Every command of the mail has passed [`Session::check_prepared`], which has said what MAIL
-    /// declares, and the parameters of MAIL [`check_params`](Self::check_params).
+    /// Every command of the mail has passed [`Session::check_prepared`], and the parameters of MAIL,
+    /// which declare this, [`refuse_resumable`](Self::refuse_resumable).
     #[cfg(feature = "net")]
     pub(crate) const fn checked(mut self, declared: Declared) -> Self {
         self.checked = Some(declared);
@@ -248,12 +248,19 @@ impl Dispatch {
     }
 
     /// Whether MAIL of a dispatch may have these parameters.
-    pub(crate) fn check_params(params: &[Param]) -> Result<(), InvalidValue> {
-        if let Some(resumable) = params.iter().find(|param| param.is("TRANSID")) {
-            let reason = "a mail that may go on is sent command by command";
-            return Err(InvalidValue::new("parameter", resumable.to_string(), reason));
-        }
+    fn check_params(params: &[Param]) -> Result<(), InvalidValue> {
+        Self::refuse_resumable(params)?;
         Command::refuse_repeated(params)
+    }
+
+    pub(crate) fn refuse_resumable(params: &[Param]) -> Result<(), InvalidValue> {
+        match params.iter().find(|param| param.is("TRANSID")) {
+            None => Ok(()),
+            Some(resumable) => {
+                let reason = "a mail that may go on is sent command by command";
+                Err(InvalidValue::new("parameter", resumable.to_string(), reason))
+            }
+        }
     }
 
     fn put_mail(

@@ -305,11 +305,6 @@ impl Envelope {
         self.is_ascii && self.recipient_params.is_empty()
     }
 
-    /// Whether no address needs SMTPUTF8.
-    pub(super) const fn is_ascii(&self) -> bool {
-        self.is_ascii
-    }
-
     /// The first address that is not ASCII, so that the mail needs SMTPUTF8.
     #[must_use]
     pub fn beyond_ascii(&self) -> Option<&dyn fmt::Display> {

@@ -212,3 +212,34 @@ fn a_stream_is_what_it_is_said_to_be() {
     let binary = Needs::of_stream(&declares(BodyType::BinaryMime), None, LineEndings::Normalize);
     assert_eq!(binary.line_endings(), LineEndings::Raw);
 }
+
+/// It is known where they are put, and not read from them again.
+#[test]
+fn what_mail_declares_is_what_its_parameters_say() {
+    let given = ["", "BODY=7BIT", "body=8bitmime", "BODY=BINARYMIME", "BODY=9BIT", "SmtpUtf8"];
+    let offers = offered("SIZE|8BITMIME|SMTPUTF8|CHUNKING|BINARYMIME");
+    let policies = [LineEndings::Normalize, LineEndings::Reject, LineEndings::Raw];
+    let mut seen = Vec::new();
+    for (first, second) in given.iter().flat_map(|one| given.map(|other| (*one, other))) {
+        for address in ["a@x", "\u{fc}@x"] {
+            let params = [first, second].into_iter().filter(|param| !param.is_empty());
+            let envelope = Envelope::new(address, ["b@x"]).unwrap();
+            let envelope =
+                params.fold(envelope, |to, param| to.param(param.parse::<Param>().unwrap()));
+            let contents = [SEVEN, EIGHT, b"a\rb\0", "\u{fc}: x\r\n".as_bytes()];
+            let scanned = contents.into_iter().flat_map(|content| {
+                let scan = Scan::of(content);
+                policies.map(|policy| Needs::of(&envelope, content, &scan, policy)).into_iter()
+            });
+            let streamed = Needs::of_stream(&envelope, None, LineEndings::Normalize);
+            for needs in scanned.flatten().chain([streamed]) {
+                let mut params = vec!["X".parse().unwrap()];
+                let declared = needs.put_params(&mut params, &envelope, &offers).unwrap();
+                assert_eq!(declared, Declared::by(&params), "{params:?}");
+                seen.push(declared);
+            }
+        }
+    }
+    seen.dedup();
+    assert!(seen.len() > 4, "{seen:?}");
+}

@@ -130,7 +130,10 @@ impl Session {
     pub(super) fn check(&self, command: &Command<'_>) -> Result<(), Misuse> {
         self.quota.check(command)?;
         self.check_params(command, command.params())?;
-        self.check_line(command, self.declared.utf8)
+        self.check_line(command, || match command.verb() {
+            Verb::Mail => declared(command).utf8,
+            _ => self.declared.utf8,
+        })
     }
 
     /// Whether every command of a mail can be sent, before the first of them is: with these
@@ -154,14 +157,12 @@ impl Session {
         params: &[Param],
         declared: Declared,
     ) -> Result<(), Misuse> {
-        let given = envelope.params();
-        // Nothing is left that could be wrong with most mails.
-        if given.is_empty() && envelope.has_plain_recipients() && self.quota.is_unlimited() {
-            return Ok(());
-        }
-        self.check_commands(envelope, params, given, declared)
+        self.check_commands(envelope, params, envelope.params(), declared)
     }
 
+    /// A path is short: without parameters a line has nothing to be but ASCII, and what `Needs` puts
+    /// behind is short and ASCII, too. So nothing can be wrong with most mails.
+    #[inline]
     fn check_commands(
         &self,
         envelope: &Envelope,
@@ -169,18 +170,27 @@ impl Session {
         given: &[Param],
         declared: Declared,
     ) -> Result<(), Misuse> {
-        Command::refuse_repeated(given)?;
-        self.quota.allows(Verb::Mail)?;
-        // What is put behind is short, and ASCII.
-        if !(envelope.is_ascii() && given.is_empty()) {
-            let mail = Command::mail_lent(envelope.sender(), params);
-            self.check_params(&mail, given)?;
-            self.check_line(&mail, declared.utf8)?;
+        match given.is_empty() && envelope.has_plain_recipients() && self.quota.is_unlimited() {
+            true => Ok(()),
+            false => self.check_each_command(envelope, params, given, declared),
         }
+    }
+
+    fn check_each_command(
+        &self,
+        envelope: &Envelope,
+        params: &[Param],
+        given: &[Param],
+        declared: Declared,
+    ) -> Result<(), Misuse> {
+        Command::refuse_repeated(given)?;
+        let mail = Command::mail_lent(envelope.sender(), params);
+        self.quota.allows(Verb::Mail)?;
+        self.check_params(&mail, given)?;
+        self.check_line(&mail, || declared.utf8)?;
         if let Some(first) = envelope.recipients().first() {
             self.quota.check(&Command::rcpt_lent(first, &[]))?;
         }
-        // A path is short: without parameters it has nothing to be but ASCII.
         if envelope.has_plain_recipients() {
             return Ok(());
         }
@@ -189,7 +199,7 @@ impl Session {
             Command::refuse_repeated(params)?;
             let rcpt = Command::rcpt_lent(recipient, params);
             self.check_params(&rcpt, params)?;
-            self.check_line(&rcpt, declared.utf8)?;
+            self.check_line(&rcpt, || declared.utf8)?;
         }
         Ok(())
     }
@@ -213,7 +223,7 @@ impl Session {
     }
 
     /// Whether a line can be sent, inside a transaction that has declared UTF-8 or has not.
-    fn check_line(&self, command: &Command<'_>, is_utf8: bool) -> Result<(), Misuse> {
+    fn check_line(&self, command: &Command<'_>, is_utf8: impl Fn() -> bool) -> Result<(), Misuse> {
         let verb = command.verb();
         if let Command::Raw(_) = command {
             if verb == Verb::Bdat {
@@ -222,8 +232,7 @@ impl Session {
             return Ok(());
         }
         let utf8 = || match verb {
-            Verb::Mail => declared(command).utf8,
-            Verb::Rcpt => is_utf8,
+            Verb::Mail | Verb::Rcpt => is_utf8(),
             _ => self.capabilities.has(SmtpUtf8::KEYWORD),
         };
         if !command.is_ascii() && !utf8() {
@@ -256,7 +265,7 @@ impl Session {
 }
 
 /// What MAIL declares about what follows it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Declared {
     pub(super) utf8: bool,
     pub(super) eight_bit: bool,
@@ -265,7 +274,7 @@ pub(crate) struct Declared {
 
 impl Declared {
     /// What these parameters of MAIL do.
-    fn by(params: &[Param]) -> Self {
+    pub(in crate::protocol) fn by(params: &[Param]) -> Self {
         let mut declared = Self::default();
         params.iter().for_each(|param| declared.add(param));
         declared
