@@ -281,14 +281,14 @@ impl<'a> Deliveries<'a> {
         Some(Sent::concluded(driver, delivery, error))
     }
 
-    /// The same, and it waits for its turn.
+    /// The same, and it is put by.
     fn conclude(&mut self, error: &mut Option<Error>) {
         if let Some(sent) = self.oldest(error) {
             self.put_by(sent);
         }
     }
 
-    /// What is known of the oldest that was on its way waits for its turn.
+    /// What became of the oldest on its way waits for its turn, among those known early.
     fn put_by(&mut self, sent: Sent) {
         let taken = self.early.iter().zip(self.told..);
         let before = taken.take_while(|((place, _), nth)| place == nth).count();

@@ -44,7 +44,7 @@ pub struct Delivery {
     pub(super) is_cut: bool,
 }
 
-/// What was said: nothing is allocated for the replies that nearly every mail has.
+/// What was said: the replies that nearly every mail has need no vector.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Replies {
     pub(super) mail: Option<Reply>,

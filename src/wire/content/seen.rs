@@ -24,7 +24,7 @@ pub(super) struct Seen {
 const LANES: usize = 64;
 
 /// These, and the ones before and after them.
-const NEAR: usize = LANES + 2;
+const AROUND: usize = LANES + 2;
 
 impl Seen {
     pub(super) fn of(block: &[u8]) -> Self {
@@ -92,7 +92,7 @@ impl<S: Simd> Found<S> {
     }
 
     #[inline(always)]
-    fn look_around(&mut self, near: &[u8; NEAR]) {
+    fn look_around(&mut self, near: &[u8; AROUND]) {
         let ([before @ .., _, _], [_, octets @ .., _], [_, _, after @ ..]) = (near, near, near);
         self.look(before, octets, after);
     }
@@ -112,8 +112,8 @@ impl<S: Simd> Found<S> {
 
 /// A short block with octets behind it at which nothing stops.
 #[inline(always)]
-fn extended(block: &[u8]) -> [u8; NEAR] {
-    let mut near = [b' '; NEAR];
+fn extended(block: &[u8]) -> [u8; AROUND] {
+    let mut near = [b' '; AROUND];
     let (octets, behind) = near.split_at_mut(block.len());
     octets.copy_from_slice(block);
     if let ([.., CR], [next, ..]) = (block, behind) {

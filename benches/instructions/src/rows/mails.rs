@@ -139,8 +139,8 @@ fn by_client(recipients: u64, mails: u64, ahead: bool) -> Run {
     })
 }
 
-/// What a future comes to that never has to wait: where it would, it is asked again. That a runtime
-/// wakes it is not among what is counted.
+/// What a future comes to that is asked again at once where it would wait: that a runtime wakes it is
+/// not among what is counted.
 fn at_once<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
     let _clock = runtime.enter();
     let mut future = pin!(future);
@@ -235,6 +235,7 @@ impl AsyncRead for Server {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.said.is_empty() {
+            // It wakes nobody: `at_once` asks again.
             return Poll::Pending;
         }
         let count = self.said.len().min(into.remaining());
