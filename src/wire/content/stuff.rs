@@ -111,13 +111,18 @@ impl Stuffer {
     ///
     /// What may not be sent, when all before it has been handed out. The stuffer is as before the
     /// call, and the same content has the same fault again.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, content: &[u8]) -> Result<Piece, ContentFault> {
-        // Nothing takes more pieces for its size than lines of a lone dot.
+        // Nothing takes more pieces for its size than lines of a lone dot: no call is made for them.
         if content.first_chunk() == Some(b".\r\n.") && self.state == State::DotStart {
             self.offset += 3;
             return Ok(Piece { before: b".", verbatim: 3, skip: 0 });
         }
+        self.next_of_any(content)
+    }
+
+    #[inline]
+    fn next_of_any(&mut self, content: &[u8]) -> Result<Piece, ContentFault> {
         let Some(&first) = content.first() else {
             return Ok(Piece::default());
         };
