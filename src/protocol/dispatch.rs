@@ -253,6 +253,7 @@ impl Dispatch {
         Command::refuse_repeated(params)
     }
 
+    /// A server that goes on with a mail must not have all of its content once more.
     pub(crate) fn refuse_resumable(params: &[Param]) -> Result<(), InvalidValue> {
         match params.iter().find(|param| param.is("TRANSID")) {
             None => Ok(()),
